@@ -1,0 +1,1 @@
+"""Pseudo labels from features: neighbours, Jaccard distance, DBSCAN, matching. Host code."""

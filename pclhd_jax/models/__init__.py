@@ -1,0 +1,1 @@
+"""The AGW encoder and its ResNet trunk (Flax Linen)."""
