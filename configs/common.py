@@ -1,0 +1,97 @@
+"""What all experiments share: the two recipes, and every setting with its default.
+
+`paper` is what the abstract describes: centroids first, then a gradual turn to hard and
+dynamic prototypes. `released` is what the authors' program computes. Every number is
+either from the released program or marked [ours].
+"""
+
+import ml_collections
+
+RECIPES = ("paper", "released")
+
+
+def base(recipe: str) -> ml_collections.ConfigDict:
+    """The SYSU-MM01 settings of the released program, with the terms of `recipe`.
+
+    Raises:
+      ValueError: a recipe that does not exist.
+    """
+    if recipe not in RECIPES:
+        raise ValueError(f"no recipe {recipe!r}; write --config=FILE:{' or FILE:'.join(RECIPES)}")
+    c = ml_collections.ConfigDict()
+    c.recipe = recipe
+    c.seed = 0
+
+    c.data = ml_collections.ConfigDict()
+    c.data.source = "sysu"  # sysu, regdb or synthetic: how the folder is read
+    c.data.root = "data/sysu_mm01"
+    c.data.trial = 1  # RegDB's split, 1..10
+    c.data.height = 288
+    c.data.width = 144
+    c.data.use_cameras = True  # the sampler spreads a cluster's shots over cameras
+
+    c.model = ml_collections.ConfigDict()
+    c.model.depth = 50
+    c.model.width = 1.0  # factor on every channel count
+    c.model.dtype = "float32"  # or bfloat16
+
+    for name in ("stage1", "stage2"):
+        stage = c[name] = ml_collections.ConfigDict()
+        stage.epochs = 50
+        stage.batches_per_epoch = 200
+        stage.clusters_per_batch = 8
+        stage.visible_shots = 16
+        stage.infrared_shots = 16
+
+    c.optimizer = ml_collections.ConfigDict()
+    c.optimizer.learning_rate = 3.5e-4
+    c.optimizer.weight_decay = 5e-4  # added to the gradient
+    c.optimizer.decay_every_epochs = 20
+    c.optimizer.decay_factor = 0.1
+
+    c.cluster = ml_collections.ConfigDict()
+    c.cluster.eps = 0.6
+    c.cluster.min_samples = 4
+    c.cluster.k1 = 30
+    c.cluster.k2 = 6
+    c.cluster.joint_k1 = 40
+    c.cluster.joint_k2 = 32
+
+    c.prototypes = ml_collections.ConfigDict()
+    c.prototypes.momentum = 0.1  # weight of the old prototype: the batch weighs 0.9
+    c.prototypes.num_dynamic = 16
+    c.encoder_decay = 0.999  # of the momentum encoder
+
+    c.loss = ml_collections.ConfigDict()
+    c.loss.temperature = 0.05
+    c.loss.hybrid_margin = 0.2
+    c.loss.cross_weight = 0.25
+    c.loss.dynamic_choice = "extremes"  # or random: one dynamic prototype per cluster and step
+
+    c.augment_pad = 10
+    c.evaluation = ml_collections.ConfigDict()
+    c.evaluation.every_epochs = 1  # the last epoch of the run is always evaluated
+    c.evaluation.trials = 10
+    c.evaluation.sysu_modes = ("all", "indoor")
+    c.evaluation.sysu_shots = (1,)  # 1: single-shot, 10: multi-shot
+    c.feature_batch_size = 256
+    c.keep_checkpoints = 2
+
+    # (centroid, hard, dynamic) weights of the own-modality terms: epoch by epoch from
+    # stage1_weights to stage2_weights, see losses.progressive_weights.
+    if recipe == "paper":
+        balance = 0.5  # the paper's lambda; its value is not in the abstract: [ours]
+        c.loss.stage1_weights = (1.0, 0.0, 0.0)
+        c.loss.stage2_weights = (0.0, balance, 1.0 - balance)
+        c.loss.ramp_epochs = 10  # [ours]
+        c.loss.own_margin = 0.0
+        c.loss.dynamic_query = "online"
+        c.prototypes.num_farthest = 1  # the hard prototype starts at the farthest sample
+    else:
+        c.loss.stage1_weights = (0.5, 0.5, 0.0)
+        c.loss.stage2_weights = (0.5, 0.5, 1.0)
+        c.loss.ramp_epochs = 0
+        c.loss.own_margin = 0.2
+        c.loss.dynamic_query = "momentum"
+        c.prototypes.num_farthest = 0  # the hard prototype starts at the centroid
+    return c

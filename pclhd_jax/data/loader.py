@@ -1,0 +1,57 @@
+"""Prepares batches in a thread while the device works: `prefetch(map(gather, rows_MB))`."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+_ITEM, _END, _ERROR = range(3)
+
+
+def prefetch(iterator: Iterable[T], size: int = 2) -> Iterator[T]:
+    """The items of `iterator` in order, made up to `size` ahead in a daemon thread.
+
+    The thread starts at the first `next` and has ended once the result is exhausted, closed or
+    dropped. An exception of `iterator` is raised at its place in the order.
+    Raises ValueError for size below 1.
+    """
+    if size < 1:
+        raise ValueError(f"prefetch size is {size}; at least 1 item ahead is needed")
+    return _consume(iterator, size)
+
+
+def _consume(iterator: Iterable[T], size: int) -> Iterator[T]:
+    items: queue.Queue = queue.Queue(size)
+    stop = threading.Event()
+    thread = threading.Thread(target=_produce, args=(iterator, items, stop), daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = items.get()
+            if kind == _END:
+                return
+            if kind == _ERROR:
+                raise value
+            yield value
+    finally:
+        stop.set()
+        # The producer puts at most once more after `stop`; an emptied queue has room for it.
+        while not items.empty():
+            items.get_nowait()
+        thread.join(timeout=5.0)  # A source stuck in its own wait must not hang the consumer.
+
+
+def _produce(iterator: Iterable[T], items: queue.Queue, stop: threading.Event) -> None:
+    last = (_END, None)
+    try:
+        for item in iterator:
+            if stop.is_set():
+                break
+            items.put((_ITEM, item))
+    except (
+        BaseException
+    ) as error:  # Re-raised in the consumer, which would wait for ever otherwise.
+        last = (_ERROR, error)
+    if not stop.is_set():
+        items.put(last)

@@ -1,0 +1,68 @@
+"""The training state: online encoder, momentum encoder, optimiser."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from pclhd_jax.models.agw import AGW
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Everything a step changes besides the prototype banks.
+
+    The momentum encoder is written at the hand-over and by stage 2; stage 1 carries it
+    along untouched, so that both stages' checkpoints have one shape.
+    """
+
+    params: Any
+    batch_stats: Any
+    momentum_params: Any
+    momentum_batch_stats: Any
+    opt_state: optax.OptState
+
+    @property
+    def online(self) -> dict[str, Any]:
+        return {"params": self.params, "batch_stats": self.batch_stats}
+
+    @property
+    def momentum(self) -> dict[str, Any]:
+        return {"params": self.momentum_params, "batch_stats": self.momentum_batch_stats}
+
+
+def make_optimizer(
+    *, learning_rate: float, weight_decay: float, decay_every_steps: int, decay_factor: float
+) -> optax.GradientTransformation:
+    """Adam with the decay ADDED TO THE GRADIENT (not AdamW), as torch's `Adam(weight_decay=...)`.
+
+    The rate falls by `decay_factor` every `decay_every_steps` optimiser steps.
+    """
+    schedule = optax.exponential_decay(
+        learning_rate, decay_every_steps, decay_factor, staircase=True
+    )
+    return optax.chain(optax.add_decayed_weights(weight_decay), optax.adam(schedule))
+
+
+def init_state(
+    model: AGW, tx: optax.GradientTransformation, *, height: int, width: int, key: jax.Array
+) -> TrainState:
+    """A state with random weights; both encoders are equal."""
+    blank_BHWC = jnp.zeros((1, height, width, 3))
+    variables = jax.jit(model.init, static_argnums=3)(key, blank_BHWC, blank_BHWC, False)
+    params, batch_stats = variables["params"], variables["batch_stats"]
+    copy = jax.tree.map(jnp.copy, (params, batch_stats))  # donated buffers must not be shared
+    return TrainState(params, batch_stats, *copy, tx.init(params))
+
+
+def hand_over(state: TrainState, tx: optax.GradientTransformation) -> TrainState:
+    """Start stage 2: both encoders from stage 1's, the optimiser fresh."""
+    copy = jax.tree.map(jnp.copy, (state.params, state.batch_stats))
+    return TrainState(state.params, state.batch_stats, *copy, tx.init(state.params))
+
+
+def move_average(average: Any, params: Any, decay: float) -> Any:
+    """decay average + (1 - decay) params, leaf by leaf."""
+    return optax.incremental_update(params, average, 1 - decay)

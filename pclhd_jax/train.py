@@ -1,0 +1,165 @@
+"""The two stages and the order of one epoch."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pclhd_jax.checkpoint import Checkpoints
+from pclhd_jax.epoch import (
+    evaluate,
+    label,
+    label_quality,
+    make_banks,
+    run_steps,
+    train_features,
+)
+from pclhd_jax.evaluation.protocols import Score, format_table
+from pclhd_jax.progress import clock, say
+from pclhd_jax.records import Records, read_records, start_workdir
+from pclhd_jax.run import Run, fresh_state, schedule, start_run
+from pclhd_jax.state import TrainState, hand_over
+
+
+def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
+    """Run both stages, resuming where `workdir` left off.
+
+    config: an ml_collections.ConfigDict as `configs/` makes them.
+    Returns the last epoch's record: losses, cluster quality, scores by protocol name.
+    Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, TensorBoard curves and Orbax
+    checkpoints in `workdir`.
+
+    Raises:
+      ValueError: settings or data that cannot work, with the remedy; a workdir that
+        belongs to other settings.
+      FloatingPointError: a loss that is not finite.
+    """
+    workdir = start_workdir(workdir, config.to_dict())
+    run = start_run(config)
+    epochs = schedule(config)
+    with Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints:
+        state = fresh_state(run)
+        epochs_done = checkpoints.latest() or 0
+        if epochs_done:
+            say(f"resuming {workdir} after epoch {epochs_done} of {len(epochs)}")
+            state, _ = checkpoints.restore(epochs_done, state, run.mesh)
+        records = Records(workdir, epochs_done=epochs_done)
+        if not records.has_rows:
+            say("scoring the untrained encoder")
+            records.write({"epochs_done": 0, "evaluation": evaluate(run, state.online)})
+        remaining = Remaining(config, epochs_done)
+        for stage, epoch in epochs[epochs_done:]:
+            if (stage, epoch) == (2, 0):
+                state = hand_over(state, run.optimizers[2])
+            state, row, seconds = run_epoch(run, state, stage, epoch)
+            say(describe(row, seconds, remaining.after(stage, seconds)))
+            # The record goes first: on resume a line without its checkpoint is dropped,
+            # but a checkpoint without its line could not be completed.
+            records.write(row, seconds)
+            checkpoints.save(row["epochs_done"], state, {"stage": stage, "epoch": epoch})
+        records.close()
+    return report(config, workdir)
+
+
+def run_epoch(
+    run: Run, state: TrainState, stage: int, epoch: int
+) -> tuple[TrainState, dict[str, Any], dict[str, float]]:
+    """Features, labels, banks, steps, evaluation: the order is the method's.
+
+    Labels and banks describe the encoder as the epoch finds it, and the labels stay put
+    while it moves; evaluation sees the encoder as the epoch leaves it.
+    Returns the state, the record, and the seconds of each part.
+    """
+    config = run.config
+    what = f"stage {stage} epoch {epoch + 1}/{config[f'stage{stage}'].epochs}"
+    watch = Stopwatch()
+    z = train_features(run, state.online)
+    watch.lap("features")
+    labels = label(run, z, stage)
+    watch.lap("labels")
+    banks = make_banks(run, state, z, labels, stage, epoch)
+    watch.lap("banks")
+    state, losses = run_steps(run, state, banks, labels, stage, epoch, what)
+    watch.lap("steps")
+
+    epochs_done = schedule(config).index((stage, epoch)) + 1
+    row = {
+        "epochs_done": epochs_done,
+        "stage": stage,
+        "epoch": epoch,
+        "recipe": config.recipe,
+        "losses": losses,
+        "clusters": label_quality(run, labels),
+    }
+    is_last = epochs_done == len(schedule(config))
+    if is_last or epochs_done % config.evaluation.every_epochs == 0:
+        # Stage 2 hands out its momentum encoder.
+        row["evaluation"] = evaluate(run, state.online if stage == 1 else state.momentum)
+        watch.lap("evaluation")
+    return state, row, watch.seconds
+
+
+class Stopwatch:
+    """Seconds of the parts of an epoch."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.seconds[name] = round(now - self.last, 3)
+        self.last = now
+
+
+class Remaining:
+    """How long the epochs still to come will take, from the latest one of each stage."""
+
+    STAGE2_FACTOR = 2.5  # before stage 2 has been timed: three encoder passes more, two backward
+
+    def __init__(self, config: Any, epochs_done: int):
+        self.stages_left = [stage for stage, _ in schedule(config)[epochs_done:]]
+        self.epoch_s: dict[int, float] = {}
+
+    def after(self, stage: int, seconds: dict[str, float]) -> float:
+        self.stages_left.pop(0)
+        self.epoch_s[stage] = sum(seconds.values())
+        stage2_s = self.epoch_s.get(2, self.STAGE2_FACTOR * self.epoch_s.get(1, 0.0))
+        return sum(self.epoch_s[1] if s == 1 else stage2_s for s in self.stages_left)
+
+
+def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> str:
+    """The epoch's lines for the terminal."""
+    head = f"[{row['epochs_done']}] stage {row['stage']} epoch {row['epoch'] + 1}"
+    clusters = "; ".join(
+        f"{name} {q['num_clusters']} clusters, {q['num_outliers']} outliers, "
+        f"ARI {q['adjusted_rand_index']:.2f}"
+        for name, q in row["clusters"].items()
+    )
+    scores = "; ".join(
+        f"{name}: Rank-1 {100 * s['cmc'][0]:.1f} mAP {100 * s['mean_ap']:.1f}"
+        for name, s in row.get("evaluation", {}).items()
+    )
+    time_line = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
+    lines = [f"{head}: loss {row['losses']['loss']:.3f}; {clusters}"]
+    if scores:
+        lines.append(f"    {scores}")
+    lines.append(f"    {time_line}; run done in about {clock(left_s)}")
+    return "\n".join(lines)
+
+
+def report(config: Any, workdir: Path) -> dict[str, Any]:
+    """Print the tables of the untrained and the trained encoder; return the last record."""
+    rows = [row for row in read_records(workdir) if "evaluation" in row]
+    first, last = rows[0], rows[-1]
+    say("\n" + format_table(scores_of(first), "Untrained encoder"))
+    title = (
+        f"After {last['epochs_done']} epochs, recipe {config.recipe} (the last epoch is the result)"
+    )
+    say("\n" + format_table(scores_of(last), title))
+    return last
+
+
+def scores_of(row: dict[str, Any]) -> list[Score]:
+    return [Score(**s | {"cmc": np.asarray(s["cmc"])}) for s in row["evaluation"].values()]

@@ -1,0 +1,97 @@
+"""What a run works on, as its config names it: pictures in memory and protocols to score."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pclhd_jax.data.batches import TrainPictures
+from pclhd_jax.data.datasets import Pictures, regdb_train, sysu_train
+from pclhd_jax.data.images import load_pictures
+from pclhd_jax.evaluation.protocols import Protocol, regdb_protocols, sysu_protocols
+from pclhd_jax.progress import Progress, say
+
+
+class Workload(NamedTuple):
+    """Everything in host memory; pictures are uint8 (N, H, W, 3).
+
+    The identities of the training pictures serve the cluster-quality report alone;
+    test pictures are keyed by modality.
+    """
+
+    train: TrainPictures
+    visible_identities_N: np.ndarray
+    infrared_identities_N: np.ndarray
+    test_NHWC: dict[str, np.ndarray]
+    protocols: list[Protocol]
+
+
+def load_workload(config: Any) -> Workload:
+    """Read the lists and decode every picture once.
+
+    Raises:
+      ValueError: an unknown config.data.source.
+      As the readers: missing folders, split files, unreadable pictures.
+    """
+    data = config.data
+    if data.source == "synthetic":
+        draw_if_missing(data)
+    if data.source in ("sysu", "synthetic"):
+        train = sysu_train(data.root)
+        protocols = sysu_protocols(
+            data.root,
+            modes=config.evaluation.sysu_modes,
+            shots=config.evaluation.sysu_shots,
+            num_trials=config.evaluation.trials,
+        )
+    elif data.source == "regdb":
+        train = regdb_train(data.root, trial=data.trial)
+        protocols = regdb_protocols(data.root, trial=data.trial)
+    else:
+        raise ValueError(
+            f"config.data.source is {data.source!r}; it must be sysu, regdb or synthetic"
+        )
+
+    cameras = [p.cameras_N if data.use_cameras else None for p in train]
+    return Workload(
+        TrainPictures(
+            load(train.visible, "visible training pictures", data, "bicubic"),
+            load(train.infrared, "infrared training pictures", data, "bicubic"),
+            *cameras,
+        ),
+        train.visible.identities_N,
+        train.infrared.identities_N,
+        {
+            modality: load(pictures, f"{modality} test pictures", data, "lanczos")
+            for modality, pictures in test_pictures(protocols[0]).items()
+        },
+        protocols,
+    )
+
+
+def test_pictures(protocol: Protocol) -> dict[str, Pictures]:
+    """Queries and gallery by modality; all protocols of a set share these two lists."""
+    if protocol.query_modality == "infrared":
+        return {"visible": protocol.gallery, "infrared": protocol.query}
+    return {"visible": protocol.query, "infrared": protocol.gallery}
+
+
+def load(pictures: Pictures, what: str, data: Any, resample: str) -> np.ndarray:
+    say(f"{len(pictures.paths):,} {what}")
+    return load_pictures(
+        pictures,
+        height=data.height,
+        width=data.width,
+        resample=resample,
+        report=Progress(f"loading {what}"),
+    )
+
+
+def draw_if_missing(data: Any) -> None:
+    """Draw the synthetic set into config.data.root on first use."""
+    if Path(data.root).exists():
+        return
+    from data_prep.synthetic import generate
+
+    say(f"drawing the synthetic picture set into {data.root} (once)")
+    generate(data.root, **data.synthetic)
