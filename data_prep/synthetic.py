@@ -1,0 +1,272 @@
+"""Draw a synthetic visible-infrared person set and lay it out as SYSU-MM01 lies on disk.
+
+    python -m data_prep.synthetic --out data/synthetic
+
+Nothing is downloaded and no real person is shown. Garments keep their shape, pattern and contrast
+between the modalities, but an infrared tone says nothing about the visible colour.
+"""
+
+import argparse
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from data_prep.synthetic_scenes import draw_picture
+
+LAYOUTS = ("sysu",)
+SYSU_CAMERAS = {1: False, 2: False, 3: True, 4: False, 5: False, 6: True}  # camera: infrared?
+README = """Synthetic visible-infrared person pictures, drawn by data_prep/synthetic.py.
+
+They are drawings of invented figures and depict no real person. Layout: {layout}.
+{train} training, {val} validation and {test} test identities, {shots} pictures per identity and
+camera, {height} x {width} pixels, seed {seed}, difficulty {difficulty}.
+"""
+# A spawned worker costs about half a second before its first picture.
+PICTURES_WORTH_A_WORKER = 200
+
+
+class PictureFile(NamedTuple):
+    """Where one picture lies, and what it shows."""
+
+    path: str  # relative to the set's folder
+    identity: int
+    camera: int
+    shot: int
+    infrared: bool
+
+
+def sysu_pictures(identity: int, shots: int) -> list[PictureFile]:
+    """All pictures of one identity: `cam{1..6}/{id:04d}/{n:04d}.jpg`, n from 1."""
+    return [
+        PictureFile(f"cam{camera}/{identity:04d}/{n:04d}.jpg", identity, camera, n, infrared)
+        for camera, infrared in SYSU_CAMERAS.items()
+        for n in range(1, shots + 1)
+    ]
+
+
+def sysu_splits(train_ids: int, val_ids: int, test_ids: int) -> dict[str, list[int]]:
+    """Identities 1, 2, ... of each split, train first, by the split file's relative path."""
+    ends = (train_ids, train_ids + val_ids, train_ids + val_ids + test_ids)
+    return {
+        "exp/train_id.txt": list(range(1, ends[0] + 1)),
+        "exp/val_id.txt": list(range(ends[0] + 1, ends[1] + 1)),
+        "exp/test_id.txt": list(range(ends[1] + 1, ends[2] + 1)),
+    }
+
+
+def generate(
+    out: str | os.PathLike,
+    *,
+    layout: str = "sysu",
+    train_ids: int = 60,
+    val_ids: int = 12,
+    test_ids: int = 48,
+    shots: int = 5,
+    height: int = 128,
+    width: int = 64,
+    seed: int = 0,
+    difficulty: float = 1.0,
+    workers: int | None = None,
+) -> Path:
+    """Draws a set into the new folder `out`; the same arguments give the same bytes.
+
+    The set is drawn beside `out` and renamed at the end: `out` is complete or not there.
+
+    Args:
+      out: a folder that does not exist yet or is empty.
+      layout: one of LAYOUTS.
+      train_ids, val_ids, test_ids: number of identities, disjoint.
+      shots: pictures per identity and camera.
+      height, width: of a picture, in pixels.
+      difficulty: scale of all that hides a person (pose, light, noise, background, occluders);
+        0 = studio, 1 = default.
+      workers: processes; None = one per core, fewer for a small set.
+
+    Returns:
+      The absolute path of the set.
+
+    Raises:
+      FileExistsError: `out` is a file or holds something.
+      ValueError: an unknown layout or a number out of range.
+    """
+    out = Path(out).resolve()
+    _check(out, layout, (train_ids, val_ids, test_ids), shots, height, width, seed, difficulty)
+    splits = sysu_splits(train_ids, val_ids, test_ids)
+    identities = sorted(identity for ids in splits.values() for identity in ids)
+    draw = partial(
+        _draw_identity, shots=shots, height=height, width=width, seed=seed, difficulty=difficulty
+    )
+    partial_dir = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial_dir, ignore_errors=True)  # a killed process of the same number left it
+    partial_dir.mkdir(parents=True)
+    try:
+        _draw_all(draw, partial_dir, identities, len(sysu_pictures(0, shots)), workers)
+        for path, ids in splits.items():
+            (partial_dir / path).parent.mkdir(exist_ok=True)
+            (partial_dir / path).write_text(",".join(map(str, ids)) + "\n")
+        readme = README.format(
+            layout=layout,
+            train=train_ids,
+            val=val_ids,
+            test=test_ids,
+            shots=shots,
+            height=height,
+            width=width,
+            seed=seed,
+            difficulty=difficulty,
+        )
+        (partial_dir / "README.txt").write_text(readme)
+        if out.exists():
+            out.rmdir()  # empty, or _check would have refused it
+        partial_dir.rename(out)
+    except BaseException:  # Ctrl-C too: leave nothing half-made
+        shutil.rmtree(partial_dir, ignore_errors=True)
+        raise
+    return out
+
+
+def _check(
+    out: Path,
+    layout: str,
+    split_sizes: tuple[int, int, int],
+    shots: int,
+    height: int,
+    width: int,
+    seed: int,
+    difficulty: float,
+) -> None:
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}")
+    if min(split_sizes) < 1 or sum(split_sizes) > 9999:
+        raise ValueError(
+            f"{split_sizes} identities: give each split at least 1, and 9,999 in all, "
+            "the limit of four digits"
+        )
+    if not 1 <= shots <= 9999:
+        raise ValueError(f"{shots} shots: give 1 to 9,999 pictures per identity and camera")
+    if height < 32 or width < 16:
+        raise ValueError(f"{height} x {width} pixels: draw at least 32 x 16")
+    if seed < 0:
+        raise ValueError(f"seed {seed}: give 0 or more")
+    if not 0.0 <= difficulty <= 3.0:
+        raise ValueError(f"difficulty {difficulty}: give 0 to 3")
+    if out.is_file():
+        raise FileExistsError(f"{out} is a file; give --out the name of a new folder")
+    if out.is_dir() and any(out.iterdir()):
+        raise FileExistsError(
+            f"{out} exists and is not empty; give another --out, or remove it first"
+        )
+
+
+def _draw_identity(
+    root: Path, identity: int, *, shots: int, height: int, width: int, seed: int, difficulty: float
+) -> None:
+    for file in sysu_pictures(identity, shots):
+        picture_HWC, quality = draw_picture(
+            seed=seed,
+            identity=identity,
+            camera=file.camera,
+            shot=file.shot,
+            infrared=file.infrared,
+            height=height,
+            width=width,
+            difficulty=difficulty,
+        )
+        path = root / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture_HWC).save(path, quality=quality)
+
+
+def _draw_all(
+    draw: partial, root: Path, identities: list[int], pictures_each: int, workers: int | None
+) -> None:
+    total = len(identities) * pictures_each
+    if workers is None:
+        workers = min(os.cpu_count() or 1, total // PICTURES_WORTH_A_WORKER)
+    if workers > 1:
+        try:
+            _draw_in_pool(draw, root, identities, pictures_each, workers)
+            return
+        except BrokenProcessPool:
+            print(
+                "worker processes ended early; drawing in this one. In a script, call generate "
+                'under `if __name__ == "__main__":`, which worker processes need.'
+            )
+    in_turn = (draw(root, identity) for identity in identities)
+    for _ in _progress(in_turn, pictures_each, total):
+        pass
+
+
+def _draw_in_pool(
+    draw: partial, root: Path, identities: list[int], pictures_each: int, workers: int
+) -> None:
+    # spawn, not fork: the caller may have JAX's threads running.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            futures = [pool.submit(draw, root, identity) for identity in identities]
+            drawn = _progress(as_completed(futures), pictures_each, len(futures) * pictures_each)
+            for future in drawn:
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # or the rest would be drawn before we leave
+            raise
+
+
+def _progress(steps: Iterable, pictures_each: int, total: int) -> Iterator:
+    """Passes `steps` on, with a line and the time left every second once it takes over two."""
+    start = shown = time.monotonic()
+    for done, step in enumerate(steps, 1):
+        yield step
+        now, drawn = time.monotonic(), done * pictures_each
+        if now - shown > (1.0 if shown > start else 2.0):
+            shown, left = now, (now - start) / drawn * (total - drawn)
+            print(f"\r{drawn:,} of {total:,} pictures, {left:.0f} s left  ", end="", flush=True)
+    if shown > start:
+        print(f"\r{total:,} pictures in {time.monotonic() - start:.0f} s          ")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line of `generate`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep.synthetic",
+        description="Draw a synthetic visible-infrared person set. It shows no real person.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--out", required=True, help="folder to make; must be new or empty")
+    parser.add_argument("--layout", choices=LAYOUTS, default="sysu", help="how files lie on disk")
+    parser.add_argument("--train-ids", type=int, default=60, help="identities to train on")
+    parser.add_argument("--val-ids", type=int, default=12, help="identities to validate on")
+    parser.add_argument("--test-ids", type=int, default=48, help="identities to test on")
+    parser.add_argument("--shots", type=int, default=5, help="pictures per identity and camera")
+    parser.add_argument("--height", type=int, default=128, help="of a picture, in pixels")
+    parser.add_argument("--width", type=int, default=64, help="of a picture, in pixels")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other people")
+    parser.add_argument(
+        "--difficulty",
+        type=float,
+        default=1.0,
+        help="scale of pose, light, noise, background and occluders; 0 = studio",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=None, help="processes; default: one per core"
+    )
+    options = vars(parser.parse_args(argv))
+    try:
+        out = generate(options.pop("out"), **options)
+    except (FileExistsError, ValueError) as error:
+        parser.error(str(error))
+    print(f"wrote {out}")
+
+
+if __name__ == "__main__":
+    main()
