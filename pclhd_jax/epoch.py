@@ -1,5 +1,6 @@
 """The parts of one epoch, in the order they are called: features, labels, banks, steps, scores."""
 
+import itertools
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -105,6 +106,8 @@ def make_banks(
             z, labels[:2], momentum_z, jax.random.split(key), strict=True
         )
     )
+    if labels.joint_visible_N is None:
+        return replicate(run.mesh, Banks(visible, infrared))
     joint_N = np.concatenate([labels.joint_visible_N, labels.joint_infrared_N])
     joint = build(
         np.concatenate(z),
@@ -131,13 +134,15 @@ def epoch_key(seed: int, stage: int, epoch: int) -> jax.Array:
 def epoch_batches(
     run: Run, labels: EpochLabels, stage: int, epoch: int
 ) -> Iterator[tuple[Batch, ...]]:
-    """(batch,) for every step of stage 1, (batch, joint batch) for every step of stage 2."""
+    """(batch,) for every step of stage 1, (batch, joint batch or None) for every one of stage 2."""
     rng = np.random.default_rng([run.config.seed, stage, epoch])
     sampling = sampling_of(run.config, stage)
-    plans = [apart_batches(run.work.train, labels, sampling, rng)]
-    if stage == 2:
-        plans.append(joint_batches(run.work.train, labels, sampling, rng))
-    return zip(*plans, strict=True)
+    apart = apart_batches(run.work.train, labels, sampling, rng)
+    if stage == 1:
+        return zip(apart)
+    if labels.joint_visible_N is None:
+        return zip(apart, itertools.repeat(None))
+    return zip(apart, joint_batches(run.work.train, labels, sampling, rng), strict=True)
 
 
 def run_steps(

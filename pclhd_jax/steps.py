@@ -118,7 +118,7 @@ def stage2_step(
     state: TrainState,
     banks: Banks,
     batch: Batch,
-    joint_batch: Batch,
+    joint_batch: Batch | None,
     weights: TermWeights,
     infrared_crosses: jax.Array,
     key: jax.Array,
@@ -127,19 +127,23 @@ def stage2_step(
 ) -> tuple[TrainState, Banks, Metrics]:
     """Two optimiser steps (clusters apart, clusters joint), then the moving average.
 
-    infrared_crosses: scalar bool; True on odd epochs, when infrared features meet the
-    visible bank, False when visible features meet the infrared bank.
+    joint_batch: None in an epoch without joint clusters, whose steps leave the joint
+    term out (and compile once more). infrared_crosses: scalar bool; True on odd epochs,
+    when infrared features meet the visible bank, False when visible features meet the
+    infrared bank.
     """
     apart_key, joint_key = jax.random.split(key)
     state, banks, metrics = apart_step(
         state, banks, batch, weights, infrared_crosses, apart_key, fixed
     )
-    state, banks, joint_metrics = joint_step(state, banks, joint_batch, joint_key, fixed)
+    if joint_batch is not None:
+        state, banks, joint_metrics = joint_step(state, banks, joint_batch, joint_key, fixed)
+        metrics["gradient_norm_joint"] = joint_metrics.pop("gradient_norm")
+        metrics |= joint_metrics
     state = state.replace(
         momentum_params=move_average(state.momentum_params, state.params, fixed.encoder_decay)
     )
-    metrics["gradient_norm_joint"] = joint_metrics.pop("gradient_norm")
-    return state, banks, metrics | joint_metrics
+    return state, banks, metrics
 
 
 def apart_step(

@@ -143,6 +143,10 @@ def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> s
     )
     time_line = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
     lines = [f"{head}: loss {row['losses']['loss']:.3f}; {clusters}"]
+    if row["stage"] == 2 and "joint" not in row["clusters"]:
+        lines.append(
+            "    fewer than 2 joint clusters held both modalities: no joint term this epoch"
+        )
     if scores:
         lines.append(f"    {scores}")
     lines.append(f"    {time_line}; run done in about {clock(left_s)}")

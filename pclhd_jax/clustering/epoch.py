@@ -22,7 +22,8 @@ class ClusterSettings(NamedTuple):
 class EpochLabels(NamedTuple):
     """Labels of the N training pictures of each modality; -1 takes no part this epoch.
 
-    The match and joint fields are None in stage 1.
+    The match and joint fields are None in stage 1; the joint ones also where fewer than 2
+    joint clusters hold both modalities: the joint term then rests for the epoch.
     """
 
     visible_N: np.ndarray
@@ -61,8 +62,7 @@ def label_jointly(
     """Stage 2: as `label_apart`, then matched clusters and joint clusters.
 
     Raises:
-      ValueError: fewer than 2 clusters in a modality, or fewer than 2 joint clusters
-        that hold both modalities.
+      ValueError: fewer than 2 clusters in a modality.
     """
     labels = label_apart(visible_ND, infrared_ND, settings)
     to_infrared_K, to_visible_K = match_clusters(
@@ -78,11 +78,13 @@ def label_jointly(
         k2=settings.joint_k2,
         modality_N=modality_N,
     )
+    labels = labels._replace(
+        visible_to_infrared_K=to_infrared_K, infrared_to_visible_K=to_visible_K
+    )
     joint_N = keep_mixed(joint_N, modality_N)
-    check_contrast(joint_N, "pictures in joint clusters of both modalities", settings.eps)
+    if joint_N.max() < 1:  # early on the modalities may share no neighbourhood yet
+        return labels
     return labels._replace(
-        visible_to_infrared_K=to_infrared_K,
-        infrared_to_visible_K=to_visible_K,
         joint_visible_N=joint_N[: len(visible_ND)],
         joint_infrared_N=joint_N[len(visible_ND) :],
     )

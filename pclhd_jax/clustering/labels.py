@@ -1,0 +1,87 @@
+"""Pseudo labels: DBSCAN on the k-reciprocal Jaccard distance, and how good they are."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.cluster import DBSCAN
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.neighbors import sort_graph_by_row_values
+
+from pclhd_jax.clustering.jaccard import jaccard_distance
+
+
+class ClusterQuality(NamedTuple):
+    """Clusters against identities; both scores are 1 for a perfect clustering."""
+
+    num_clusters: int
+    num_outliers: int
+    adjusted_rand_index: float
+    normalized_mutual_info: float
+
+
+def pseudo_labels(
+    features_ND: np.ndarray,
+    *,
+    eps: float,
+    min_samples: int,
+    k1: int,
+    k2: int,
+    modality_N: np.ndarray | None = None,
+) -> np.ndarray:
+    """Cluster labels of N pictures.
+
+    Distances are float32 and eps is rounded to float32; a pair at distance eps is within eps.
+
+    Args:
+      features_ND: unit rows (within 1e-3), taken as float32.
+      eps: DBSCAN's radius in Jaccard distance, in (0, 1).
+      min_samples: pictures within eps, itself included, that make a picture a core of a cluster.
+      k1, k2, modality_N: as in `jaccard.jaccard_distance`.
+
+    Returns:
+      int32 (N,): clusters 0, 1, ... in order of their first core picture; -1 = outlier.
+
+    Raises:
+      ValueError: features that are not finite unit rows, or an argument out of its range.
+    """
+    eps = np.float32(eps)
+    if not 0 < eps < 1:
+        raise ValueError(f"eps is {eps}; give a value in (0, 1): at 1 every pair is within eps")
+    if min_samples < 1:
+        raise ValueError(f"min_samples is {min_samples}; give at least 1")
+    # DBSCAN takes distances <= eps, the matrix holds those < cutoff: one float32 further.
+    cutoff = float(np.nextafter(eps, np.float32(1)))
+    distance_NN = jaccard_distance(features_ND, k1=k1, k2=k2, modality_N=modality_N, cutoff=cutoff)
+    distance_NN = sort_graph_by_row_values(distance_NN, warn_when_not_sorted=False)
+    dbscan = DBSCAN(eps=float(eps), min_samples=min_samples, metric="precomputed")
+    return dbscan.fit_predict(distance_NN).astype(np.int32)
+
+
+def cluster_quality(labels_N: np.ndarray, identities_N: np.ndarray) -> ClusterQuality:
+    """Agreement of pseudo labels with true identities, over all N pictures.
+
+    Every outlier counts as a cluster of its own: dropping outliers instead would call a clustering
+    perfect that keeps two pictures and rejects the rest.
+
+    Args:
+      labels_N: integers, -1 = outlier.
+      identities_N: integers.
+
+    Raises:
+      ValueError: arrays of different or zero length.
+    """
+    labels_N, identities_N = np.asarray(labels_N), np.asarray(identities_N)
+    if labels_N.ndim != 1 or labels_N.shape != identities_N.shape or not len(labels_N):
+        raise ValueError(
+            f"labels have shape {labels_N.shape}, identities {identities_N.shape}; "
+            "give one of each for every picture, and at least one picture"
+        )
+    outlier_N = labels_N < 0
+    own_cluster_N = labels_N.max() + 1 + np.arange(len(labels_N))
+    clusters_N = np.where(outlier_N, own_cluster_N, labels_N)
+    return ClusterQuality(
+        num_clusters=len(np.unique(labels_N[~outlier_N])),
+        num_outliers=int(outlier_N.sum()),
+        adjusted_rand_index=float(adjusted_rand_score(identities_N, clusters_N)),
+        normalized_mutual_info=float(normalized_mutual_info_score(identities_N, clusters_N)),
+    )
