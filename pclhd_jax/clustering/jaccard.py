@@ -353,8 +353,9 @@ def _pair_block(lo, hi, threads, out_j, out_distance, count, encoding, inverse, 
         shared = np.zeros(len(ends))  # s(i, j) of the row at hand
         for i in range(lo + thread, hi, threads):
             for e in range(starts[i], starts[i + 1]):
+                mass = values[e]
                 for f in range(after[e], ends[columns[e]]):
-                    shared[rows[f]] += min(values[e], masses[f])
+                    shared[rows[f]] += min(mass, masses[f])
             size = 0
             # Reading the whole row costs less than keeping a list of what was touched.
             for j in range(i + 1, len(ends)):

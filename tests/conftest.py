@@ -1,0 +1,11 @@
+"""Two virtual CPU devices for the mesh tests; ranks never broadcast by accident."""
+
+import os
+
+flags = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+os.environ["XLA_FLAGS"] = f"{flags} {os.environ.get('XLA_FLAGS', '')}"  # level 0: compile fast
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax  # noqa: E402
+
+jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -1,0 +1,184 @@
+"""The whole run on a tiny synthetic set."""
+
+import json
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from pclhd_jax import train, workload
+from pclhd_jax.clustering.epoch import EpochLabels
+from pclhd_jax.data.datasets import TrainSet
+from pclhd_jax.epoch import make_banks, run_steps, train_features
+from pclhd_jax.records import read_records
+from pclhd_jax.run import fresh_state, schedule, start_run
+from tests.tiny import tiny_config
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pictures") / "synthetic"
+    workload.draw_if_missing(tiny_config(root).data)
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(pictures, tmp_path_factory):
+    """(workdir, returned record) of an undisturbed run."""
+    workdir = tmp_path_factory.mktemp("runs") / "undisturbed"
+    return workdir, train.train_and_evaluate(tiny_config(pictures), workdir)
+
+
+def checkpointed(workdir, epochs_done):
+    """Every leaf of a checkpoint, read by plain Orbax."""
+    with ocp.CheckpointManager(
+        workdir / "checkpoints", item_names=("state", "progress")
+    ) as manager:
+        restored = manager.restore(
+            epochs_done, args=ocp.args.Composite(state=ocp.args.StandardRestore())
+        )
+    return jax.tree.map(np.asarray, restored.state)
+
+
+def assert_same_tree(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_a_run_leaves_one_record_per_epoch_and_a_score_for_the_untrained_encoder(finished):
+    workdir, last = finished
+    rows = read_records(workdir)
+    assert [row["epochs_done"] for row in rows] == [0, 1, 2, 3]
+    assert [row.get("stage") for row in rows] == [None, 1, 2, 2]
+    assert last == rows[-1]
+    assert set(rows[0]["evaluation"]) == set(last["evaluation"])
+    for score in last["evaluation"].values():
+        assert 0 <= score["cmc"][0] <= score["cmc"][19] <= 1
+        assert score["num_queries"] == 4 * 2 * 4  # identities, infrared cameras, shots
+    quality = rows[1]["clusters"]["visible"]
+    assert set(quality) == {
+        "num_clusters",
+        "num_outliers",
+        "adjusted_rand_index",
+        "normalized_mutual_info",
+    }
+    assert all(np.isfinite(value) for value in last["losses"].values())
+
+
+def test_the_sum_of_the_weighted_terms_is_the_recorded_loss(finished):
+    for row in read_records(finished[0])[1:]:
+        losses = row["losses"]
+        terms = [value for name, value in losses.items() if name.startswith("loss_")]
+        assert losses["loss"] == pytest.approx(sum(terms))
+
+
+def test_stage_2_starts_both_encoders_from_stage_1_and_moves_the_momentum_encoder(finished):
+    workdir, _ = finished
+    state = checkpointed(workdir, 3)
+    online, average = jax.tree.leaves(state["params"]), jax.tree.leaves(state["momentum_params"])
+    gaps = [np.abs(a - b).max() for a, b in zip(online, average, strict=True)]
+    assert max(gaps) > 0
+
+
+def test_a_run_stopped_after_any_epoch_and_started_again_ends_bit_identical(
+    finished, pictures, tmp_path, monkeypatch
+):
+    class Stopped(Exception):
+        pass
+
+    workdir = tmp_path / "stopped"
+    real_run_epoch = train.run_epoch
+
+    def stop_in_second_epoch_of_each_start(*args):
+        if calls.pop():
+            raise Stopped
+        return real_run_epoch(*args)
+
+    monkeypatch.setattr(train, "run_epoch", stop_in_second_epoch_of_each_start)
+    for _ in range(2):
+        calls = [True, False]
+        with pytest.raises(Stopped):
+            train.train_and_evaluate(tiny_config(pictures), workdir)
+    monkeypatch.setattr(train, "run_epoch", real_run_epoch)
+    train.train_and_evaluate(tiny_config(pictures), workdir)
+
+    undisturbed, _ = finished
+    assert_same_tree(checkpointed(workdir, 3), checkpointed(undisturbed, 3))
+    metrics = [(path / "metrics.jsonl").read_bytes() for path in (workdir, undisturbed)]
+    assert metrics[0] == metrics[1]
+
+
+def test_a_finished_run_started_again_returns_the_same_record(finished, pictures):
+    workdir, last = finished
+    before = (workdir / "metrics.jsonl").read_bytes()
+    assert train.train_and_evaluate(tiny_config(pictures), workdir) == last
+    assert (workdir / "metrics.jsonl").read_bytes() == before
+
+
+def test_shuffling_the_identity_labels_changes_no_parameter(
+    finished, pictures, tmp_path, monkeypatch
+):
+    real_sysu_train = workload.sysu_train
+
+    def shuffled(root):
+        rng = np.random.default_rng(1)
+        return TrainSet(
+            *(
+                p._replace(identities_N=rng.permutation(p.identities_N))
+                for p in real_sysu_train(root)
+            )
+        )
+
+    monkeypatch.setattr(workload, "sysu_train", shuffled)
+    train.train_and_evaluate(tiny_config(pictures), tmp_path / "shuffled")
+    undisturbed, _ = finished
+    assert_same_tree(checkpointed(tmp_path / "shuffled", 3), checkpointed(undisturbed, 3))
+    # The shuffle did reach the run: its report of the clusters is another one.
+    rows, others = read_records(tmp_path / "shuffled"), read_records(undisturbed)
+    assert rows[1]["clusters"] != others[1]["clusters"]
+    assert rows[1]["losses"] == others[1]["losses"]
+
+
+def test_a_workdir_of_other_settings_is_refused_with_the_difference(finished, pictures):
+    config = tiny_config(pictures)
+    config.cluster.eps = 0.65
+    with pytest.raises(ValueError, match=r"config\.cluster\.eps: there 0\.7, here 0\.65"):
+        train.train_and_evaluate(config, finished[0])
+
+
+def test_the_released_recipe_runs_and_reports_the_dynamic_term(pictures, tmp_path):
+    last = train.train_and_evaluate(tiny_config(pictures, "released"), tmp_path / "released")
+    assert last["recipe"] == "released"
+    assert last["losses"]["loss_dynamic_visible"] > 0
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_step(pictures, tmp_path):
+    config = tiny_config(pictures)
+    config.optimizer.learning_rate = 1e30
+    with pytest.raises(FloatingPointError, match=r"stage 1 epoch 1/1, step \d.*loss_visible"):
+        train.train_and_evaluate(config, tmp_path / "diverged")
+    # The stopped epoch left no record behind.
+    rows = [json.loads(line) for line in (tmp_path / "diverged" / "metrics.jsonl").open()]
+    assert [row["epochs_done"] for row in rows] == [0]
+
+
+def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures):
+    run = start_run(tiny_config(pictures))
+    for stage in (1, 2):
+        state = fresh_state(run)
+        z = train_features(run, state.online)
+        num_visible, num_infrared = len(z.visible_ND), len(z.infrared_ND)
+        for epoch, num_clusters in enumerate((5, 9)):
+            visible_N = np.arange(num_visible, dtype=np.int32) % num_clusters
+            infrared_N = np.arange(num_infrared, dtype=np.int32) % num_clusters
+            match_K = np.arange(num_clusters, dtype=np.int32)
+            labels = EpochLabels(visible_N, infrared_N)
+            if stage == 2:
+                labels = EpochLabels(visible_N, infrared_N, match_K, match_K, visible_N, infrared_N)
+            banks = make_banks(run, state, z, labels, stage, epoch)
+            state, _ = run_steps(run, state, banks, labels, stage, epoch, "test")
+        assert run.train_steps[stage]._cache_size() == 1
+
+
+def test_the_schedule_runs_stage_1_then_stage_2(pictures):
+    assert schedule(tiny_config(pictures)) == [(1, 0), (2, 0), (2, 1)]
