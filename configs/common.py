@@ -23,8 +23,8 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     c.seed = 0
 
     c.data = ml_collections.ConfigDict()
-    c.data.source = "sysu"  # sysu, regdb or synthetic: how the folder is read
-    c.data.root = "data/sysu_mm01"
+    c.data.layout = "sysu"  # how the folder is read: sysu or regdb
+    c.data.source = "data/sysu_mm01"  # the folder, as its authors hand it out
     c.data.trial = 1  # RegDB's split, 1..10
     c.data.height = 288
     c.data.width = 144

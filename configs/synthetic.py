@@ -12,10 +12,10 @@ from configs import common
 
 def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:
     c = common.base(recipe)
-    c.data.source = "synthetic"
-    c.data.root = "data/synthetic"
+    c.data.source = "data/synthetic"
     c.data.height = 96
     c.data.width = 48
+    # Drawn into `source` if there is no such folder yet, in SYSU-MM01's layout.
     c.data.synthetic = ml_collections.ConfigDict()
     c.data.synthetic.train_ids = 60
     c.data.synthetic.val_ids = 12

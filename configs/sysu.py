@@ -1,6 +1,6 @@
 """SYSU-MM01, ResNet-50, full size.
 
-    python -m pclhd_jax.main --config=configs/sysu.py --config.data.root=DIR
+    python -m pclhd_jax.main --config=configs/sysu.py --config.data.source=DIR
 
 Published (PCLHD, NeurIPS 2024; not measured on this code), Rank-1 / mAP in %:
 all-search 64.4 / 58.7, indoor search 69.5 / 74.4.

@@ -20,10 +20,14 @@ HAT_SHARE = 0.45
 # lost when a 128 x 64 picture is shrunk to 96 x 48.
 PATTERN_PERIOD = (0.068, 0.20)
 # Difference of luma between a garment's two tones, the same in both modalities. Wider = easier.
-PATTERN_CONTRAST = (0.28, 0.60)
-# Range of garment tones: luma in the visible, reflectance in the infrared (drawn independently).
-VISIBLE_TONES = (0.10, 0.88)
-INFRARED_TONES = (0.18, 0.92)
+PATTERN_CONTRAST = (0.28, 0.45)
+# Chance that the brighter of a garment's two tones is the brighter one in both modalities: a dark
+# print absorbs the lamp too, whatever the cloth under it does. Higher = easier across modalities.
+SAME_POLARITY = 0.95
+# Range of garment tones: luma in the visible, reflectance in the infrared. A garment's level in
+# the one says nothing about its level in the other. Narrower = easier across modalities.
+VISIBLE_TONES = (0.18, 0.85)
+INFRARED_TONES = (0.22, 0.88)
 
 UPPER_PATTERNS = (
     "hstripes",
@@ -167,12 +171,16 @@ def _pattern(rng: np.random.Generator, kind: str, centre_v: tuple[float, float])
 def _garment(rng: np.random.Generator, pattern: Pattern) -> Material:
     """Dyes that differ to the eye may look alike under a lamp at 850 nm, and the other way round.
 
-    So the infrared tones are drawn without a look at the visible ones; only the size of the step
-    between the two tones carries over, not its sign.
+    So the infrared level is drawn without a look at the visible one; what carries over is the
+    pattern: the size of the step between its two tones and, mostly, its sign.
     """
     contrast = rng.uniform(*PATTERN_CONTRAST)
-    visible, second_visible = _two_tones(rng, contrast, *VISIBLE_TONES)
-    infrared, second_infrared = _two_tones(rng, contrast, *INFRARED_TONES)
+    second_is_brighter = rng.random() < 0.5
+    stays = rng.random() < SAME_POLARITY
+    visible, second_visible = _two_tones(rng, contrast, *VISIBLE_TONES, second_is_brighter)
+    infrared, second_infrared = _two_tones(
+        rng, contrast, *INFRARED_TONES, second_is_brighter == stays
+    )
     return Material(
         rgb=_colour(rng, visible),
         second_rgb=_colour(rng, second_visible),
@@ -183,11 +191,11 @@ def _garment(rng: np.random.Generator, pattern: Pattern) -> Material:
 
 
 def _two_tones(
-    rng: np.random.Generator, contrast: float, low: float, high: float
+    rng: np.random.Generator, contrast: float, low: float, high: float, second_is_brighter: bool
 ) -> tuple[float, float]:
     darker = rng.uniform(low, high - contrast)
     tones = (darker, darker + contrast)
-    return tones if rng.random() < 0.5 else tones[::-1]
+    return tones if second_is_brighter else tones[::-1]
 
 
 def _colour(rng: np.random.Generator, luma: float) -> tuple[float, float, float]:

@@ -16,8 +16,8 @@ from data_prep.synthetic_tones import tones
 
 # ---- knobs: what hides identities; `difficulty` scales those marked * ------------------------
 BACKGROUND_CONTRAST = 0.09  # * amplitude of a scene's pillars, panels and texture
-BACKGROUND_VISIBLE = (0.38, 0.68)  # range of a visible camera's mean background
-BACKGROUND_INFRARED = (0.12, 0.28)  # the lamp hardly reaches the wall
+BACKGROUND_VISIBLE = (0.38, 0.60)  # range of a visible camera's mean background
+BACKGROUND_INFRARED = (0.30, 0.50)  # the lamp reaches the wall, weakly
 CAST = 0.06  # * largest change of a colour channel by a visible camera
 CAMERA_GAIN = 0.06  # * largest change of brightness by a camera
 SHOT_GAIN = 0.05  # * the same by one shot's light

@@ -1,16 +1,27 @@
-"""Train and evaluate: `python -m pclhd_jax.main --config=configs/synthetic.py`."""
+"""Train and evaluate PCLHD.
 
+    python -m pclhd_jax.main --config=configs/synthetic.py
+    python -m pclhd_jax.main --config=configs/sysu.py:released --config.data.source=DIR --workdir=DIR
+
+The recipe after the colon is `paper` (default) or `released`. Any setting can be given as
+--config.section.key=value; the experiment files and configs/common.py list them all. The same
+command, given again, continues where its workdir left off.
+"""
+
+import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
-# Before JAX is imported: it reads these once.
+# Before JAX is imported, which reads it once.
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path.home() / ".cache" / "pclhd_jax" / "compiled")
 )
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -22,27 +33,68 @@ WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
     "Where records and checkpoints go; the same command continues from there. "
-    "Default: runs/<config file>-<recipe>.",
+    "Default: runs/<experiment>-<recipe>.",
 )
 
 
 def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # Orbax tells thirty lines a save
     if len(argv) > 1:
-        raise app.UsageError(f"unknown arguments: {' '.join(argv[1:])}")
+        sys.exit(f"unknown arguments: {' '.join(argv[1:])}; settings are --config.key=value")
     if CONFIG.value is None:
-        raise app.UsageError("name an experiment: --config=configs/synthetic.py")
-    from pclhd_jax.train import train_and_evaluate
+        sys.exit("name an experiment: --config=configs/synthetic.py (--help tells more)")
+    from pclhd_jax.train import train_and_evaluate  # after the flags: --help should be quick
 
-    config = CONFIG.value
-    name = Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]).stem
-    workdir = WORKDIR.value or f"runs/{name}-{config.recipe}"
+    experiment = Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]).stem
+    workdir = WORKDIR.value or f"runs/{experiment}-{CONFIG.value.recipe}"
     try:
-        train_and_evaluate(config, workdir)
+        train_and_evaluate(CONFIG.value, workdir)
     except (ValueError, FileNotFoundError, FloatingPointError) as error:
         # These say what is wrong and what helps; a traceback would bury it.
         sys.exit(f"{type(error).__name__}: {error}")
 
 
+def parse_flags(argv: list[str]) -> list[str]:
+    """absl's parsing, with errors in one line that says what would be right."""
+    try:
+        remaining = flags.FLAGS(argv)
+        if CONFIG.value is not None:
+            _ = CONFIG.value.recipe  # a file that could not be read shows itself only here
+        return remaining
+    except flags.Error as error:
+        sys.exit(str(error).strip().splitlines()[-1].strip())
+    except OSError as error:
+        sys.exit(f"no such experiment: {str(error).splitlines()[-1].strip()}; see configs/")
+    except (AttributeError, KeyError):
+        sys.exit(unknown_setting(argv))
+
+
+def unknown_setting(argv: list[str]) -> str:
+    """What is wrong with the first --config.key that the experiment lacks, and the keys it has."""
+    named = re.search(r"--?config[= ](\S+)", " ".join(argv))  # absl takes both spellings
+    config = plain_config(named[1])
+    for argument in argv:
+        if not argument.startswith("--config."):
+            continue
+        section: Any = config
+        where = "config"
+        for key in argument.removeprefix("--config.").split("=")[0].split("."):
+            if not isinstance(section, ConfigDict):
+                return f"{argument}: {where} is one value ({section!r}), with nothing below it"
+            if key not in section:
+                return f"{argument}: {where} has no {key!r}; it has {', '.join(section)}"
+            section, where = section[key], f"{where}.{key}"
+    return "a setting that the experiment does not have; see configs/common.py"
+
+
+def plain_config(name: str) -> ConfigDict:
+    """The experiment `FILE[:recipe]` without any override."""
+    path, _, recipe = name.partition(":")
+    spec = importlib.util.spec_from_file_location("experiment", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(*[recipe] if recipe else [])
+
+
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

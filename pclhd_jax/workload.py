@@ -30,27 +30,25 @@ def load_workload(config: Any) -> Workload:
     """Read the lists and decode every picture once.
 
     Raises:
-      ValueError: an unknown config.data.source.
+      ValueError: an unknown config.data.layout.
       As the readers: missing folders, split files, unreadable pictures.
     """
     data = config.data
-    if data.source == "synthetic":
+    if "synthetic" in data:
         draw_if_missing(data)
-    if data.source in ("sysu", "synthetic"):
-        train = sysu_train(data.root)
+    if data.layout == "sysu":
+        train = sysu_train(data.source)
         protocols = sysu_protocols(
-            data.root,
+            data.source,
             modes=config.evaluation.sysu_modes,
             shots=config.evaluation.sysu_shots,
             num_trials=config.evaluation.trials,
         )
-    elif data.source == "regdb":
-        train = regdb_train(data.root, trial=data.trial)
-        protocols = regdb_protocols(data.root, trial=data.trial)
+    elif data.layout == "regdb":
+        train = regdb_train(data.source, trial=data.trial)
+        protocols = regdb_protocols(data.source, trial=data.trial)
     else:
-        raise ValueError(
-            f"config.data.source is {data.source!r}; it must be sysu, regdb or synthetic"
-        )
+        raise ValueError(f"config.data.layout is {data.layout!r}; it must be sysu or regdb")
 
     cameras = [p.cameras_N if data.use_cameras else None for p in train]
     return Workload(
@@ -88,10 +86,10 @@ def load(pictures: Pictures, what: str, data: Any, resample: str) -> np.ndarray:
 
 
 def draw_if_missing(data: Any) -> None:
-    """Draw the synthetic set into config.data.root on first use."""
-    if Path(data.root).exists():
+    """Draw the synthetic set into config.data.source on first use."""
+    if Path(data.source).exists():
         return
     from data_prep.synthetic import generate
 
-    say(f"drawing the synthetic picture set into {data.root} (once)")
-    generate(data.root, **data.synthetic)
+    say(f"drawing the synthetic picture set into {data.source} (once)")
+    generate(data.source, **data.synthetic)
