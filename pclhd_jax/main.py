@@ -1,7 +1,7 @@
 """Train and evaluate PCLHD.
 
     python -m pclhd_jax.main --config=configs/synthetic.py
-    python -m pclhd_jax.main --config=configs/sysu.py:released --config.data.source=DIR --workdir=DIR
+    python -m pclhd_jax.main --config=configs/sysu.py:released --config.data.source=DIR
 
 The recipe after the colon is `paper` (default) or `released`. Any setting can be given as
 --config.section.key=value; the experiment files and configs/common.py list them all. The same
