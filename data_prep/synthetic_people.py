@@ -11,8 +11,8 @@ import numpy as np
 
 # ---- knobs: what makes identities differ -----------------------------------------------------
 # Share of upper (lower) garments that carry a pattern; the rest are plain. Higher = easier.
-UPPER_PATTERN_SHARE = 0.95
-LOWER_PATTERN_SHARE = 0.70
+UPPER_PATTERN_SHARE = 1.0
+LOWER_PATTERN_SHARE = 0.95
 # Share of people with a bag, and with a hat. Higher = easier.
 BAG_SHARE = 0.8
 HAT_SHARE = 0.45
@@ -21,13 +21,14 @@ HAT_SHARE = 0.45
 PATTERN_PERIOD = (0.068, 0.20)
 # Difference of luma between a garment's two tones, the same in both modalities. Wider = easier.
 PATTERN_CONTRAST = (0.28, 0.45)
-# Chance that the brighter of a garment's two tones is the brighter one in both modalities: a dark
+# Chance that the brighter of a pattern's two tones is the brighter one in both modalities: a dark
 # print absorbs the lamp too, whatever the cloth under it does. Higher = easier across modalities.
+# Plain garments have no such tie.
 SAME_POLARITY = 0.95
 # Range of garment tones: luma in the visible, reflectance in the infrared. A garment's level in
 # the one says nothing about its level in the other. Narrower = easier across modalities.
-VISIBLE_TONES = (0.18, 0.85)
-INFRARED_TONES = (0.22, 0.88)
+VISIBLE_TONES = (0.28, 0.78)
+INFRARED_TONES = (0.28, 0.78)
 
 UPPER_PATTERNS = (
     "hstripes",
@@ -142,7 +143,7 @@ def _wardrobe(rng: np.random.Generator, crotch_v: float) -> dict[str, Material]:
     lower_centre_v = (crotch_v + 0.12, crotch_v + 0.26)
     lower = _garment(rng, _pattern(rng, lower_kind, centre_v=lower_centre_v))
     # Sleeves of another cloth are a cue that both modalities show.
-    sleeve = _garment(rng, Pattern()) if rng.random() < 0.4 else upper
+    sleeve = _garment(rng, Pattern()) if rng.random() < 0.25 else upper
     return {
         "skin": _skin(rng),
         "hair": _hair(rng),
@@ -176,7 +177,7 @@ def _garment(rng: np.random.Generator, pattern: Pattern) -> Material:
     """
     contrast = rng.uniform(*PATTERN_CONTRAST)
     second_is_brighter = rng.random() < 0.5
-    stays = rng.random() < SAME_POLARITY
+    stays = rng.random() < (0.5 if pattern.kind == "plain" else SAME_POLARITY)
     visible, second_visible = _two_tones(rng, contrast, *VISIBLE_TONES, second_is_brighter)
     infrared, second_infrared = _two_tones(
         rng, contrast, *INFRARED_TONES, second_is_brighter == stays

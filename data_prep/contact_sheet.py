@@ -1,0 +1,48 @@
+"""One PNG of a SYSU-MM01 folder: a row per identity, the first picture of every camera.
+
+python -m data_prep.contact_sheet DIR --out sheet.png [--ids 6]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+CAMERAS = (1, 2, 4, 5, 3, 6)  # visible, then infrared
+
+
+def contact_sheet(root: Path, num_ids: int, height: int = 128, width: int = 64) -> Image.Image:
+    """The first `num_ids` identities of `root`; a camera that lacks one leaves its place black.
+
+    Raises:
+      FileNotFoundError: `root` holds no picture in SYSU-MM01's layout.
+    """
+    names = sorted({path.name for path in root.glob("cam[1-6]/*")})[:num_ids]
+    if not names:
+        raise FileNotFoundError(f"no cam1/0001/ to cam6/ folders in {root}; name the set's folder")
+    sheet = Image.new("RGB", (len(CAMERAS) * width, len(names) * height))
+    for row, name in enumerate(names):
+        for column, camera in enumerate(CAMERAS):
+            pictures = sorted((root / f"cam{camera}" / name).glob("*.jpg"))
+            if pictures:
+                with Image.open(pictures[0]) as picture:
+                    sheet.paste(picture.resize((width, height)), (column * width, row * height))
+    return sheet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("root", type=Path, help="a folder in SYSU-MM01's layout")
+    parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
+    parser.add_argument("--ids", type=int, default=6, help="identities (default 6)")
+    arguments = parser.parse_args()
+    try:
+        contact_sheet(arguments.root, arguments.ids).save(arguments.out)
+    except FileNotFoundError as error:
+        sys.exit(f"error: {error}")
+    print(f"wrote {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
