@@ -20,7 +20,7 @@ HAT_SHARE = 0.45
 # lost when a 128 x 64 picture is shrunk to 96 x 48.
 PATTERN_PERIOD = (0.068, 0.20)
 # Difference of luma between a garment's two tones, the same in both modalities. Wider = easier.
-PATTERN_CONTRAST = (0.28, 0.45)
+PATTERN_CONTRAST = (0.32, 0.46)
 # Chance that the brighter of a pattern's two tones is the brighter one in both modalities: a dark
 # print absorbs the lamp too, whatever the cloth under it does. Higher = easier across modalities.
 # Plain garments have no such tie.

@@ -1,0 +1,52 @@
+"""The command line: errors in one line that says what would be right."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def run_main(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "pclhd_jax.main", *arguments], capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([], ["--config=configs/synthetic.py"]),
+        (["--config=configs/none.py"], ["configs/none.py", "see configs/"]),
+        (["--config=configs/synthetic.py:best"], ["'best'", "FILE:paper", "FILE:released"]),
+        (
+            ["--config=configs/synthetic.py", "--config.cluster.epss=0.5"],
+            ["config.cluster has no 'epss'", "eps, joint_k1"],
+        ),
+        (
+            ["--config=configs/synthetic.py:released", "--config.seed.x=1"],
+            ["config.seed is one value (0)"],
+        ),
+        (["--config=configs/synthetic.py", "--config.cluster.eps=wide"], ["eps=wide", "float"]),
+        (["--config=configs/synthetic.py", "--confg=1"], ["confg"]),
+        (["--config=configs/synthetic.py", "epochs=3"], ["epochs=3", "--config.key=value"]),
+        (
+            ["--config=configs/sysu.py", "--config.data.source=nowhere"],
+            ["nowhere", "exp/", "cam1/ to cam6/"],
+        ),
+    ],
+)
+def test_a_mistyped_command_ends_in_one_line_that_helps(arguments, parts, tmp_path):
+    if any("data.source" in a for a in arguments):
+        arguments = [*arguments, f"--workdir={tmp_path / 'run'}"]
+    result = run_main(*arguments)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    last_line = result.stderr.strip().splitlines()[-1]
+    for part in parts:
+        assert part in last_line
+
+
+def test_help_teaches_the_command():
+    result = run_main("--help")
+    assert "--config=configs/synthetic.py" in result.stdout
+    assert "released" in result.stdout

@@ -1,0 +1,51 @@
+import json
+
+import pytest
+
+from pclhd_jax.records import Records, config_difference, read_records, start_workdir
+
+
+def test_a_workdir_is_made_once_and_taken_again_by_the_same_settings(tmp_path):
+    config = {"seed": 0, "loss": {"weights": (1.0, 0.0)}}
+    start_workdir(tmp_path / "run", config)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == 0
+    start_workdir(tmp_path / "run", config)  # tuples come back as lists: not a difference
+
+
+def test_other_settings_are_refused_and_every_difference_is_named(tmp_path):
+    start_workdir(tmp_path, {"seed": 0, "loss": {"tau": 0.05}, "old": 1})
+    with pytest.raises(ValueError, match="--workdir") as error:
+        start_workdir(tmp_path, {"seed": 0, "loss": {"tau": 0.07}, "new": 2})
+    message = str(error.value)
+    assert "config.loss.tau: there 0.05, here 0.07" in message
+    assert "config.old: there 1, here '(absent)'" in message
+    assert "config.new" in message and "config.seed" not in message
+
+
+def test_equal_settings_differ_nowhere():
+    assert config_difference({"a": {"b": (1, 2)}}, {"a": {"b": [1, 2]}}) == []
+
+
+def test_records_of_epochs_without_a_checkpoint_are_dropped_on_resume(tmp_path):
+    records = Records(tmp_path, epochs_done=0)
+    assert not records.has_rows
+    for epochs_done in range(3):
+        records.write({"epochs_done": epochs_done, "losses": {"loss": 1.0}}, {"steps": 2.0})
+    records.close()
+    resumed = Records(tmp_path, epochs_done=1)
+    assert resumed.has_rows
+    assert [row["epochs_done"] for row in read_records(tmp_path)] == [0, 1]
+    resumed.close()
+
+
+def test_a_line_torn_by_a_kill_is_left_out(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"epochs_done": 0}\n{"epochs_done": 1, "los')
+    assert read_records(tmp_path) == [{"epochs_done": 0}]
+
+
+def test_seconds_go_beside_the_metrics_not_into_them(tmp_path):
+    records = Records(tmp_path, epochs_done=0)
+    records.write({"epochs_done": 0}, {"steps": 2.0})
+    records.close()
+    assert "steps" not in (tmp_path / "metrics.jsonl").read_text()
+    assert json.loads((tmp_path / "timing.jsonl").read_text()) == {"epochs_done": 0, "steps": 2.0}
