@@ -93,7 +93,7 @@ def descend(
         opt_state=opt_state,
     )
     metrics = {f"loss_{name}": value for name, value in terms.items()}
-    return state, z, metrics | {"gradient_norm": optax.global_norm(grads)}
+    return state, z, metrics | {"gradient_norm": optax.tree.norm(grads)}
 
 
 def stage1_step(
