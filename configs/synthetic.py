@@ -25,14 +25,14 @@ def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:
     c.model.depth = 18
     c.model.width = 0.25
 
-    for stage, epochs in ((c.stage1, 6), (c.stage2, 18)):
+    for stage, epochs in ((c.stage1, 8), (c.stage2, 20)):
         stage.epochs = epochs
         stage.batches_per_epoch = 24
         stage.clusters_per_batch = 8
         stage.visible_shots = 4
         stage.infrared_shots = 8
     c.optimizer.learning_rate = 1e-3  # from random weights: ImageNet's take 3.5e-4
-    c.optimizer.decay_every_epochs = 14
+    c.optimizer.decay_every_epochs = 16
     c.augment_pad = 4
     c.encoder_decay = 0.98  # the average must follow within a few hundred steps
 
@@ -40,8 +40,8 @@ def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:
     c.cluster.eps = 0.5
     c.cluster.k1 = 12
     c.cluster.k2 = 4
-    c.cluster.joint_k1 = 30
-    c.cluster.joint_k2 = 20
+    c.cluster.joint_k1 = 24
+    c.cluster.joint_k2 = 16
     if recipe == "paper":
         c.loss.ramp_epochs = 3
     c.feature_batch_size = 128
