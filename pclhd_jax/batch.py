@@ -1,6 +1,8 @@
-"""What one step takes: pictures and the labels of their clusters."""
+"""What one step takes, and the labels of an epoch that it is made from."""
 
 from typing import Any, NamedTuple
+
+import numpy as np
 
 
 class Batch(NamedTuple):
@@ -16,3 +18,18 @@ class Batch(NamedTuple):
     infrared_labels_B: Any  # int32
     visible_matches_B: Any = None  # int32
     infrared_matches_B: Any = None  # int32
+
+
+class EpochLabels(NamedTuple):
+    """Labels of the N training pictures of each modality; -1 takes no part this epoch.
+
+    The match and joint fields are None in stage 1; the joint ones also where fewer than 2
+    joint clusters hold both modalities: the joint term then rests for the epoch.
+    """
+
+    visible_N: np.ndarray
+    infrared_N: np.ndarray
+    visible_to_infrared_K: np.ndarray | None = None
+    infrared_to_visible_K: np.ndarray | None = None
+    joint_visible_N: np.ndarray | None = None
+    joint_infrared_N: np.ndarray | None = None

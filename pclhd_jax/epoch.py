@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pclhd_jax.batch import Batch
-from pclhd_jax.clustering.epoch import EpochLabels, label_apart, label_jointly
+from pclhd_jax.batch import Batch, EpochLabels
+from pclhd_jax.clustering.epoch import label_apart, label_jointly
 from pclhd_jax.clustering.labels import cluster_quality
 from pclhd_jax.data.batches import apart_batches, joint_batches
 from pclhd_jax.data.loader import prefetch
@@ -205,7 +205,7 @@ def mean_metrics(history: list[dict[str, Any]], what: str) -> dict[str, float]:
         )
         raise FloatingPointError(
             f"{what}, step {first}: {', '.join(bad)} not finite; the last checkpoint is intact. "
-            "Lower config.optimizer.learning_rate and start again"
+            "Lower config.optimizer.learning_rate and start in another --workdir"
         )
     loss = sum(value for name, value in means.items() if name.startswith("loss_"))
     return {"loss": loss} | means

@@ -146,7 +146,10 @@ def update_bank(
     target_B = jnp.where(is_first_B & (labels_B >= 0), labels_B, K)
 
     old_centroid_BD = bank.centroid_KD[labels_B]
-    mean_BD = (same_BB @ z_BD) / jnp.maximum(same_BB.sum(axis=1), 1)[:, None]
+    sum_BD = jnp.matmul(  # full float32: TF32 would round the features
+        same_BB.astype(z_BD.dtype), z_BD, precision=jax.lax.Precision.HIGHEST
+    )
+    mean_BD = sum_BD / jnp.maximum(same_BB.sum(axis=1), 1)[:, None]
     centroid_BD = unit(momentum * old_centroid_BD + (1 - momentum) * mean_BD)
 
     similarity_B = jnp.sum(z_BD * old_centroid_BD, axis=-1)

@@ -1,6 +1,7 @@
 """What a run leaves to read: its config, one JSON line per epoch, TensorBoard curves."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,22 +9,24 @@ from typing import Any
 def start_workdir(workdir: str | Path, config: dict[str, Any]) -> Path:
     """Make `workdir` with `config.json`, or check that it was made with the same config.
 
+    A workdir without a checkpoint has nothing to lose: it takes the new settings.
+
     Raises:
       ValueError: the workdir belongs to a run with other settings (they are listed).
     """
     workdir = Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
     path = workdir / "config.json"
-    if path.exists():
-        lines = config_difference(json.loads(path.read_text()), config)
-        if lines:
-            raise ValueError(
-                f"{workdir} belongs to a run with other settings:\n  "
-                + "\n  ".join(lines)
-                + "\nname another --workdir, or remove that one"
-            )
-    else:
-        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    lines = config_difference(json.loads(path.read_text()), config) if path.exists() else []
+    if lines and any(workdir.glob("checkpoints/[0-9]*")):
+        raise ValueError(
+            f"{workdir} belongs to a run with other settings:\n  "
+            + "\n  ".join(lines)
+            + "\nname another --workdir, or remove that one"
+        )
+    workdir.mkdir(parents=True, exist_ok=True)
+    if lines:
+        (workdir / "metrics.jsonl").unlink(missing_ok=True)  # of the settings before
+    write_whole(path, json.dumps(config, indent=2, sort_keys=True) + "\n")
     return workdir
 
 
@@ -50,7 +53,7 @@ class Records:
 
         self.path = workdir / "metrics.jsonl"
         kept = [row for row in read_records(workdir) if row["epochs_done"] <= epochs_done]
-        self.path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        write_whole(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self.has_rows = bool(kept)
         self.timing_path = workdir / "timing.jsonl"
         self.tensorboard = SummaryWriter(str(workdir / "tensorboard"), purge_step=epochs_done + 1)
@@ -74,6 +77,13 @@ class Records:
         self.tensorboard.close()
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write beside `path`, then rename: a kill leaves the old file or the new one."""
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(text)
+    os.replace(beside, path)
+
+
 def append_line(path: Path, row: dict[str, Any]) -> None:
     with path.open("a") as file:
         file.write(json.dumps(row) + "\n")
@@ -90,11 +100,13 @@ def read_records(workdir: str | Path) -> list[dict[str, Any]]:
 
 
 def flatten(row: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
-    """(path, number) of every number in a nested dict."""
+    """(path, number) of every number in a nested dict, and four ranks of a CMC."""
     pairs = []
     for key, value in row.items():
         if isinstance(value, dict):
             pairs += flatten(value, f"{prefix}{key}/")
+        elif key == "cmc":
+            pairs += [(f"{prefix}rank{rank}", value[rank - 1]) for rank in (1, 5, 10, 20)]
         elif isinstance(value, int | float):
             pairs.append((prefix + key, value))
     return pairs

@@ -25,7 +25,7 @@ class Run(NamedTuple):
     config: Any
     mesh: Mesh
     work: Workload
-    optimizers: dict[int, optax.GradientTransformation]  # by stage
+    tx: optax.GradientTransformation
     train_steps: dict[int, Callable]  # by stage, jitted
     feature_steps: dict[str, Callable]  # by modality, jitted
 
@@ -40,18 +40,17 @@ def start_run(config: Any) -> Run:
     mesh = make_mesh()
     check_settings(config, mesh)
     model = make_model(config)
-    optimizers = {stage: stage_optimizer(config, stage) for stage in STAGES}
+    tx = make_optimizer(config.optimizer.weight_decay)
+    fixed = fixed_of(config, model, tx)
     train_steps = {
-        stage: jax.jit(
-            partial(step, fixed=fixed_of(config, model, optimizers[stage])), donate_argnums=(0, 1)
-        )
+        stage: jax.jit(partial(step, fixed=fixed), donate_argnums=(0, 1))
         for stage, step in ((1, steps.stage1_step), (2, steps.stage2_step))
     }
     feature_steps = {
         modality: jax.jit(partial(steps.feature_step, model=model, modality=modality))
         for modality in ("visible", "infrared")
     }
-    return Run(config, mesh, load_workload(config), optimizers, train_steps, feature_steps)
+    return Run(config, mesh, load_workload(config), tx, train_steps, feature_steps)
 
 
 def schedule(config: Any) -> list[tuple[int, int]]:
@@ -63,23 +62,12 @@ def make_model(config: Any) -> AGW:
     return AGW(config.model.depth, config.model.width, jnp.dtype(config.model.dtype))
 
 
-def stage_optimizer(config: Any, stage: int) -> optax.GradientTransformation:
-    """Each stage's own: stage 2 takes two optimiser steps per batch."""
-    steps_per_epoch = config[f"stage{stage}"].batches_per_epoch * stage
-    return make_optimizer(
-        learning_rate=config.optimizer.learning_rate,
-        weight_decay=config.optimizer.weight_decay,
-        decay_every_steps=config.optimizer.decay_every_epochs * steps_per_epoch,
-        decay_factor=config.optimizer.decay_factor,
-    )
-
-
 def fresh_state(run: Run) -> TrainState:
     """Random weights from config.seed, on every device."""
     config = run.config
     state = init_state(
         make_model(config),
-        run.optimizers[1],
+        run.tx,
         height=config.data.height,
         width=config.data.width,
         key=jax.random.key(config.seed),

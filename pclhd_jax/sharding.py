@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
@@ -37,8 +36,3 @@ def replicate(mesh: Mesh, tree: Any) -> Any:
 
 def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
-
-
-def to_host(tree: Any) -> Any:
-    """A pytree of device arrays to NumPy."""
-    return jax.tree.map(np.asarray, tree)

@@ -33,17 +33,29 @@ class TrainState:
         return {"params": self.momentum_params, "batch_stats": self.momentum_batch_stats}
 
 
-def make_optimizer(
-    *, learning_rate: float, weight_decay: float, decay_every_steps: int, decay_factor: float
-) -> optax.GradientTransformation:
+def make_optimizer(weight_decay: float) -> optax.GradientTransformation:
     """Adam with the decay ADDED TO THE GRADIENT (not AdamW), as torch's `Adam(weight_decay=...)`.
 
-    The rate falls by `decay_factor` every `decay_every_steps` optimiser steps.
+    The learning rate is 0 until `set_learning_rate` gives the epoch's. It is data, not a
+    schedule over steps: stage 2 takes one or two optimiser steps per batch.
     """
-    schedule = optax.exponential_decay(
-        learning_rate, decay_every_steps, decay_factor, staircase=True
-    )
-    return optax.chain(optax.add_decayed_weights(weight_decay), optax.adam(schedule))
+
+    def coupled_adam(learning_rate: float) -> optax.GradientTransformation:
+        return optax.chain(optax.add_decayed_weights(weight_decay), optax.adam(learning_rate))
+
+    return optax.inject_hyperparams(coupled_adam)(learning_rate=0.0)
+
+
+def learning_rate_at(epoch: int, *, start: float, decay_every_epochs: int, factor: float) -> float:
+    """The rate of a stage's `epoch` (0-based): `start`, times `factor` every few epochs."""
+    return start * factor ** (epoch // decay_every_epochs)
+
+
+def set_learning_rate(state: "TrainState", learning_rate: float) -> "TrainState":
+    opt_state = state.opt_state
+    rate = jnp.asarray(learning_rate, opt_state.hyperparams["learning_rate"].dtype)
+    hyperparams = opt_state.hyperparams | {"learning_rate": rate}
+    return state.replace(opt_state=opt_state._replace(hyperparams=hyperparams))
 
 
 def init_state(

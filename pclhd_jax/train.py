@@ -19,7 +19,8 @@ from pclhd_jax.evaluation.protocols import Score, format_table
 from pclhd_jax.progress import clock, say
 from pclhd_jax.records import Records, read_records, start_workdir
 from pclhd_jax.run import Run, fresh_state, schedule, start_run
-from pclhd_jax.state import TrainState, hand_over
+from pclhd_jax.sharding import replicate
+from pclhd_jax.state import TrainState, hand_over, learning_rate_at, set_learning_rate
 
 
 def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
@@ -35,8 +36,8 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
         belongs to other settings.
       FloatingPointError: a loss that is not finite.
     """
+    run = start_run(config)  # first: what cannot work leaves no workdir behind
     workdir = start_workdir(workdir, config.to_dict())
-    run = start_run(config)
     epochs = schedule(config)
     with Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints:
         state = fresh_state(run)
@@ -45,13 +46,13 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
             say(f"resuming {workdir} after epoch {epochs_done} of {len(epochs)}")
             state, _ = checkpoints.restore(epochs_done, state, run.mesh)
         records = Records(workdir, epochs_done=epochs_done)
-        if not records.has_rows:
+        if not epochs_done and not records.has_rows:
             say("scoring the untrained encoder")
             records.write({"epochs_done": 0, "evaluation": evaluate(run, state.online)})
         remaining = Remaining(config, epochs_done)
         for stage, epoch in epochs[epochs_done:]:
             if (stage, epoch) == (2, 0):
-                state = hand_over(state, run.optimizers[2])
+                state = hand_over(state, run.tx)
             state, row, seconds = run_epoch(run, state, stage, epoch)
             say(describe(row, seconds, remaining.after(stage, seconds)))
             # The record goes first: on resume a line without its checkpoint is dropped,
@@ -74,6 +75,14 @@ def run_epoch(
     config = run.config
     what = f"stage {stage} epoch {epoch + 1}/{config[f'stage{stage}'].epochs}"
     watch = Stopwatch()
+    rate = learning_rate_at(
+        epoch,
+        start=config.optimizer.learning_rate,
+        decay_every_epochs=config.optimizer.decay_every_epochs,
+        factor=config.optimizer.decay_factor,
+    )
+    # Placed anew, so that the first step of a stage finds what every later step finds.
+    state = replicate(run.mesh, set_learning_rate(state, rate))
     z = train_features(run, state.online)
     watch.lap("features")
     labels = label(run, z, stage)
@@ -92,6 +101,7 @@ def run_epoch(
         "losses": losses,
         "clusters": label_quality(run, labels),
     }
+    # [ours] the last epoch is the result; the released program takes the best one on the test set.
     is_last = epochs_done == len(schedule(config))
     if is_last or epochs_done % config.evaluation.every_epochs == 0:
         # Stage 2 hands out its momentum encoder.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pclhd_jax.clustering.epoch import EpochLabels
+from pclhd_jax.batch import EpochLabels
 from pclhd_jax.data.batches import Sampling, TrainPictures, apart_batches, joint_batches
 
 SAMPLING = Sampling(batches_per_epoch=6, clusters_per_batch=2, visible_shots=3, infrared_shots=4)

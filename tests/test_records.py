@@ -14,12 +14,21 @@ def test_a_workdir_is_made_once_and_taken_again_by_the_same_settings(tmp_path):
 
 def test_other_settings_are_refused_and_every_difference_is_named(tmp_path):
     start_workdir(tmp_path, {"seed": 0, "loss": {"tau": 0.05}, "old": 1})
+    (tmp_path / "checkpoints" / "1").mkdir(parents=True)
     with pytest.raises(ValueError, match="--workdir") as error:
         start_workdir(tmp_path, {"seed": 0, "loss": {"tau": 0.07}, "new": 2})
     message = str(error.value)
     assert "config.loss.tau: there 0.05, here 0.07" in message
     assert "config.old: there 1, here '(absent)'" in message
     assert "config.new" in message and "config.seed" not in message
+
+
+def test_a_workdir_without_a_checkpoint_takes_new_settings(tmp_path):
+    start_workdir(tmp_path, {"seed": 0})
+    (tmp_path / "metrics.jsonl").write_text('{"epochs_done": 0}\n')
+    start_workdir(tmp_path, {"seed": 1})
+    assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
+    assert read_records(tmp_path) == []
 
 
 def test_equal_settings_differ_nowhere():

@@ -7,24 +7,31 @@ import optax
 import pytest
 
 from pclhd_jax.models.agw import AGW
-from pclhd_jax.state import TrainState, hand_over, init_state, make_optimizer, move_average
+from pclhd_jax.state import (
+    TrainState,
+    hand_over,
+    init_state,
+    learning_rate_at,
+    make_optimizer,
+    move_average,
+    set_learning_rate,
+)
 
 LR, DECAY = 0.1, 0.25
 
 
-def optimizer(**changes):
-    settings = dict(learning_rate=LR, weight_decay=DECAY, decay_every_steps=100, decay_factor=0.1)
-    return make_optimizer(**settings | changes)
-
-
-def run(tx, start, gradients):
-    """Parameters after each gradient."""
-    params, opt_state, path = jnp.float32(start), tx.init(jnp.float32(start)), []
-    step = jax.jit(tx.update)
-    for gradient in gradients:
-        updates, opt_state = step(jnp.float32(gradient), opt_state, params)
-        params = optax.apply_updates(params, updates)
+def run(tx, start, gradients, rates):
+    """Parameters after each gradient, taken at its learning rate."""
+    params = jnp.float32(start)
+    state = TrainState(params, {}, params, {}, tx.init(params))
+    step, path = jax.jit(tx.update), []
+    for gradient, rate in zip(gradients, rates, strict=True):
+        state = set_learning_rate(state, rate)
+        updates, opt_state = step(jnp.float32(gradient), state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        state = state.replace(params=params, opt_state=opt_state)
         path.append(np.asarray(params))
+    assert step._cache_size() == 1  # the rate is data
     return path
 
 
@@ -39,18 +46,23 @@ def test_weight_decay_is_added_to_the_gradient_before_adam():
         dm, dv = 0.9 * dm + 0.1 * gradient, 0.999 * dv + 0.001 * gradient**2
         adam = (dm / (1 - 0.9**t)) / (np.sqrt(dv / (1 - 0.999**t)) + 1e-8)
         decoupled = decoupled - LR * (adam + DECAY * decoupled)
-    got = run(optimizer(), start, gradients)[-1]
+    got = run(make_optimizer(DECAY), start, gradients, [LR, LR])[-1]
     np.testing.assert_allclose(got, w, atol=1e-5)
     assert np.abs(got - decoupled).max() > 0.01  # AdamW is another optimiser
 
 
-def test_the_rate_falls_tenfold_every_so_many_steps():
+def test_the_rate_falls_tenfold_every_so_many_epochs():
+    rates = [
+        learning_rate_at(epoch, start=0.1, decay_every_epochs=3, factor=0.1) for epoch in range(9)
+    ]
+    np.testing.assert_allclose(rates, [0.1] * 3 + [0.01] * 3 + [0.001] * 3)
     # A constant gradient makes every Adam step as long as the rate.
-    tx = optimizer(weight_decay=0.0, decay_every_steps=3)
-    path = np.array([1.0, *run(tx, 1.0, [1.0] * 9)])
-    np.testing.assert_allclose(
-        -np.diff(path), [0.1] * 3 + [0.01] * 3 + [0.001] * 3, rtol=1e-3, atol=1e-6
-    )
+    path = np.array([1.0, *run(make_optimizer(0.0), 1.0, [1.0] * 9, rates)])
+    np.testing.assert_allclose(-np.diff(path), rates, rtol=1e-3, atol=1e-6)
+
+
+def test_an_optimiser_without_a_rate_moves_nothing():
+    assert run(make_optimizer(DECAY), 1.0, [1.0], [0.0]) == [1.0]
 
 
 def used_state(tx):
@@ -67,7 +79,7 @@ def used_state(tx):
 
 
 def test_the_hand_over_starts_both_encoders_from_stage_one_and_adam_afresh():
-    tx = optimizer()
+    tx = make_optimizer(DECAY)
     old = used_state(tx)
     new = hand_over(old, tx)
     jax.tree.map(np.testing.assert_array_equal, new.online, old.online)
@@ -85,12 +97,12 @@ def assert_apart(state):
 
 
 def test_the_encoders_share_no_buffer_after_the_hand_over():
-    tx = optimizer()
+    tx = make_optimizer(DECAY)
     assert_apart(hand_over(used_state(tx), tx))
 
 
 def test_a_fresh_state_has_two_equal_encoders_that_share_no_buffer():
-    model, tx = AGW(depth=18, width=0.125), optimizer()
+    model, tx = AGW(depth=18, width=0.125), make_optimizer(DECAY)
     state = init_state(model, tx, height=32, width=16, key=jax.random.key(0))
     jax.tree.map(np.testing.assert_array_equal, state.momentum, state.online)
     assert {"visible", "infrared", "bottleneck"} <= set(state.params)

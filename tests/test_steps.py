@@ -16,7 +16,7 @@ from pclhd_jax.losses import TermWeights
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.prototypes import PrototypeBank
 from pclhd_jax.sharding import make_mesh, replicate, shard_batch
-from pclhd_jax.state import TrainState, make_optimizer
+from pclhd_jax.state import TrainState, make_optimizer, set_learning_rate
 from pclhd_jax.terms import Banks, TermSettings
 
 H, W, ROWS, S = 32, 16, 6, 3
@@ -155,11 +155,10 @@ def test_stage_one_learns_a_fixed_batch_and_compiles_once_while_clusters_and_wei
 
 
 def test_stage_two_learns_a_fixed_batch_and_compiles_once_over_epochs():
-    tx = make_optimizer(
-        learning_rate=3e-3, weight_decay=5e-4, decay_every_steps=1000, decay_factor=0.1
-    )
+    tx = make_optimizer(5e-4)
     fixed = steps.Fixed(AGW_TINY, tx, PAPER, pad=2, encoder_decay=ALPHA)
-    state, banks = make_state(AGW_TINY, tx), make_banks(WIDTH)
+    state = set_learning_rate(make_state(AGW_TINY, tx), 3e-3)
+    banks = make_banks(WIDTH)
     step = jax.jit(partial(steps.stage2_step, fixed=fixed))
     losses = []
     for _ in range(6):

@@ -8,11 +8,12 @@ import orbax.checkpoint as ocp
 import pytest
 
 from pclhd_jax import train, workload
-from pclhd_jax.clustering.epoch import EpochLabels
+from pclhd_jax.batch import EpochLabels
 from pclhd_jax.data.datasets import TrainSet
 from pclhd_jax.epoch import make_banks, run_steps, train_features
 from pclhd_jax.records import read_records
 from pclhd_jax.run import fresh_state, schedule, start_run
+from pclhd_jax.state import hand_over
 from tests.tiny import tiny_config
 
 
@@ -45,6 +46,10 @@ def assert_same_tree(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
+def differs(one, other):
+    return any(jax.tree.leaves(jax.tree.map(lambda a, b: (a != b).any(), one, other)))
+
+
 def test_a_run_leaves_one_record_per_epoch_and_a_score_for_the_untrained_encoder(finished):
     workdir, last = finished
     rows = read_records(workdir)
@@ -72,12 +77,24 @@ def test_the_sum_of_the_weighted_terms_is_the_recorded_loss(finished):
         assert losses["loss"] == pytest.approx(sum(terms))
 
 
-def test_stage_2_starts_both_encoders_from_stage_1_and_moves_the_momentum_encoder(finished):
-    workdir, _ = finished
-    state = checkpointed(workdir, 3)
-    online, average = jax.tree.leaves(state["params"]), jax.tree.leaves(state["momentum_params"])
-    gaps = [np.abs(a - b).max() for a, b in zip(online, average, strict=True)]
-    assert max(gaps) > 0
+def test_stage_2_starts_both_encoders_from_stage_1_and_moves_the_momentum_encoder(
+    finished, pictures, tmp_path, monkeypatch
+):
+    entering = {}
+    real_run_epoch = train.run_epoch
+
+    def watched(run, state, stage, epoch):
+        entering[stage, epoch] = jax.tree.map(np.array, state)
+        return real_run_epoch(run, state, stage, epoch)
+
+    monkeypatch.setattr(train, "run_epoch", watched)
+    train.train_and_evaluate(tiny_config(pictures), tmp_path / "watched")
+    after_stage_1, hand_over, later = checkpointed(finished[0], 1), entering[2, 0], entering[2, 1]
+    assert_same_tree(hand_over.params, after_stage_1["params"])
+    assert_same_tree(hand_over.momentum, hand_over.online)
+    assert differs(hand_over.momentum_params, later.momentum_params)
+    assert differs(hand_over.momentum_batch_stats, later.momentum_batch_stats)
+    assert differs(later.params, later.momentum_params)
 
 
 def test_a_run_stopped_after_any_epoch_and_started_again_ends_bit_identical(
@@ -162,22 +179,61 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_step(picture
     assert [row["epochs_done"] for row in rows] == [0]
 
 
-def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures):
+def labels_of(z, num_clusters, stage):
+    visible_N = np.arange(len(z.visible_ND), dtype=np.int32) % num_clusters
+    infrared_N = np.arange(len(z.infrared_ND), dtype=np.int32) % num_clusters
+    match_K = np.arange(num_clusters, dtype=np.int32)
+    if stage == 1:
+        return EpochLabels(visible_N, infrared_N)
+    return EpochLabels(visible_N, infrared_N, match_K, match_K, visible_N, infrared_N)
+
+
+def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures, monkeypatch):
     run = start_run(tiny_config(pictures))
+    num_clusters = iter((5, 9, 7, 4))
+    monkeypatch.setattr(
+        train, "label", lambda run, z, stage: labels_of(z, next(num_clusters), stage)
+    )
+    state = fresh_state(run)
     for stage in (1, 2):
-        state = fresh_state(run)
-        z = train_features(run, state.online)
-        num_visible, num_infrared = len(z.visible_ND), len(z.infrared_ND)
-        for epoch, num_clusters in enumerate((5, 9)):
-            visible_N = np.arange(num_visible, dtype=np.int32) % num_clusters
-            infrared_N = np.arange(num_infrared, dtype=np.int32) % num_clusters
-            match_K = np.arange(num_clusters, dtype=np.int32)
-            labels = EpochLabels(visible_N, infrared_N)
-            if stage == 2:
-                labels = EpochLabels(visible_N, infrared_N, match_K, match_K, visible_N, infrared_N)
-            banks = make_banks(run, state, z, labels, stage, epoch)
-            state, _ = run_steps(run, state, banks, labels, stage, epoch, "test")
+        if stage == 2:
+            state = hand_over(state, run.tx)
+        for epoch in (0, 1):
+            state, _, _ = train.run_epoch(run, state, stage, epoch)
         assert run.train_steps[stage]._cache_size() == 1
+
+
+def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_step(pictures):
+    run = start_run(tiny_config(pictures))
+    state = fresh_state(run)
+    seen = []
+
+    def step(state, banks, batch, joint_batch, weights, infrared_crosses, key):
+        seen.append((bool(infrared_crosses), joint_batch is None))
+        return state, banks, {"loss_x": np.float32(1)}
+
+    run = run._replace(train_steps={2: step})
+    z = train_features(run, state.online)
+    with_joint = labels_of(z, 4, 2)
+    without = with_joint._replace(joint_visible_N=None, joint_infrared_N=None)
+    for epoch, labels in enumerate((with_joint, without)):
+        banks = make_banks(run, state, z, labels, 2, epoch)
+        run_steps(run, state, banks, labels, 2, epoch, "test")
+    assert seen == [(False, False)] * 3 + [(True, True)] * 3
+
+
+def test_a_mistake_put_right_does_not_need_another_workdir(pictures, tmp_path):
+    config = tiny_config(pictures)
+    config.data.height = 0
+    with pytest.raises(ValueError, match="picture size"):
+        train.train_and_evaluate(config, tmp_path / "run")
+    config.data.height = 32
+    config.optimizer.learning_rate = 1e30
+    with pytest.raises(FloatingPointError):
+        train.train_and_evaluate(config, tmp_path / "run")
+    config.optimizer.learning_rate = 1e29  # no checkpoint yet: the new settings are taken
+    with pytest.raises(FloatingPointError):
+        train.train_and_evaluate(config, tmp_path / "run")
 
 
 def test_the_schedule_runs_stage_1_then_stage_2(pictures):

@@ -22,4 +22,5 @@ def tiny_config(root, recipe="paper"):
     c.augment_pad = 2
     c.evaluation.trials = 2
     c.feature_batch_size = 32
+    c.keep_checkpoints = 3
     return c

@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
+from pclhd_jax.batch import EpochLabels
 from pclhd_jax.clustering.labels import pseudo_labels
 from pclhd_jax.clustering.matching import match_clusters
 
@@ -17,21 +19,6 @@ class ClusterSettings(NamedTuple):
     k2: int
     joint_k1: int
     joint_k2: int
-
-
-class EpochLabels(NamedTuple):
-    """Labels of the N training pictures of each modality; -1 takes no part this epoch.
-
-    The match and joint fields are None in stage 1; the joint ones also where fewer than 2
-    joint clusters hold both modalities: the joint term then rests for the epoch.
-    """
-
-    visible_N: np.ndarray
-    infrared_N: np.ndarray
-    visible_to_infrared_K: np.ndarray | None = None
-    infrared_to_visible_K: np.ndarray | None = None
-    joint_visible_N: np.ndarray | None = None
-    joint_infrared_N: np.ndarray | None = None
 
 
 def label_apart(
@@ -96,7 +83,7 @@ def check_contrast(labels_N: np.ndarray, what: str, eps: float) -> None:
         raise ValueError(
             f"DBSCAN left {num_clusters} cluster(s) of {len(labels_N):,} {what} "
             f"({np.sum(labels_N < 0):,} outliers), and contrast needs 2. Many outliers: raise "
-            f"config.cluster.eps ({eps}); one large cluster: lower it"
+            f"config.cluster.eps ({eps}); one large cluster: lower it (in another --workdir)"
         )
 
 
@@ -104,9 +91,11 @@ def cluster_centroids(z_ND: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
     """(K, D) mean of every cluster; outliers left out."""
     num_clusters = labels_N.max() + 1
     kept_N = labels_N >= 0
-    sum_KD = np.zeros((num_clusters, z_ND.shape[1]), np.float32)
-    np.add.at(sum_KD, labels_N[kept_N], z_ND[kept_N])
-    return sum_KD / np.bincount(labels_N[kept_N], minlength=num_clusters)[:, None]
+    member_KN = sparse.csr_matrix(
+        (np.ones(kept_N.sum(), z_ND.dtype), (labels_N[kept_N], np.flatnonzero(kept_N))),
+        shape=(num_clusters, len(z_ND)),
+    )
+    return (member_KN @ z_ND) / member_KN.sum(axis=1)
 
 
 def keep_mixed(labels_N: np.ndarray, modality_N: np.ndarray) -> np.ndarray:

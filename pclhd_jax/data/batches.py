@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pclhd_jax.batch import Batch
-from pclhd_jax.clustering.epoch import EpochLabels
+from pclhd_jax.batch import Batch, EpochLabels
 from pclhd_jax.data.sampler import cluster_order, draw_shots, sample_batches
 
 

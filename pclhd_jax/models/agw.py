@@ -44,13 +44,15 @@ class NonLocal(nn.Module):
     @nn.compact
     def __call__(self, x_BHWC: jax.Array) -> jax.Array:
         B, H, W, C = x_BHWC.shape
+        # torch's own initialisation of a convolution; "fan out" of one channel would be huge.
+        init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+        conv = partial(self.conv, use_bias=True, kernel_init=init)
         g_BN, theta_BN, phi_BN = (
-            self.conv(1, (1, 1), use_bias=True, name=name)(x_BHWC).reshape(B, H * W)
-            for name in ("g", "theta", "phi")
+            conv(1, (1, 1), name=name)(x_BHWC).reshape(B, H * W) for name in ("g", "theta", "phi")
         )
         # f = theta phi^T is an outer product of rank one: f g = theta (phi . g).
         y_BN = theta_BN * jnp.mean(phi_BN * g_BN, axis=1, keepdims=True)
-        y_BHWC = self.conv(C, (1, 1), use_bias=True, name="W_conv")(y_BN.reshape(B, H, W, 1))
+        y_BHWC = conv(C, (1, 1), name="W_conv")(y_BN.reshape(B, H, W, 1))
         zeros = nn.initializers.zeros_init()
         return x_BHWC + self.norm(scale_init=zeros, bias_init=zeros, name="W_bn")(y_BHWC)
 
