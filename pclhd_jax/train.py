@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pclhd_jax.checkpoint import Checkpoints
+from pclhd_jax.checkpoint import Checkpoints, latest_epoch
 from pclhd_jax.epoch import (
     evaluate,
     label,
@@ -18,7 +18,8 @@ from pclhd_jax.epoch import (
 from pclhd_jax.evaluation.protocols import Score, format_table
 from pclhd_jax.progress import clock, say
 from pclhd_jax.records import Records, read_records, start_workdir
-from pclhd_jax.run import Run, fresh_state, schedule, start_run
+from pclhd_jax.run import Run, fresh_state, schedule, start_run, starting_weights, state_shapes
+from pclhd_jax.starting_weights import NO_WEIGHTS
 from pclhd_jax.state import TrainState, hand_over
 
 
@@ -31,19 +32,25 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
     checkpoints in `workdir`.
 
     Raises:
-      ValueError: settings or data that cannot work, with the remedy; a workdir that
-        belongs to other settings.
+      ValueError: settings, weights or data that cannot work, with the remedy; a workdir
+        that belongs to other settings.
+      FileNotFoundError: a file or folder that the settings name.
       FloatingPointError: a loss that is not finite.
     """
+    epochs_done = latest_epoch(workdir) or 0
+    # First of all: a weight file that does not fit should cost neither minutes nor a workdir.
+    weights = {} if epochs_done else starting_weights(config)
     workdir = start_workdir(workdir, config.to_dict())
+    if not (epochs_done or weights or "synthetic" in config.data):
+        say(NO_WEIGHTS)
     run = start_run(config)
     epochs = schedule(config)
     with Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints:
-        state = fresh_state(run)
-        epochs_done = checkpoints.latest() or 0
         if epochs_done:
             say(f"resuming {workdir} after epoch {epochs_done} of {len(epochs)}")
-            state, _ = checkpoints.restore(epochs_done, state, run.mesh)
+            state, _ = checkpoints.restore(epochs_done, state_shapes(config), run.mesh)
+        else:
+            state = fresh_state(run, weights)
         records = Records(workdir, epochs_done=epochs_done)
         if not records.has_rows:
             say("scoring the untrained encoder")
