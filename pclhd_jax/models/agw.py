@@ -58,7 +58,10 @@ class NonLocal(nn.Module):
         y_BN = theta_BN * jnp.mean(phi_BN * g_BN, axis=1, keepdims=True)
         y_BHWC = self.conv(C, (1, 1), use_bias=True, name="W_conv")(y_BN.reshape(B, H, W, 1))
         zeros = nn.initializers.zeros_init()
-        return x_BHWC + self.norm(scale_init=zeros, bias_init=zeros, name="W_bn")(y_BHWC)
+        # The slow variance: mean(x^2) - mean(x)^2 is off where the mean is far larger than the
+        # deviation, here and at the neck. It cost the training features a digit of precision.
+        norm = self.norm(scale_init=zeros, bias_init=zeros, use_fast_variance=False, name="W_bn")
+        return x_BHWC + norm(y_BHWC)
 
 
 def gem_pool(x_BHWC: jax.Array, p: float = 3.0) -> jax.Array:
@@ -129,6 +132,7 @@ class AGW(nn.Module):
             use_bias=False,  # the BNNeck's bias is fixed at 0
             scale_init=lambda key, shape, dtype: 1.0 + 0.01 * jax.random.normal(key, shape, dtype),
             dtype=jnp.float32,
+            use_fast_variance=False,
             name="bottleneck",
         )(pooled_BD)
         return neck_BD if train else unit(neck_BD)
