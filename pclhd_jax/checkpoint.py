@@ -18,13 +18,11 @@ from pclhd_jax.state import TrainState
 class Checkpoints:
     """The checkpoints of one run. Use as a context manager, so that the last save is finished."""
 
-    def __init__(self, workdir: str | Path, *, keep: int | None = None, read_only: bool = False):
-        """keep: how many of the newest stay (None: all). read_only: nothing on disk is touched."""
+    def __init__(self, workdir: str | Path, *, keep: int | None = None):
+        """keep: how many of the newest stay; None: nothing is made or removed, only read."""
         self.manager = ocp.CheckpointManager(
             Path(workdir).absolute() / "checkpoints",
-            options=ocp.CheckpointManagerOptions(
-                max_to_keep=keep, create=not read_only, read_only=read_only
-            ),
+            options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=keep is not None),
             item_names=("state", "progress"),
         )
 
@@ -81,5 +79,5 @@ def latest_epoch(workdir: str | Path) -> int | None:
     """Epochs done in the newest checkpoint of a workdir, or None; nothing is written."""
     if not (Path(workdir) / "checkpoints").is_dir():
         return None
-    with Checkpoints(workdir, read_only=True) as checkpoints:
+    with Checkpoints(workdir) as checkpoints:
         return checkpoints.latest()

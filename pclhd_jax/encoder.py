@@ -34,7 +34,7 @@ def load_encoder(workdir: str | Path) -> Encoder:
             "name the workdir of a run that has finished an epoch"
         )
     config = ConfigDict(json.loads(path.read_text()))
-    with Checkpoints(workdir, read_only=True) as checkpoints:
+    with Checkpoints(workdir) as checkpoints:
         state, progress = checkpoints.restore(epochs_done, state_shapes(config), make_mesh())
     variables = state.online if progress["stage"] == 1 else state.momentum
     return Encoder(variables, config, epochs_done, progress["stage"])
