@@ -18,10 +18,11 @@ from pclhd_jax.state import TrainState
 class Checkpoints:
     """The checkpoints of one run. Use as a context manager, so that the last save is finished."""
 
-    def __init__(self, workdir: str | Path, *, keep: int):
+    def __init__(self, workdir: str | Path, *, keep: int | None = None):
+        """keep: how many of the newest stay; None: nothing is made or removed, only read."""
         self.manager = ocp.CheckpointManager(
             Path(workdir).absolute() / "checkpoints",
-            options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=True),
+            options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=keep is not None),
             item_names=("state", "progress"),
         )
 
@@ -72,3 +73,11 @@ class Checkpoints:
             ),
         )
         return restored.state, restored.progress
+
+
+def latest_epoch(workdir: str | Path) -> int | None:
+    """Epochs done in the newest checkpoint of a workdir, or None; nothing is written."""
+    if not (Path(workdir) / "checkpoints").is_dir():
+        return None
+    with Checkpoints(workdir) as checkpoints:
+        return checkpoints.latest()

@@ -2,10 +2,12 @@
 
     python -m pclhd_jax.main --config=configs/synthetic.py
     python -m pclhd_jax.main --config=configs/sysu.py:released --config.data.source=DIR
+    python -m pclhd_jax.main --mode=eval --config=configs/sysu.py --config.init.agw=FILE
 
 The recipe after the colon is `paper` (default) or `released`. Any setting can be given as
 --config.section.key=value; the experiment files and configs/common.py list them all. The same
-command, given again, continues where its workdir left off.
+command, given again, continues where its workdir left off; with --mode=eval it scores what is
+there, and writes nothing.
 """
 
 import importlib.util
@@ -29,6 +31,12 @@ CONFIG = config_flags.DEFINE_config_file(
     "Experiment file, with an optional recipe: configs/sysu.py or configs/sysu.py:released. "
     "Override a setting with --config.section.key=value.",
 )
+MODE = flags.DEFINE_enum(
+    "mode",
+    "train",
+    ["train", "eval"],
+    "eval: score config.init.agw, or else the newest checkpoint of the workdir; no training.",
+)
 WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
@@ -43,12 +51,14 @@ def main(argv: list[str]) -> None:
         sys.exit(f"unknown arguments: {' '.join(argv[1:])}; settings are --config.key=value")
     if CONFIG.value is None:
         sys.exit("name an experiment: --config=configs/synthetic.py (--help tells more)")
-    from pclhd_jax.train import train_and_evaluate  # after the flags: --help should be quick
+    # After the flags: --help should be quick.
+    from pclhd_jax.eval_mode import evaluate_only
+    from pclhd_jax.train import train_and_evaluate
 
     experiment = Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]).stem
     workdir = WORKDIR.value or f"runs/{experiment}-{CONFIG.value.recipe}"
     try:
-        train_and_evaluate(CONFIG.value, workdir)
+        (train_and_evaluate if MODE.value == "train" else evaluate_only)(CONFIG.value, workdir)
     except (ValueError, FileNotFoundError, FloatingPointError) as error:
         # These say what is wrong and what helps; a traceback would bury it.
         sys.exit(f"{type(error).__name__}: {error}")

@@ -6,27 +6,34 @@ from pathlib import Path
 from typing import Any
 
 
-def start_workdir(workdir: str | Path, config: dict[str, Any]) -> Path:
-    """Make `workdir` with `config.json`, or check that it was made with the same config.
-
-    A workdir without a checkpoint has nothing to lose: it takes the new settings.
+def check_workdir(workdir: str | Path, config: dict[str, Any]) -> list[str]:
+    """How the settings of `workdir` differ from `config`, a line each; writes nothing.
 
     Raises:
-      ValueError: the workdir belongs to a run with other settings (they are listed).
+      ValueError: the workdir holds a checkpoint of other settings (they are listed).
     """
-    workdir = Path(workdir)
-    path = workdir / "config.json"
+    path = Path(workdir) / "config.json"
     lines = config_difference(json.loads(path.read_text()), config) if path.exists() else []
-    if lines and any(workdir.glob("checkpoints/[0-9]*")):
+    if lines and any(Path(workdir).glob("checkpoints/[0-9]*")):
         raise ValueError(
             f"{workdir} belongs to a run with other settings:\n  "
             + "\n  ".join(lines)
             + "\nname another --workdir, or remove that one"
         )
+    return lines
+
+
+def start_workdir(workdir: str | Path, config: dict[str, Any]) -> Path:
+    """Make `workdir` with `config.json`. Raises as `check_workdir`.
+
+    A workdir without a checkpoint has nothing to lose: it takes the new settings.
+    """
+    lines = check_workdir(workdir, config)
+    workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     if lines:
         (workdir / "metrics.jsonl").unlink(missing_ok=True)  # of the settings before
-    write_whole(path, json.dumps(config, indent=2, sort_keys=True) + "\n")
+    write_whole(workdir / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
     return workdir
 
 

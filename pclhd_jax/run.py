@@ -14,9 +14,10 @@ from pclhd_jax.clustering.epoch import ClusterSettings
 from pclhd_jax.data.batches import Sampling
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.sharding import check_divisible, make_mesh, replicate
-from pclhd_jax.state import TrainState, init_state, make_optimizer
+from pclhd_jax.starting_weights import check_one_file, overlay, read_starting_weights
+from pclhd_jax.state import TrainState, init_state, init_variables, make_optimizer, start_state
 from pclhd_jax.terms import TermSettings
-from pclhd_jax.workload import Workload, load_workload
+from pclhd_jax.workload import TestWork, Workload, load_test, load_workload
 
 STAGES = (1, 2)
 
@@ -24,14 +25,14 @@ STAGES = (1, 2)
 class Run(NamedTuple):
     config: Any
     mesh: Mesh
-    work: Workload
+    work: Workload | TestWork
     tx: optax.GradientTransformation
     train_steps: dict[int, Callable]  # by stage, jitted
     feature_steps: dict[str, Callable]  # by modality, jitted
 
 
 def start_run(config: Any) -> Run:
-    """Check the settings, load the pictures, bind and jit the steps.
+    """For training: check the settings, load the pictures, bind and jit the steps.
 
     Raises:
       ValueError: settings that cannot work, with the remedy.
@@ -46,11 +47,29 @@ def start_run(config: Any) -> Run:
         stage: jax.jit(partial(step, fixed=fixed), donate_argnums=(0, 1))
         for stage, step in ((1, steps.stage1_step), (2, steps.stage2_step))
     }
-    feature_steps = {
+    work = load_workload(config)
+    return Run(config, mesh, work, tx, train_steps, make_feature_steps(model))
+
+
+def start_evaluation(config: Any) -> Run:
+    """For evaluation alone: test pictures and feature steps, nothing to train with.
+
+    Raises:
+      ValueError: settings that cannot work, with the remedy.
+      As `load_test`.
+    """
+    mesh = make_mesh()
+    check_words(config)
+    check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
+    tx = make_optimizer(config.optimizer.weight_decay)
+    return Run(config, mesh, load_test(config), tx, {}, make_feature_steps(make_model(config)))
+
+
+def make_feature_steps(model: AGW) -> dict[str, Callable]:
+    return {
         modality: jax.jit(partial(steps.feature_step, model=model, modality=modality))
         for modality in ("visible", "infrared")
     }
-    return Run(config, mesh, load_workload(config), tx, train_steps, feature_steps)
 
 
 def schedule(config: Any) -> list[tuple[int, int]]:
@@ -62,17 +81,33 @@ def make_model(config: Any) -> AGW:
     return AGW(config.model.depth, config.model.width, jnp.dtype(config.model.dtype))
 
 
-def fresh_state(run: Run) -> TrainState:
-    """Random weights from config.seed, on every device."""
+def starting_weights(config: Any) -> dict[tuple[str, ...], Any]:
+    """What config.init's file gives, by path; none if it names none."""
+    return read_starting_weights(
+        make_model(config), imagenet=config.init.imagenet, agw=config.init.agw
+    )
+
+
+def fresh_state(run: Run, weights: dict[tuple[str, ...], Any] | None = None) -> TrainState:
+    """Random weights from config.seed, and over them `starting_weights`; on every device."""
     config = run.config
-    state = init_state(
-        make_model(config),
-        run.tx,
-        height=config.data.height,
-        width=config.data.width,
+    size = {"height": config.data.height, "width": config.data.width}
+    variables = init_variables(make_model(config), **size, key=jax.random.key(config.seed))
+    return replicate(run.mesh, start_state(overlay(variables, weights or {}), run.tx))
+
+
+def state_shapes(config: Any) -> TrainState:
+    """Shapes and types of a state, nothing computed: what a checkpoint is restored into."""
+    return jax.eval_shape(
+        partial(
+            init_state,
+            make_model(config),
+            make_optimizer(config.optimizer.weight_decay),
+            height=config.data.height,
+            width=config.data.width,
+        ),
         key=jax.random.key(config.seed),
     )
-    return replicate(run.mesh, state)
 
 
 def fixed_of(config: Any, model: AGW, tx: optax.GradientTransformation) -> steps.Fixed:
@@ -99,7 +134,21 @@ def cluster_settings(config: Any) -> ClusterSettings:
 
 
 def check_settings(config: Any, mesh: Mesh) -> None:
-    """Raises ValueError for a word that names nothing or a batch that does not divide."""
+    """Raises ValueError for settings that cannot work together or on this many devices."""
+    check_words(config)
+    if not schedule(config):
+        raise ValueError("no epoch to run; raise config.stage1.epochs or config.stage2.epochs")
+    check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
+    for stage in STAGES:
+        sampling = sampling_of(config, stage)
+        for name in ("visible_shots", "infrared_shots"):
+            rows = sampling.clusters_per_batch * getattr(sampling, name)
+            check_divisible(rows, mesh, f"config.stage{stage}.{name}")
+
+
+def check_words(config: Any) -> None:
+    """Raises ValueError for a word that names nothing, and for two files to start from."""
+    check_one_file(config.init.imagenet, config.init.agw)
     choices = {
         "loss.dynamic_query": ("online", "momentum"),
         "loss.dynamic_choice": ("extremes", "random"),
@@ -111,11 +160,3 @@ def check_settings(config: Any, mesh: Mesh) -> None:
             raise ValueError(
                 f"config.{name} is {config[section][key]!r}; it must be {' or '.join(allowed)}"
             )
-    if not schedule(config):
-        raise ValueError("no epoch to run; raise config.stage1.epochs or config.stage2.epochs")
-    check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
-    for stage in STAGES:
-        sampling = sampling_of(config, stage)
-        for name in ("visible_shots", "infrared_shots"):
-            rows = sampling.clusters_per_batch * getattr(sampling, name)
-            check_divisible(rows, mesh, f"config.stage{stage}.{name}")

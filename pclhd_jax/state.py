@@ -61,15 +61,25 @@ def set_learning_rate(state: "TrainState", learning_rate: float) -> "TrainState"
 def init_state(
     model: AGW, tx: optax.GradientTransformation, *, height: int, width: int, key: jax.Array
 ) -> TrainState:
-    """A state with random weights; both encoders are equal, and both stems.
+    """A state with random weights; both encoders are equal, and both stems."""
+    return start_state(init_variables(model, height=height, width=width, key=key), tx)
 
-    Equal stems, as they are when both start from ImageNet's: pictures of the two
-    modalities that look alike then start with features that are alike.
+
+def init_variables(model: AGW, *, height: int, width: int, key: jax.Array) -> dict[str, Any]:
+    """Random weights with equal stems.
+
+    Equal, as they are when both start from ImageNet's: pictures of the two modalities
+    that look alike then start with features that are alike.
     """
     blank_BHWC = jnp.zeros((1, height, width, 3))
     variables = jax.jit(model.init, static_argnums=3)(key, blank_BHWC, blank_BHWC, False)
+    stem = jax.tree.map(jnp.copy, variables["params"]["visible"])
+    return variables | {"params": variables["params"] | {"infrared": stem}}
+
+
+def start_state(variables: dict[str, Any], tx: optax.GradientTransformation) -> TrainState:
+    """Both encoders with these weights, the optimiser fresh."""
     params, batch_stats = variables["params"], variables["batch_stats"]
-    params["infrared"] = jax.tree.map(jnp.copy, params["visible"])
     copy = jax.tree.map(jnp.copy, (params, batch_stats))  # donated buffers must not be shared
     return TrainState(params, batch_stats, *copy, tx.init(params))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pclhd_jax.checkpoint import Checkpoints
+from pclhd_jax.checkpoint import Checkpoints, latest_epoch
 from pclhd_jax.epoch import (
     evaluate,
     label,
@@ -17,9 +17,10 @@ from pclhd_jax.epoch import (
 )
 from pclhd_jax.evaluation.protocols import Score, format_table
 from pclhd_jax.progress import clock, say
-from pclhd_jax.records import Records, read_records, start_workdir
-from pclhd_jax.run import Run, fresh_state, schedule, start_run
+from pclhd_jax.records import Records, check_workdir, read_records, start_workdir
+from pclhd_jax.run import Run, fresh_state, schedule, start_run, starting_weights, state_shapes
 from pclhd_jax.sharding import replicate
+from pclhd_jax.starting_weights import NO_WEIGHTS
 from pclhd_jax.state import TrainState, hand_over, learning_rate_at, set_learning_rate
 
 
@@ -32,19 +33,26 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
     checkpoints in `workdir`.
 
     Raises:
-      ValueError: settings or data that cannot work, with the remedy; a workdir that
-        belongs to other settings.
+      ValueError: settings, weights or data that cannot work, with the remedy; a workdir
+        that belongs to other settings.
+      FileNotFoundError: a file or folder that the settings name.
       FloatingPointError: a loss that is not finite.
     """
-    run = start_run(config)  # first: what cannot work leaves no workdir behind
+    # What cannot work is found before it costs minutes, and leaves no workdir behind.
+    check_workdir(workdir, config.to_dict())
+    epochs_done = latest_epoch(workdir) or 0
+    weights = {} if epochs_done else starting_weights(config)
+    run = start_run(config)
     workdir = start_workdir(workdir, config.to_dict())
+    if not (epochs_done or weights or "synthetic" in config.data):
+        say(NO_WEIGHTS)
     epochs = schedule(config)
     with Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints:
-        state = fresh_state(run)
-        epochs_done = checkpoints.latest() or 0
         if epochs_done:
             say(f"resuming {workdir} after epoch {epochs_done} of {len(epochs)}")
-            state, _ = checkpoints.restore(epochs_done, state, run.mesh)
+            state, _ = checkpoints.restore(epochs_done, state_shapes(config), run.mesh)
+        else:
+            state = fresh_state(run, weights)
         records = Records(workdir, epochs_done=epochs_done)
         if not epochs_done and not records.has_rows:
             say("scoring the untrained encoder")

@@ -26,6 +26,24 @@ class Workload(NamedTuple):
     protocols: list[Protocol]
 
 
+class TestWork(NamedTuple):
+    """The part of a `Workload` that evaluation needs."""
+
+    __test__ = False  # pytest looks for names like this one
+
+    test_NHWC: dict[str, np.ndarray]
+    protocols: list[Protocol]
+
+
+def load_test(config: Any) -> TestWork:
+    """The protocols and their pictures alone. Raises as `load_workload`."""
+    data = config.data
+    if "synthetic" in data:
+        draw_if_missing(data)
+    protocols = make_protocols(config)
+    return TestWork(load_test_pictures(protocols, data), protocols)
+
+
 def load_workload(config: Any) -> Workload:
     """Read the lists and decode every picture once.
 
@@ -38,17 +56,11 @@ def load_workload(config: Any) -> Workload:
         draw_if_missing(data)
     if data.layout == "sysu":
         train = sysu_train(data.source)
-        protocols = sysu_protocols(
-            data.source,
-            modes=config.evaluation.sysu_modes,
-            shots=config.evaluation.sysu_shots,
-            num_trials=config.evaluation.trials,
-        )
     elif data.layout == "regdb":
         train = regdb_train(data.source, trial=data.trial)
-        protocols = regdb_protocols(data.source, trial=data.trial)
     else:
-        raise ValueError(f"config.data.layout is {data.layout!r}; it must be sysu or regdb")
+        raise ValueError(unknown_layout(data))
+    protocols = make_protocols(config)
 
     cameras = [p.cameras_N if data.use_cameras else None for p in train]
     return Workload(
@@ -59,12 +71,35 @@ def load_workload(config: Any) -> Workload:
         ),
         train.visible.identities_N,
         train.infrared.identities_N,
-        {
-            modality: load(pictures, f"{modality} test pictures", data, "lanczos")
-            for modality, pictures in test_pictures(protocols[0]).items()
-        },
+        load_test_pictures(protocols, data),
         protocols,
     )
+
+
+def make_protocols(config: Any) -> list[Protocol]:
+    """What config.data.layout is scored by."""
+    data, evaluation = config.data, config.evaluation
+    if data.layout == "sysu":
+        return sysu_protocols(
+            data.source,
+            modes=evaluation.sysu_modes,
+            shots=evaluation.sysu_shots,
+            num_trials=evaluation.trials,
+        )
+    if data.layout == "regdb":
+        return regdb_protocols(data.source, trial=data.trial)
+    raise ValueError(unknown_layout(data))
+
+
+def unknown_layout(data: Any) -> str:
+    return f"config.data.layout is {data.layout!r}; it must be sysu or regdb"
+
+
+def load_test_pictures(protocols: list[Protocol], data: Any) -> dict[str, np.ndarray]:
+    return {
+        modality: load(pictures, f"{modality} test pictures", data, "lanczos")
+        for modality, pictures in test_pictures(protocols[0]).items()
+    }
 
 
 def test_pictures(protocol: Protocol) -> dict[str, Pictures]:

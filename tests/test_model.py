@@ -201,7 +201,8 @@ def test_training_moves_the_statistics_by_a_tenth_and_leaves_features_raw(tiny):
     stats, layers = moved["batch_stats"], moved["intermediates"]
     for stem in ("visible", "infrared"):
         conv = np.asarray(layers[stem]["conv1"]["__call__"][0], np.float64)
-        mean, var = conv.mean(axis=(0, 1, 2)), conv.var(axis=(0, 1, 2))
+        # The running variance is the unbiased one, as torch's.
+        mean, var = conv.mean(axis=(0, 1, 2)), conv.var(axis=(0, 1, 2), ddof=1)
         np.testing.assert_allclose(stats[stem]["bn1"]["mean"], 0.1 * mean, atol=1e-5)
         np.testing.assert_allclose(stats[stem]["bn1"]["var"], 0.9 + 0.1 * var, rtol=1e-4)
     # The neck sees both modalities: batch-normalised GeM, scaled, without a bias.

@@ -10,11 +10,17 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pclhd_jax.models.norm import BatchNorm
 from pclhd_jax.models.resnet import Module, he_normal_fan_out, trunk_of_depth
 from pclhd_jax.unit import unit
 
 # How many blocks at the end of a stage are followed by a non-local block (stages count from 1).
 NON_LOCAL_BLOCKS = {2: 2, 3: 3}
+
+
+def first_non_local_block(stage: int, num_blocks: int) -> int:
+    """Blocks of a stage from this one on are followed by a non-local block."""
+    return max(0, num_blocks - NON_LOCAL_BLOCKS.get(stage, 0))
 
 
 class Stem(nn.Module):
@@ -54,7 +60,10 @@ class NonLocal(nn.Module):
         y_BN = theta_BN * jnp.mean(phi_BN * g_BN, axis=1, keepdims=True)
         y_BHWC = conv(C, (1, 1), name="W_conv")(y_BN.reshape(B, H, W, 1))
         zeros = nn.initializers.zeros_init()
-        return x_BHWC + self.norm(scale_init=zeros, bias_init=zeros, name="W_bn")(y_BHWC)
+        # The slow variance: mean(x^2) - mean(x)^2 is off where the mean is far larger than the
+        # deviation, here and at the neck. It cost the training features a digit of precision.
+        norm = self.norm(scale_init=zeros, bias_init=zeros, use_fast_variance=False, name="W_bn")
+        return x_BHWC + norm(y_BHWC)
 
 
 def gem_pool(x_BHWC: jax.Array, p: float = 3.0) -> jax.Array:
@@ -92,7 +101,7 @@ class AGW(nn.Module):
     ) -> jax.Array:
         conv = partial(nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=he_normal_fan_out)
         norm = partial(
-            nn.BatchNorm,
+            BatchNorm,
             use_running_average=not train,
             momentum=0.9,  # torch writes the same number as 0.1
             epsilon=1e-5,
@@ -110,7 +119,7 @@ class AGW(nn.Module):
 
         block, blocks_per_stage = trunk_of_depth(self.depth)
         for stage, num_blocks in enumerate(blocks_per_stage, start=1):
-            first_non_local = num_blocks - NON_LOCAL_BLOCKS.get(stage, 0)
+            first_non_local = first_non_local_block(stage, num_blocks)
             for b in range(num_blocks):
                 # The last stage keeps its resolution (stride 1): re-ID's usual change.
                 strides = 2 if b == 0 and stage in (2, 3) else 1
@@ -125,6 +134,7 @@ class AGW(nn.Module):
             use_bias=False,  # the BNNeck's bias is fixed at 0
             scale_init=lambda key, shape, dtype: 1.0 + 0.01 * jax.random.normal(key, shape, dtype),
             dtype=jnp.float32,
+            use_fast_variance=False,
             name="bottleneck",
         )(pooled_BD)
         return neck_BD if train else unit(neck_BD)

@@ -1,0 +1,40 @@
+"""The encoder that a workdir holds, without the rest of the run."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from pclhd_jax.checkpoint import Checkpoints, latest_epoch
+from pclhd_jax.run import state_shapes
+from pclhd_jax.sharding import make_mesh
+
+
+class Encoder(NamedTuple):
+    variables: dict[str, Any]  # params and batch_stats, on every device
+    config: Any  # the run's, as its config.json has it
+    epochs_done: int
+    stage: int
+
+
+def load_encoder(workdir: str | Path) -> Encoder:
+    """The encoder of a run's newest checkpoint: the momentum encoder in stage 2.
+
+    Writes nothing.
+
+    Raises:
+      FileNotFoundError: a workdir without a checkpoint or without config.json.
+    """
+    epochs_done = latest_epoch(workdir)
+    path = Path(workdir) / "config.json"
+    if epochs_done is None or not path.exists():
+        raise FileNotFoundError(
+            f"no {'checkpoint' if epochs_done is None else 'config.json'} in {workdir}; "
+            "name the workdir of a run that has finished an epoch"
+        )
+    config = ConfigDict(json.loads(path.read_text()))
+    with Checkpoints(workdir) as checkpoints:
+        state, progress = checkpoints.restore(epochs_done, state_shapes(config), make_mesh())
+    variables = state.online if progress["stage"] == 1 else state.momentum
+    return Encoder(variables, config, epochs_done, progress["stage"])

@@ -1,0 +1,83 @@
+"""Evaluate without training: a checkpoint file, or the newest checkpoint of a workdir."""
+
+from pathlib import Path
+from typing import Any
+
+from flax.traverse_util import unflatten_dict
+
+from pclhd_jax.checkpoint import latest_epoch
+from pclhd_jax.encoder import Encoder, load_encoder
+from pclhd_jax.epoch import evaluate
+from pclhd_jax.evaluation.protocols import Protocol, format_table
+from pclhd_jax.progress import say
+from pclhd_jax.run import start_evaluation, starting_weights
+from pclhd_jax.sharding import replicate
+from pclhd_jax.train import scores_of
+
+
+def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]:
+    """Score config.init.agw, or where that is empty the newest checkpoint in `workdir`.
+
+    Prints each protocol with its counts, then the table; writes nothing.
+    Returns the scores by protocol name, as a training record holds them.
+
+    Raises:
+      ValueError: no encoder to score, or one that does not fit the settings.
+      FileNotFoundError: no such weight file, no such data.
+    """
+    variables, title = find_encoder(config, workdir)
+    run = start_evaluation(config)
+    for protocol in run.work.protocols:
+        say(describe(protocol))
+    scores = evaluate(run, replicate(run.mesh, variables))
+    say("\n" + format_table(scores_of({"evaluation": scores}), title))
+    return scores
+
+
+def find_encoder(config: Any, workdir: str | Path) -> tuple[dict[str, Any], str]:
+    """The variables to score, and a line that says whose they are."""
+    if config.init.agw:
+        return unflatten_dict(starting_weights(config)), f"Encoder of {config.init.agw}"
+    if latest_epoch(workdir) is None:
+        only_a_start = (
+            " (ImageNet weights are only a start for training)" if config.init.imagenet else ""
+        )
+        raise ValueError(
+            f"nothing to evaluate{only_a_start}: no checkpoint in {workdir} and config.init.agw is "
+            "empty; give --config.init.agw=FILE, or the --workdir of a run"
+        )
+    encoder = load_encoder(workdir)
+    check_fits(encoder, config, workdir)
+    return encoder.variables, (
+        f"{workdir} after {encoder.epochs_done} epochs (stage {encoder.stage}), "
+        f"recipe {encoder.config.recipe}"
+    )
+
+
+def check_fits(encoder: Encoder, config: Any, workdir: str | Path) -> None:
+    """Raises ValueError for another encoder than the config's, or one that saw the test people."""
+    there = encoder.config
+    for name in ("depth", "width"):
+        if there.model[name] != config.model[name]:
+            raise ValueError(
+                f"{workdir} holds an encoder with config.model.{name} {there.model[name]}, this "
+                f"config says {config.model[name]}; give --config.model.{name}={there.model[name]}"
+            )
+    splits = there.data.trial, config.data.trial
+    if there.data.layout == config.data.layout == "regdb" and splits[0] != splits[1]:
+        raise ValueError(
+            f"{workdir} was trained on RegDB's split {splits[0]}, whose training people are among "
+            f"the test people of split {splits[1]}; give --config.data.trial={splits[0]}"
+        )
+
+
+def describe(protocol: Protocol) -> str:
+    """One line: who queries whom, and how many they are."""
+    sizes = sorted({len(trial) for trial in protocol.trials})
+    gallery = "-".join(f"{size:,}" for size in {sizes[0]: 0, sizes[-1]: 0})
+    other = "visible" if protocol.query_modality == "infrared" else "infrared"
+    trials = len(protocol.trials)
+    return (
+        f"{protocol.name}: {len(protocol.query.paths):,} {protocol.query_modality} queries, "
+        f"{gallery} {other} pictures in the gallery, {trials} trial{'s' if trials > 1 else ''}"
+    )

@@ -1,0 +1,151 @@
+"""Average the results of finished runs: seeds, or RegDB's splits.
+
+    python -m pclhd_jax.summarize runs/regdb-split-*
+
+Takes each run's last epoch and prints, per protocol, mean and standard deviation over runs.
+RegDB's splits count as one protocol. The runs must differ in nothing but seed, split and paths.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pclhd_jax.records import config_difference, read_records
+
+# Settings in which runs of one experiment may differ.
+FREE = (
+    "config.seed",
+    "config.data.trial",
+    "config.data.source",
+    "config.keep_checkpoints",
+    "config.feature_batch_size",
+)
+RANKS = (1, 5, 10, 20)
+COLUMNS = (*(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP")
+
+
+class Result(NamedTuple):
+    """The end of one run: percentages by protocol name, (6,) each, in the order of COLUMNS."""
+
+    path: Path
+    config: dict[str, Any]
+    scores: dict[str, np.ndarray]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m pclhd_jax.summarize",
+        description="Mean and sample standard deviation of finished runs, per protocol.",
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="workdir of a finished run")
+    try:
+        print(summarize(parser.parse_args(argv).runs))
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+def summarize(workdirs: Sequence[str | Path]) -> str:
+    """The table over runs.
+
+    Raises:
+      FileNotFoundError: a folder that is no workdir.
+      ValueError: a run named twice, unfinished, of another recipe, other settings or other
+        protocols than the first; each with the remedy.
+    """
+    paths = [Path(workdir).resolve() for workdir in workdirs]
+    twice = {path for path in paths if paths.count(path) > 1}
+    if twice:
+        raise ValueError(f"{', '.join(map(str, twice))} named twice; name each run once")
+    results = [read_result(path) for path in paths]
+    for result in results[1:]:
+        check_comparable(results[0], result)
+    return format_summary(results)
+
+
+def read_result(path: Path) -> Result:
+    """The last epoch of a finished run."""
+    config_path = path / "config.json"
+    if not config_path.exists():
+        raise FileNotFoundError(f"no config.json in {path}; name the workdir of a run")
+    config = json.loads(config_path.read_text())
+    epochs = sum(config[stage]["epochs"] for stage in ("stage1", "stage2"))
+    rows = read_records(path)
+    done = rows[-1]["epochs_done"] if rows else 0
+    if done < epochs or "evaluation" not in rows[-1]:
+        raise ValueError(
+            f"{path} has finished {done} of {epochs} epochs; give its command again to complete "
+            "it, or leave it out"
+        )
+    evaluation = rows[-1]["evaluation"]
+    return Result(path, config, {common_name(n): percentages(s) for n, s in evaluation.items()})
+
+
+def common_name(protocol: str) -> str:
+    """The protocol without RegDB's split: splits are averaged."""
+    return re.sub(r" split \d+", "", protocol)
+
+
+def percentages(score: dict[str, Any]) -> np.ndarray:
+    cmc = [score["cmc"][rank - 1] for rank in RANKS]
+    return 100 * np.array([*cmc, score["mean_ap"], score["mean_inp"]])
+
+
+def check_comparable(first: Result, other: Result) -> None:
+    """Raises ValueError for two runs whose mean would mean nothing."""
+    both = f"{first.path} and {other.path}"
+    recipes = first.config["recipe"], other.config["recipe"]
+    if recipes[0] != recipes[1]:
+        raise ValueError(
+            f"{both} follow the recipes {recipes[0]!r} and {recipes[1]!r}; summarize each alone"
+        )
+    if first.scores.keys() != other.scores.keys():
+        raise ValueError(
+            f"{both} are scored by different protocols: {', '.join(first.scores)}; and "
+            f"{', '.join(other.scores)}; summarize them apart"
+        )
+    lines = config_difference(first.config, other.config)
+    lines = [line for line in lines if not line.startswith(tuple(f"{name}:" for name in FREE))]
+    if lines:
+        raise ValueError(
+            f"{both} differ in their settings:\n  " + "\n  ".join(lines) + "\n"
+            "a mean over them would have no name; summarize them apart"
+        )
+
+
+def format_summary(results: Sequence[Result]) -> str:
+    """A plain-text table in %, one row per protocol."""
+    runs = len(results)
+    rows = [["Protocol", *COLUMNS]]
+    for protocol in results[0].scores:
+        scores_RC = np.stack([result.scores[protocol] for result in results])
+        mean_C = scores_RC.mean(axis=0)
+        cells = [f"{mean:.2f}" for mean in mean_C]
+        if runs > 1:
+            std_C = scores_RC.std(axis=0, ddof=1)
+            cells = [f"{mean:.2f} +- {std:.2f}" for mean, std in zip(mean_C, std_C, strict=True)]
+        rows.append([protocol, *cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]
+    spread = (
+        "mean +- sample standard deviation (n - 1) over runs" if runs > 1 else "no spread of one"
+    )
+    title = f"{runs} run{'s' if runs > 1 else ''}, recipe {results[0].config['recipe']}: {spread}"
+    return "\n".join([title, *map(describe, results), lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def describe(result: Result) -> str:
+    data = result.config["data"]
+    split = f", split {data['trial']}" if data["layout"] == "regdb" else ""
+    return f"  {result.path.name}: seed {result.config['seed']}{split}"
+
+
+if __name__ == "__main__":
+    main()
