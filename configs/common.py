@@ -21,11 +21,15 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     c = ml_collections.ConfigDict()
     c.recipe = recipe
     c.seed = 0
+    c.trial = 1  # RegDB's split, 1..10; the other sets have one
 
     c.data = ml_collections.ConfigDict()
-    c.data.layout = "sysu"  # how the folder is read: sysu or regdb
-    c.data.source = "data/sysu_mm01"  # the folder, as its authors hand it out
-    c.data.trial = 1  # RegDB's split, 1..10
+    c.data.layout = "sysu"  # how the folder is read: sysu, regdb, llcm or folders
+    c.data.source = "data/sysu_mm01"  # as its authors hand it out, or a prepared set
+    c.data.prepared = "data/prepared"  # where it is prepared on first use; "": read it as it is
+    c.data.allow_partial = False  # prepare a set whose counts are not the published ones
+    c.data.cache = "data/cache"  # decoded pictures, mapped into memory; "": in memory only
+    c.data.camera_pattern = ""  # folders: a regular expression, its one group is the camera
     c.data.height = 288
     c.data.width = 144
     c.data.use_cameras = True  # the sampler spreads a cluster's shots over cameras

@@ -1,7 +1,7 @@
 r"""RegDB, ResNet-50, full size; one model for each of the ten splits.
 
     python -m pclhd_jax.main --config=configs/regdb.py \
-        --config.data.source=DIR --config.data.trial=1
+        --config.data.source=DIR --config.trial=1
 
 Published (PCLHD, NeurIPS 2024; not measured on this code), Rank-1 / mAP in %:
 visible to thermal 84.3 / 80.7, thermal to visible 82.7 / 78.4.

@@ -1,6 +1,7 @@
-"""Draw a synthetic visible-infrared person set and lay it out as SYSU-MM01 lies on disk.
+"""Draw a synthetic visible-infrared person set and lay it out as one of the real sets lies on disk.
 
     python -m data_prep.synthetic --out data/synthetic
+    python -m data_prep.synthetic --out data/synthetic_regdb --layout regdb
 
 Nothing is downloaded and no real person is shown. Garments keep their shape, pattern and contrast
 between the modalities, but an infrared tone says nothing about the visible colour.
@@ -16,14 +17,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from PIL import Image
 
+from data_prep.synthetic_layouts import PLANS, PictureFile, Size
 from data_prep.synthetic_scenes import draw_picture
 
-LAYOUTS = ("sysu",)
-SYSU_CAMERAS = {1: False, 2: False, 3: True, 4: False, 5: False, 6: True}  # camera: infrared?
+LAYOUTS = tuple(PLANS)
 README = """Synthetic visible-infrared person pictures, drawn by data_prep/synthetic.py.
 
 They are drawings of invented figures and depict no real person. Layout: {layout}.
@@ -32,35 +32,6 @@ camera, {height} x {width} pixels, seed {seed}, difficulty {difficulty}.
 """
 # A spawned worker costs about half a second before its first picture.
 PICTURES_WORTH_A_WORKER = 200
-
-
-class PictureFile(NamedTuple):
-    """Where one picture lies, and what it shows."""
-
-    path: str  # relative to the set's folder
-    identity: int
-    camera: int
-    shot: int
-    infrared: bool
-
-
-def sysu_pictures(identity: int, shots: int) -> list[PictureFile]:
-    """All pictures of one identity: `cam{1..6}/{id:04d}/{n:04d}.jpg`, n from 1."""
-    return [
-        PictureFile(f"cam{camera}/{identity:04d}/{n:04d}.jpg", identity, camera, n, infrared)
-        for camera, infrared in SYSU_CAMERAS.items()
-        for n in range(1, shots + 1)
-    ]
-
-
-def sysu_splits(train_ids: int, val_ids: int, test_ids: int) -> dict[str, list[int]]:
-    """Identities 1, 2, ... of each split, train first, by the split file's relative path."""
-    ends = (train_ids, train_ids + val_ids, train_ids + val_ids + test_ids)
-    return {
-        "exp/train_id.txt": list(range(1, ends[0] + 1)),
-        "exp/val_id.txt": list(range(ends[0] + 1, ends[1] + 1)),
-        "exp/test_id.txt": list(range(ends[1] + 1, ends[2] + 1)),
-    }
 
 
 def generate(
@@ -83,7 +54,7 @@ def generate(
 
     Args:
       out: a folder that does not exist yet or is empty.
-      layout: one of LAYOUTS.
+      layout: one of LAYOUTS; `synthetic_layouts.py` says what lies where.
       train_ids, val_ids, test_ids: number of identities, disjoint.
       shots: pictures per identity and camera.
       height, width: of a picture, in pixels.
@@ -100,19 +71,16 @@ def generate(
     """
     out = Path(out).resolve()
     _check(out, layout, (train_ids, val_ids, test_ids), shots, height, width, seed, difficulty)
-    splits = sysu_splits(train_ids, val_ids, test_ids)
-    identities = sorted(identity for ids in splits.values() for identity in ids)
-    draw = partial(
-        _draw_identity, shots=shots, height=height, width=width, seed=seed, difficulty=difficulty
-    )
+    plan = PLANS[layout](Size(train_ids, val_ids, test_ids, shots), seed)
+    draw = partial(_draw_person, height=height, width=width, seed=seed, difficulty=difficulty)
     partial_dir = out.with_name(f".{out.name}.partial-{os.getpid()}")
     shutil.rmtree(partial_dir, ignore_errors=True)  # a killed process of the same number left it
     partial_dir.mkdir(parents=True)
     try:
-        _draw_all(draw, partial_dir, identities, len(sysu_pictures(0, shots)), workers)
-        for path, ids in splits.items():
+        _draw_all(draw, partial_dir, plan.people, workers)
+        for path, text in plan.texts.items():
             (partial_dir / path).parent.mkdir(exist_ok=True)
-            (partial_dir / path).write_text(",".join(map(str, ids)) + "\n")
+            (partial_dir / path).write_text(text)
         readme = README.format(
             layout=layout,
             train=train_ids,
@@ -167,13 +135,19 @@ def _check(
         )
 
 
-def _draw_identity(
-    root: Path, identity: int, *, shots: int, height: int, width: int, seed: int, difficulty: float
+def _draw_person(
+    root: Path,
+    files: list[PictureFile],
+    *,
+    height: int,
+    width: int,
+    seed: int,
+    difficulty: float,
 ) -> None:
-    for file in sysu_pictures(identity, shots):
+    for file in files:
         picture_HWC, quality = draw_picture(
             seed=seed,
-            identity=identity,
+            identity=file.identity,
             camera=file.camera,
             shot=file.shot,
             infrared=file.infrared,
@@ -187,33 +161,38 @@ def _draw_identity(
 
 
 def _draw_all(
-    draw: partial, root: Path, identities: list[int], pictures_each: int, workers: int | None
+    draw: partial, root: Path, people: list[list[PictureFile]], workers: int | None
 ) -> None:
-    total = len(identities) * pictures_each
+    pictures_each = len(people[0])
+    total = len(people) * pictures_each
     if workers is None:
         workers = min(os.cpu_count() or 1, total // PICTURES_WORTH_A_WORKER)
     if workers > 1:
         try:
-            _draw_in_pool(draw, root, identities, pictures_each, workers)
+            _draw_in_pool(draw, root, people, pictures_each, workers)
             return
         except BrokenProcessPool:
             print(
                 "worker processes ended early; drawing in this one. In a script, call generate "
                 'under `if __name__ == "__main__":`, which worker processes need.'
             )
-    in_turn = (draw(root, identity) for identity in identities)
+    in_turn = (draw(root, files) for files in people)
     for _ in _progress(in_turn, pictures_each, total):
         pass
 
 
 def _draw_in_pool(
-    draw: partial, root: Path, identities: list[int], pictures_each: int, workers: int
+    draw: partial,
+    root: Path,
+    people: list[list[PictureFile]],
+    pictures_each: int,
+    workers: int,
 ) -> None:
     # spawn, not fork: the caller may have JAX's threads running.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            futures = [pool.submit(draw, root, identity) for identity in identities]
+            futures = [pool.submit(draw, root, files) for files in people]
             drawn = _progress(as_completed(futures), pictures_each, len(futures) * pictures_each)
             for future in drawn:
                 future.result()

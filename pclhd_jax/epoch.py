@@ -75,7 +75,15 @@ def label_quality(run: Run, labels: EpochLabels) -> dict[str, dict[str, float]]:
             np.concatenate([labels.joint_visible_N, labels.joint_infrared_N]),
             np.concatenate([work.visible_identities_N, work.infrared_identities_N]),
         )
-    return {name: cluster_quality(*pair)._asdict() for name, pair in pairs.items()}
+    return {name: quality_row(*pair) for name, pair in pairs.items()}
+
+
+def quality_row(labels_N: np.ndarray, identities_N: np.ndarray) -> dict[str, float]:
+    """`cluster_quality`; the counts alone where an identity is unknown (-1)."""
+    row = cluster_quality(labels_N, identities_N)._asdict()
+    if (identities_N < 0).any():
+        del row["adjusted_rand_index"], row["normalized_mutual_info"]
+    return row
 
 
 def make_banks(
@@ -212,7 +220,9 @@ def mean_metrics(history: list[dict[str, Any]], what: str) -> dict[str, float]:
 
 
 def evaluate(run: Run, variables: Any) -> dict[str, dict[str, Any]]:
-    """Scores of an encoder by protocol name, as plain numbers."""
+    """Scores of an encoder by protocol name, as plain numbers; none without a protocol."""
+    if not run.work.protocols:
+        return {}
     z = extract(run, variables, run.work.test_NHWC, "test")._asdict()
     by_modality = {"visible": z["visible_ND"], "infrared": z["infrared_ND"]}
     scores = {}

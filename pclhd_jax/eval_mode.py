@@ -63,11 +63,11 @@ def check_fits(encoder: Encoder, config: Any, workdir: str | Path) -> None:
                 f"{workdir} holds an encoder with config.model.{name} {there.model[name]}, this "
                 f"config says {config.model[name]}; give --config.model.{name}={there.model[name]}"
             )
-    splits = there.data.trial, config.data.trial
+    splits = there.trial, config.trial
     if there.data.layout == config.data.layout == "regdb" and splits[0] != splits[1]:
         raise ValueError(
             f"{workdir} was trained on RegDB's split {splits[0]}, whose training people are among "
-            f"the test people of split {splits[1]}; give --config.data.trial={splits[0]}"
+            f"the test people of split {splits[1]}; give --config.trial={splits[0]}"
         )
 
 

@@ -41,7 +41,7 @@ WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
     "Where records and checkpoints go; the same command continues from there. "
-    "Default: runs/<experiment>-<recipe>.",
+    "Default: runs/<experiment>-<recipe>, for RegDB with -<trial>.",
 )
 
 
@@ -56,7 +56,8 @@ def main(argv: list[str]) -> None:
     from pclhd_jax.train import train_and_evaluate
 
     experiment = Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]).stem
-    workdir = WORKDIR.value or f"runs/{experiment}-{CONFIG.value.recipe}"
+    split = f"-{CONFIG.value.trial}" if CONFIG.value.data.layout == "regdb" else ""
+    workdir = WORKDIR.value or f"runs/{experiment}-{CONFIG.value.recipe}{split}"
     try:
         (train_and_evaluate if MODE.value == "train" else evaluate_only)(CONFIG.value, workdir)
     except (ValueError, FileNotFoundError, FloatingPointError) as error:

@@ -21,7 +21,7 @@ from pclhd_jax.records import config_difference, read_records
 # Settings in which runs of one experiment may differ.
 FREE = (
     "config.seed",
-    "config.data.trial",
+    "config.trial",
     "config.data.source",
     "config.keep_checkpoints",
     "config.feature_batch_size",

@@ -42,10 +42,10 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
     check_workdir(workdir, config.to_dict())
     epochs_done = latest_epoch(workdir) or 0
     weights = {} if epochs_done else starting_weights(config)
-    run = start_run(config)
-    workdir = start_workdir(workdir, config.to_dict())
     if not (epochs_done or weights or "synthetic" in config.data):
         say(NO_WEIGHTS)
+    run = start_run(config)
+    workdir = start_workdir(workdir, config.to_dict())
     epochs = schedule(config)
     with Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints:
         if epochs_done:
@@ -55,7 +55,8 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
             state = fresh_state(run, weights)
         records = Records(workdir, epochs_done=epochs_done)
         if not epochs_done and not records.has_rows:
-            say("scoring the untrained encoder")
+            if run.work.protocols:
+                say("scoring the untrained encoder")
             records.write({"epochs_done": 0, "evaluation": evaluate(run, state.online)})
         remaining = Remaining(config, epochs_done)
         for stage, epoch in epochs[epochs_done:]:
@@ -151,8 +152,8 @@ def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> s
     """The epoch's lines for the terminal."""
     head = f"[{row['epochs_done']}] stage {row['stage']} epoch {row['epoch'] + 1}"
     clusters = "; ".join(
-        f"{name} {q['num_clusters']} clusters, {q['num_outliers']} outliers, "
-        f"ARI {q['adjusted_rand_index']:.2f}"
+        f"{name} {q['num_clusters']} clusters, {q['num_outliers']} outliers"
+        + (f", ARI {q['adjusted_rand_index']:.2f}" if "adjusted_rand_index" in q else "")
         for name, q in row["clusters"].items()
     )
     scores = "; ".join(
@@ -175,6 +176,13 @@ def report(config: Any, workdir: Path) -> dict[str, Any]:
     """Print the tables of the untrained and the trained encoder; return the last record."""
     rows = [row for row in read_records(workdir) if "evaluation" in row]
     first, last = rows[0], rows[-1]
+    if not last["evaluation"]:
+        say(
+            f"\nAfter {last['epochs_done']} epochs, recipe {config.recipe}: nothing was scored, "
+            f"for nobody's identity is known. An identities.csv in {config.data.source} (columns "
+            "path, identity, camera) names pictures to score"
+        )
+        return last
     say("\n" + format_table(scores_of(first), "Untrained encoder"))
     title = (
         f"After {last['epochs_done']} epochs, recipe {config.recipe} (the last epoch is the result)"

@@ -1,22 +1,33 @@
 """What a run works on, as its config names it: pictures in memory and protocols to score."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pclhd_jax.data.batches import TrainPictures
-from pclhd_jax.data.datasets import Pictures, regdb_train, sysu_train
-from pclhd_jax.data.images import load_pictures
-from pclhd_jax.evaluation.protocols import Protocol, regdb_protocols, sysu_protocols
+from pclhd_jax.data.cache import cached_pictures
+from pclhd_jax.data.lists import Pictures
+from pclhd_jax.data.prepared import is_prepared
+from pclhd_jax.data.source import PictureSource, check_layout, open_raw, open_records
+from pclhd_jax.evaluation.protocols import (
+    Protocol,
+    folders_protocols,
+    llcm_protocols,
+    regdb_protocols,
+    sysu_protocols,
+)
 from pclhd_jax.progress import Progress, say
+
+FILTERS = {"train": "bicubic", "test": "lanczos"}
 
 
 class Workload(NamedTuple):
-    """Everything in host memory; pictures are uint8 (N, H, W, 3).
+    """Everything in host memory or mapped into it; pictures are uint8 (N, H, W, 3).
 
-    The identities of the training pictures serve the cluster-quality report alone;
-    test pictures are keyed by modality.
+    The identities of the training pictures serve the cluster-quality report alone (-1: unknown);
+    test pictures are keyed by modality. Without test pictures there is no protocol.
     """
 
     train: TrainPictures
@@ -37,94 +48,127 @@ class TestWork(NamedTuple):
 
 def load_test(config: Any) -> TestWork:
     """The protocols and their pictures alone. Raises as `load_workload`."""
-    data = config.data
-    if "synthetic" in data:
-        draw_if_missing(data)
-    protocols = make_protocols(config)
-    return TestWork(load_test_pictures(protocols, data), protocols)
+    source = open_source(config)
+    return TestWork(load_test_pictures(config, source), make_protocols(config, source.lists))
 
 
 def load_workload(config: Any) -> Workload:
-    """Read the lists and decode every picture once.
+    """Read the lists, and decode every picture once in the life of the cache.
 
     Raises:
-      ValueError: an unknown config.data.layout.
+      ValueError: an unknown config.data.layout, or a data set that is not whole.
       As the readers: missing folders, split files, unreadable pictures.
     """
-    data = config.data
-    if "synthetic" in data:
-        draw_if_missing(data)
-    if data.layout == "sysu":
-        train = sysu_train(data.source)
-    elif data.layout == "regdb":
-        train = regdb_train(data.source, trial=data.trial)
-    else:
-        raise ValueError(unknown_layout(data))
-    protocols = make_protocols(config)
-
-    cameras = [p.cameras_N if data.use_cameras else None for p in train]
+    source = open_source(config)
+    lists = source.lists
+    train = lists["train_visible"], lists["train_infrared"]
     return Workload(
         TrainPictures(
-            load(train.visible, "visible training pictures", data, "bicubic"),
-            load(train.infrared, "infrared training pictures", data, "bicubic"),
-            *cameras,
+            load(config, source, "train_visible"),
+            load(config, source, "train_infrared"),
+            *(p.cameras_N if config.data.use_cameras else None for p in train),
         ),
-        train.visible.identities_N,
-        train.infrared.identities_N,
-        load_test_pictures(protocols, data),
-        protocols,
+        *(p.identities_N for p in train),
+        load_test_pictures(config, source),
+        make_protocols(config, lists),
     )
 
 
-def make_protocols(config: Any) -> list[Protocol]:
-    """What config.data.layout is scored by."""
-    data, evaluation = config.data, config.evaluation
-    if data.layout == "sysu":
-        return sysu_protocols(
+def open_source(config: Any) -> PictureSource:
+    """The set at config.data.source, through its prepared copy unless config.data.prepared is ''.
+
+    config.data.source may be a prepared set itself.
+    """
+    data = config.data
+    check_layout(data.layout)
+    if "synthetic" in data:
+        draw_if_missing(data)
+    if is_prepared(data.source):
+        return open_records(data.layout, data.source, trial=config.trial)
+    if not data.prepared:
+        return open_raw(
+            data.layout, data.source, trial=config.trial, camera_pattern=data.camera_pattern
+        )
+    return open_records(data.layout, prepared_copy(config), trial=config.trial)
+
+
+def prepared_copy(config: Any) -> Path:
+    """The folder of the prepared set, which is made on first use."""
+    from data_prep.prepare import prepare
+
+    data = config.data
+    try:
+        return prepare(
+            data.layout,
             data.source,
+            data.prepared,
+            trial=config.trial,
+            camera_pattern=data.camera_pattern,
+            # The synthetic set has its own counts, not those of the set whose layout it borrows.
+            allow_partial=data.allow_partial or "synthetic" in data,
+        )
+    except ModuleNotFoundError as error:  # not every machine that computes has TFDS
+        raise ValueError(
+            f"preparing {data.source} needs {error.name}, which is not installed; "
+            "pip install -r requirements.txt, or read the folder as it is: --config.data.prepared="
+        ) from error
+
+
+def make_protocols(config: Any, lists: dict[str, Pictures]) -> list[Protocol]:
+    """All that the layout is scored by; none without test pictures."""
+    if "test_visible" not in lists:
+        return folders_protocols(None)
+    test = lists["test_visible"], lists["test_infrared"]
+    evaluation = config.evaluation
+    if config.data.layout == "sysu":
+        return sysu_protocols(
+            test,
             modes=evaluation.sysu_modes,
             shots=evaluation.sysu_shots,
             num_trials=evaluation.trials,
         )
-    if data.layout == "regdb":
-        return regdb_protocols(data.source, trial=data.trial)
-    raise ValueError(unknown_layout(data))
+    if config.data.layout == "regdb":
+        return regdb_protocols(test, trial=config.trial)
+    if config.data.layout == "llcm":
+        return llcm_protocols(test, num_trials=evaluation.trials)
+    return folders_protocols(test)
 
 
-def unknown_layout(data: Any) -> str:
-    return f"config.data.layout is {data.layout!r}; it must be sysu or regdb"
-
-
-def load_test_pictures(protocols: list[Protocol], data: Any) -> dict[str, np.ndarray]:
+def load_test_pictures(config: Any, source: PictureSource) -> dict[str, np.ndarray]:
+    """By modality; empty where the set has no test pictures."""
     return {
-        modality: load(pictures, f"{modality} test pictures", data, "lanczos")
-        for modality, pictures in test_pictures(protocols[0]).items()
+        modality: load(config, source, f"test_{modality}")
+        for modality in ("visible", "infrared")
+        if f"test_{modality}" in source.lists
     }
 
 
-def test_pictures(protocol: Protocol) -> dict[str, Pictures]:
-    """Queries and gallery by modality; all protocols of a set share these two lists."""
-    if protocol.query_modality == "infrared":
-        return {"visible": protocol.gallery, "infrared": protocol.query}
-    return {"visible": protocol.query, "infrared": protocol.gallery}
-
-
-def load(pictures: Pictures, what: str, data: Any, resample: str) -> np.ndarray:
+def load(config: Any, source: PictureSource, split: str) -> np.ndarray:
+    """The pictures of a split, (N, H, W, 3), from the cache if it has them."""
+    data, pictures = config.data, source.lists[split]
+    kind, modality = split.split("_")
+    what = f"{modality} {'training' if kind == 'train' else 'test'} pictures"
     say(f"{len(pictures.paths):,} {what}")
-    return load_pictures(
+    name = f"{data.layout}-{config.trial}" if data.layout == "regdb" else data.layout
+    return cached_pictures(
         pictures,
+        partial(source.read, split),
         height=data.height,
         width=data.width,
-        resample=resample,
-        report=Progress(f"loading {what}"),
+        resample=FILTERS[kind],
+        folder=data.cache,
+        name=f"{name}-{split}",
+        stamp=source.stamp,
+        report=Progress(f"decoding {what}"),
+        tell=say,
     )
 
 
 def draw_if_missing(data: Any) -> None:
-    """Draw the synthetic set into config.data.source on first use."""
+    """Draw the synthetic set into config.data.source on first use, in config.data.layout."""
     if Path(data.source).exists():
         return
     from data_prep.synthetic import generate
 
     say(f"drawing the synthetic picture set into {data.source} (once)")
-    generate(data.source, **data.synthetic)
+    generate(data.source, layout=data.layout, **data.synthetic)

@@ -116,11 +116,12 @@ def test_another_size_and_a_split_that_was_trained_on_are_refused(config, tmp_pa
     with pytest.raises(ValueError, match=r"width 0\.125, this config says 0\.25; give --config"):
         evaluate_only(wider, workdir)
     saved = json.loads((workdir / "config.json").read_text())
-    saved["data"] |= {"layout": "regdb", "trial": 3}
+    saved["data"] |= {"layout": "regdb"}
+    saved["trial"] = 3
     (workdir / "config.json").write_text(json.dumps(saved))
     other = regdb.get_config()
     other.model = config.model
-    with pytest.raises(ValueError, match=r"RegDB's split 3.*give --config\.data\.trial=3"):
+    with pytest.raises(ValueError, match=r"RegDB's split 3.*give --config\.trial=3"):
         eval_mode.find_encoder(other, workdir)
 
 
@@ -136,9 +137,11 @@ def test_regdb_is_scored_in_both_directions(config, files, tmp_path, capsys):
                 Image.fromarray(pixels).save(tmp_path / path)
                 lines.append(f"{path} {identity}\n")
         (tmp_path / "idx").mkdir(exist_ok=True)
-        (tmp_path / f"idx/test_{modality.lower()}_1.txt").write_text("".join(lines))
+        for part in ("train", "test"):
+            (tmp_path / f"idx/{part}_{modality.lower()}_1.txt").write_text("".join(lines))
     split = with_agw(config, files[1])
     split.data.layout, split.data.source = "regdb", str(tmp_path)
+    split.data.prepared = ""  # read as it is
     with split.unlocked():
         del split.data.synthetic
     scores = evaluate_only(split, tmp_path / "run")

@@ -1,13 +1,25 @@
 """Protocols: which pictures stand against which, scores over trials, and the printed table."""
 
+import os
+import random
+
 import numpy as np
 import pytest
 
-from pclhd_jax.data.datasets import sysu_gallery
+from pclhd_jax.data.datasets import (
+    Pictures,
+    folders_test,
+    llcm_test,
+    regdb_test,
+    sysu_gallery,
+    sysu_test,
+)
 from pclhd_jax.evaluation.protocols import (
     Protocol,
     Score,
+    folders_protocols,
     format_table,
+    llcm_protocols,
     regdb_protocols,
     score,
     sysu_protocols,
@@ -54,7 +66,7 @@ def features_of(protocol):
 
 
 def test_sysu_trials_are_the_published_galleries_in_both_modes(sysu):
-    protocols = sysu_protocols(sysu, shots=(1, 10))
+    protocols = sysu_protocols(sysu_test(sysu), shots=(1, 10))
     assert [protocol.name for protocol in protocols] == [
         "sysu all-search single-shot",
         "sysu all-search multi-shot (10)",
@@ -76,7 +88,7 @@ def test_sysu_trials_are_the_published_galleries_in_both_modes(sysu):
 
 
 def test_regdb_is_scored_in_both_directions_with_all_pictures(regdb):
-    forth, back = regdb_protocols(regdb, trial=3)
+    forth, back = regdb_protocols(regdb_test(regdb, trial=3), trial=3)
     assert forth.query.paths[0].startswith("Visible/") and forth.query_modality == "visible"
     assert back.query.paths[0].startswith("Thermal/") and back.query_modality == "infrared"
     assert forth.gallery is back.query and back.gallery is forth.query
@@ -86,9 +98,90 @@ def test_regdb_is_scored_in_both_directions_with_all_pictures(regdb):
         assert [trial.tolist() for trial in protocol.trials] == [list(range(20))]
 
 
+@pytest.fixture
+def llcm(tmp_path):
+    for modality, cameras in (("vis", range(1, 10)), ("nir", (1, 2, 4, 5, 6, 7, 8, 9))):
+        for person in (3, 11, 20, 21):
+            for camera in cameras:
+                if (person * camera) % 3 != 1:  # Not every camera saw everyone
+                    folder = f"test_{modality}/cam{camera}/{person:04d}"
+                    fill(tmp_path, folder, 2 + (person + camera) % 5)
+    (tmp_path / "idx").mkdir()
+    (tmp_path / "idx/test_id.txt").write_text("20,3,21,11")
+    return tmp_path
+
+
+def naive_llcm_gallery(root, modality, trial):
+    """The sampling of published LLCM scores, told with the global random module."""
+    random.seed(trial)
+    chosen = []
+    for person in ("0003", "0011", "0020", "0021"):
+        for camera in range(1, 10):
+            folder = f"test_{modality}/cam{camera}/{person}"
+            if os.path.isdir(root / folder):
+                chosen.append(f"{folder}/{random.choice(sorted(os.listdir(root / folder)))}")
+    return chosen
+
+
+def test_llcm_is_scored_both_ways_on_the_galleries_of_published_scores(llcm):
+    protocols = llcm_protocols(llcm_test(llcm))
+    assert [(p.name, p.query_modality) for p in protocols] == [
+        ("llcm infrared to visible", "infrared"),
+        ("llcm visible to infrared", "visible"),
+    ]
+    for protocol, query, gallery in zip(protocols, ("nir", "vis"), ("vis", "nir"), strict=True):
+        assert protocol.rule == "llcm"
+        assert len(protocol.query.paths) == len(list(llcm.glob(f"test_{query}/*/*/*.jpg")))
+        drawn = [list(protocol.gallery.take(rows).paths) for rows in protocol.trials]
+        assert drawn == [naive_llcm_gallery(llcm, gallery, trial) for trial in range(10)]
+        assert len({tuple(paths) for paths in drawn}) > 1
+    with pytest.raises(ValueError, match="num_trials is 0"):
+        llcm_protocols(llcm_test(llcm), num_trials=0)
+
+
+def test_own_pictures_are_scored_both_ways_against_everything_whatever_the_camera(tmp_path):
+    rows = []
+    for modality in ("visible", "infrared"):
+        fill(tmp_path, modality, 5)
+        rows += [f"{modality}/{n:04d}.jpg,{n % 2},3\n" for n in range(4)]
+    (tmp_path / "identities.csv").write_text("path,identity,camera\n" + "".join(rows))
+    forth, back = folders_protocols(folders_test(tmp_path))
+    assert (forth.name, back.name) == ("folders visible to infrared", "folders infrared to visible")
+    assert (forth.query_modality, back.query_modality) == ("visible", "infrared")
+    assert forth.gallery is back.query and back.gallery is forth.query
+    for protocol in (forth, back):
+        assert [trial.tolist() for trial in protocol.trials] == [[0, 1, 2, 3]]
+        # One camera number everywhere: a rule about cameras would drop pictures here.
+        queries, gallery = features_of(protocol)
+        result = score(protocol, queries, gallery)
+        assert result.num_valid == (4,)
+        expected = evaluate_ranking(
+            queries @ gallery.T,
+            protocol.query.identities_N,
+            protocol.gallery.identities_N,
+            None,
+            None,
+            protocol="regdb",
+        )
+        assert result.mean_ap == pytest.approx(expected.mean_ap)
+
+
+def test_pictures_without_identities_have_no_protocol():
+    assert folders_protocols(None) == []
+
+
+def test_protocols_need_lists_alone_and_no_files():
+    N = np.arange(6, dtype=np.int32)
+    pictures = Pictures(
+        "nowhere", tuple(f"{n}.jpg" for n in N), N // 3, np.ones(6, np.int32) + N % 2
+    )
+    for protocol in (*sysu_protocols((pictures, pictures)), *llcm_protocols((pictures, pictures))):
+        assert all(len(trial) == 4 for trial in protocol.trials)  # people x cameras
+
+
 @pytest.mark.parametrize("shots", [1, 4])
 def test_a_score_is_the_mean_and_spread_over_its_trials(sysu, shots):
-    protocol = sysu_protocols(sysu, modes=("indoor",), shots=(shots,), num_trials=4)[0]
+    protocol = sysu_protocols(sysu_test(sysu), modes=("indoor",), shots=(shots,), num_trials=4)[0]
     queries, gallery = features_of(protocol)
     result = score(protocol, queries, gallery)
     singles = []
@@ -117,7 +210,10 @@ def test_a_score_is_the_mean_and_spread_over_its_trials(sysu, shots):
 
 
 def test_features_that_know_the_person_score_one_hundred_per_cent(sysu, regdb):
-    for protocol in [*sysu_protocols(sysu), *regdb_protocols(regdb, trial=3)]:
+    for protocol in [
+        *sysu_protocols(sysu_test(sysu)),
+        *regdb_protocols(regdb_test(regdb, trial=3), trial=3),
+    ]:
         people = np.eye(8, dtype=np.float32)
         result = score(
             protocol, people[protocol.query.identities_N], people[protocol.gallery.identities_N]
@@ -149,7 +245,7 @@ def test_the_table_shows_counts_trials_and_percentages():
 
 
 def test_features_of_the_wrong_shape_or_length_are_refused(sysu):
-    protocol = sysu_protocols(sysu, num_trials=1)[0]
+    protocol = sysu_protocols(sysu_test(sysu), num_trials=1)[0]
     queries, gallery = features_of(protocol)
     with pytest.raises(ValueError, match=r"query features have shape.*one row per picture"):
         score(protocol, queries[:-1], gallery)
@@ -161,13 +257,13 @@ def test_features_of_the_wrong_shape_or_length_are_refused(sysu):
 
 
 def test_nan_features_and_missing_trials_are_refused(sysu):
-    protocol = sysu_protocols(sysu, num_trials=1)[0]
+    protocol = sysu_protocols(sysu_test(sysu), num_trials=1)[0]
     queries, gallery = features_of(protocol)
     queries[2, 5] = np.nan
     with pytest.raises(ValueError, match="NaN, first in query row 2"):
         score(protocol, queries, gallery)
     with pytest.raises(ValueError, match="num_trials is 0"):
-        sysu_protocols(sysu, num_trials=0)
+        sysu_protocols(sysu_test(sysu), num_trials=0)
     empty = Protocol("none", "sysu", protocol.query, protocol.gallery, ())
     with pytest.raises(ValueError, match="none has 0 trials"):
         score(empty, *features_of(protocol))

@@ -29,7 +29,7 @@ def make_run(path, config, evaluation, *, epochs_done=100):
 
 def split_run(root, trial, rank1, recipe="paper", **more):
     config = regdb.get_config(recipe)
-    config.data.trial = trial
+    config.trial = trial
     evaluation = {
         FORTH.format(trial): score(rank1, rank1 / 2),
         BACK.format(trial): score(rank1 / 2, 0.1),
@@ -84,7 +84,7 @@ def test_recipes_protocols_and_settings_are_not_mixed(tmp_path):
     with pytest.raises(ValueError, match="different protocols: regdb visible to thermal"):
         summarize([first, other])
     config = regdb.get_config()
-    config.data.trial, config.cluster.eps = 3, 0.4
+    config.trial, config.cluster.eps = 3, 0.4
     evaluation = {FORTH.format(3): score(0.5, 0.4), BACK.format(3): score(0.5, 0.4)}
     with pytest.raises(ValueError, match=r"config\.cluster\.eps: there 0\.3, here 0\.4"):
         summarize([first, make_run(tmp_path / "eps", config, evaluation)])

@@ -184,7 +184,7 @@ def test_an_empty_folder_is_taken(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"layout": "market"}, "choose one of sysu"),
+        ({"layout": "market"}, "choose one of sysu, regdb, llcm, folders"),
         ({"test_ids": 0}, "at least 1"),
         ({"train_ids": 10_000}, "9,999"),
         ({"shots": 0}, "0 shots"),

@@ -9,7 +9,6 @@ import pytest
 
 from pclhd_jax import train, workload
 from pclhd_jax.batch import EpochLabels
-from pclhd_jax.data.datasets import TrainSet
 from pclhd_jax.epoch import make_banks, run_steps, train_features
 from pclhd_jax.records import read_records
 from pclhd_jax.run import fresh_state, schedule, start_run
@@ -135,18 +134,18 @@ def test_a_finished_run_started_again_returns_the_same_record(finished, pictures
 def test_shuffling_the_identity_labels_changes_no_parameter(
     finished, pictures, tmp_path, monkeypatch
 ):
-    real_sysu_train = workload.sysu_train
+    real_open_source = workload.open_source
 
-    def shuffled(root):
+    def shuffled(config):
         rng = np.random.default_rng(1)
-        return TrainSet(
-            *(
-                p._replace(identities_N=rng.permutation(p.identities_N))
-                for p in real_sysu_train(root)
-            )
-        )
+        source = real_open_source(config)
+        lists = dict(source.lists)
+        for split in ("train_visible", "train_infrared"):
+            identities_N = rng.permutation(lists[split].identities_N)
+            lists[split] = lists[split]._replace(identities_N=identities_N)
+        return source._replace(lists=lists)
 
-    monkeypatch.setattr(workload, "sysu_train", shuffled)
+    monkeypatch.setattr(workload, "open_source", shuffled)
     train.train_and_evaluate(tiny_config(pictures), tmp_path / "shuffled")
     undisturbed, _ = finished
     assert_same_tree(checkpointed(tmp_path / "shuffled", 3), checkpointed(undisturbed, 3))

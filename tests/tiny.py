@@ -6,6 +6,7 @@ from configs import synthetic
 def tiny_config(root, recipe="paper"):
     c = synthetic.get_config(recipe)
     c.data.source = str(root)
+    c.data.prepared, c.data.cache = f"{root}-prepared", f"{root}-cache"
     c.data.height, c.data.width = 32, 16
     c.data.synthetic.train_ids, c.data.synthetic.val_ids, c.data.synthetic.test_ids = 9, 3, 4
     c.data.synthetic.shots = 4

@@ -1,45 +1,42 @@
-"""Reads the original layouts of SYSU-MM01 and RegDB as they are: no conversion, no copies."""
+"""Reads the original layouts as they are: SYSU-MM01 and RegDB here, LLCM and folders next door."""
 
-import operator
 import os
-import random
-from collections.abc import Sequence
-from pathlib import Path, PureWindowsPath
-from typing import NamedTuple
 
-import numpy as np
+from pclhd_jax.data.folders import folders_test, folders_train
+from pclhd_jax.data.galleries import draw_gallery, sysu_gallery_cameras
+from pclhd_jax.data.lists import (
+    PICTURE_SUFFIXES,
+    Pictures,
+    TrainSet,
+    camera_folders,
+    make_pictures,
+    read_identities,
+    read_labelled,
+)
+from pclhd_jax.data.llcm import llcm_test, llcm_train
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "Pictures",
+    "TrainSet",
+    "draw_gallery",
+    "folders_test",
+    "folders_train",
+    "llcm_test",
+    "llcm_train",
+    "regdb_test",
+    "regdb_train",
+    "sysu_gallery",
+    "sysu_test",
+    "sysu_train",
+]
+
 SYSU_VISIBLE_CAMERAS = (1, 2, 4, 5)
 SYSU_INFRARED_CAMERAS = (3, 6)
-SYSU_GALLERY_CAMERAS = {"all": (1, 2, 4, 5), "indoor": (1, 2)}
+SYSU_CONTENT = "exp/ and cam1/ to cam6/"
 REGDB_VISIBLE_CAMERA, REGDB_THERMAL_CAMERA = 1, 2
-
-
-class Pictures(NamedTuple):
-    """A list of pictures on disk. Count them with `len(pictures.paths)`: `len(pictures)` is 4.
-
-    root: folder; paths: N posix paths relative to it; identities_N: int32, -1 where unknown;
-    cameras_N: int32.
-    """
-
-    root: str
-    paths: tuple[str, ...]
-    identities_N: np.ndarray
-    cameras_N: np.ndarray
-
-    def take(self, indices: np.ndarray) -> "Pictures":
-        """The pictures at `indices` (int, any length, order kept)."""
-        indices = np.asarray(indices, np.intp)
-        paths = tuple(self.paths[i] for i in indices)
-        return Pictures(self.root, paths, self.identities_N[indices], self.cameras_N[indices])
-
-
-class TrainSet(NamedTuple):
-    """Training pictures by modality. Identities are for reports only: training never reads them."""
-
-    visible: Pictures
-    infrared: Pictures
+REGDB_TRIALS = range(1, 11)
+REGDB_CONTENT = "idx/, Visible/ and Thermal/"
 
 
 def sysu_train(root: str | os.PathLike) -> TrainSet:
@@ -76,43 +73,9 @@ def sysu_gallery(root: str | os.PathLike, *, mode: str, trial: int, shots: int =
     shots: pictures per identity and camera, see `draw_gallery`. Errors as in `sysu_train`, and
     ValueError for another mode or for shots below 1.
     """
-    _gallery_cameras(mode)
-    ids = _sysu_ids(root, "test")
-    visible = _sysu_pictures(root, ids, SYSU_VISIBLE_CAMERAS, "test")
+    sysu_gallery_cameras(mode)
+    visible = _sysu_pictures(root, _sysu_ids(root, "test"), SYSU_VISIBLE_CAMERAS, "test")
     return [visible.paths[i] for i in draw_gallery(visible, mode=mode, trial=trial, shots=shots)]
-
-
-def draw_gallery(visible: Pictures, *, mode: str, trial: int, shots: int = 1) -> np.ndarray:
-    """Gallery of one SYSU-MM01 trial as int32 indices into the visible pictures of `sysu_test`.
-
-    Single-shot repeats the draws every published score rests on: `random.seed(trial)`, then over
-    sorted identities and cameras in order one `random.choice` of the sorted files, if there are
-    any. Multi-shot has no common stream (public programs draw it from an unseeded generator): here
-    it is `random.sample` of min(shots, available) files from the same stream, in drawn order.
-    """
-    cameras = _gallery_cameras(mode)
-    if shots < 1:
-        raise ValueError(f"shots is {shots}, at least 1 is needed; use 1 (single) or 10 (multi)")
-    groups: dict[tuple[int, int], list[int]] = {}
-    keys = zip(visible.identities_N.tolist(), visible.cameras_N.tolist(), strict=True)
-    for index, key in enumerate(keys):
-        groups.setdefault(key, []).append(index)
-    # A private generator gives the stream of random.seed(trial) and leaves the global one alone.
-    stream = random.Random(operator.index(trial))
-    drawn: list[int] = []
-    for identity in sorted({identity for identity, _ in groups}):
-        for camera in cameras:
-            files = groups.get((identity, camera))
-            if files and shots == 1:
-                drawn.append(stream.choice(files))
-            elif files:
-                drawn.extend(stream.sample(files, min(shots, len(files))))
-    if not drawn:
-        raise ValueError(
-            f"the '{mode}' gallery is empty: none of {len(visible.paths):,} visible test pictures "
-            f"under {visible.root} is of cameras {_numbers(cameras)}; unpack these camera folders"
-        )
-    return np.array(drawn, np.int32)
 
 
 def regdb_train(root: str | os.PathLike, *, trial: int) -> TrainSet:
@@ -131,74 +94,25 @@ def regdb_test(root: str | os.PathLike, *, trial: int) -> tuple[Pictures, Pictur
     return _regdb_split(root, "test", trial)
 
 
-def _gallery_cameras(mode: str) -> tuple[int, ...]:
-    if mode not in SYSU_GALLERY_CAMERAS:
-        raise ValueError(f"unknown SYSU-MM01 search mode {mode!r}; use 'all' or 'indoor'")
-    return SYSU_GALLERY_CAMERAS[mode]
-
-
 def _sysu_ids(root: str | os.PathLike, split: str) -> list[int]:
-    name = f"exp/{split}_id.txt"
-    lines, path = (
-        _split_lines(root, name, "SYSU-MM01", "exp/ and cam1/ to cam6/"),
-        Path(root) / name,
-    )
-    if len(lines) > 1:
-        raise ValueError(
-            f"{path}, line {lines[1][0]}: a second line of text; the limit is one line of "
-            "comma-separated identities: restore the file or join its lines with commas"
-        )
-    ids = []
-    for number, text in lines:
-        for token in (part.strip() for part in text.split(",")):
-            # Folders have four digits; a longer number can only be a damaged file.
-            if not (token.isascii() and token.isdigit() and len(token) <= 4):
-                raise ValueError(
-                    f"{path}, line {number}: {token[:20]!r} is not an identity (0 to 9999); "
-                    "expected comma-separated integers: restore the file from the data set"
-                )
-            ids.append(int(token))
-    if len(set(ids)) < len(ids):
-        twice = next(i for i in ids if ids.count(i) > 1)
-        raise ValueError(f"{path}: identity {twice} is listed twice; list each identity once")
-    return sorted(ids)
+    return read_identities(root, f"exp/{split}_id.txt", "SYSU-MM01", SYSU_CONTENT)
 
 
 def _sysu_pictures(
-    root: str | os.PathLike, ids: Sequence[int], cameras: tuple[int, ...], split: str
+    root: str | os.PathLike, ids: list[int], cameras: tuple[int, ...], split: str
 ) -> Pictures:
-    rows = [
-        (f"cam{camera}/{identity:04d}/{name}", identity, camera)
-        for identity in ids
-        for camera in cameras
-        for name in _picture_names(Path(root) / f"cam{camera}" / f"{identity:04d}")
-    ]
+    rows = camera_folders(root, ids, {camera: f"cam{camera}" for camera in cameras})
     if not rows:
         raise ValueError(
             f"SYSU-MM01 {split}: no picture for any of {len(ids):,} identities in cameras "
-            f"{_numbers(cameras)} under {root}; unpack the data set so that cam1/0001/0001.jpg "
-            "lies below this folder"
+            f"{', '.join(map(str, cameras))} under {root}; unpack the data set so that "
+            "cam1/0001/0001.jpg lies below this folder"
         )
-    return _pictures(root, rows)
-
-
-def _picture_names(folder: Path) -> list[str]:
-    """Sorted picture files; empty when the folder is missing (not every camera saw everyone)."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(
-                entry.name
-                for entry in entries
-                # A leading dot: '._0001.jpg' is what macOS archives leave behind, not a picture.
-                if entry.name.lower().endswith(PICTURE_SUFFIXES) and entry.name[0] != "."
-                if entry.is_file()
-            )
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return make_pictures(root, rows)
 
 
 def _regdb_split(root: str | os.PathLike, split: str, trial: int) -> tuple[Pictures, Pictures]:
-    if trial not in range(1, 11):
+    if trial not in REGDB_TRIALS:
         raise ValueError(f"RegDB trial is {trial}; the splits on disk are 1 to 10")
     return (
         _regdb_list(root, f"idx/{split}_visible_{trial}.txt", REGDB_VISIBLE_CAMERA),
@@ -207,68 +121,5 @@ def _regdb_split(root: str | os.PathLike, split: str, trial: int) -> tuple[Pictu
 
 
 def _regdb_list(root: str | os.PathLike, name: str, camera: int) -> Pictures:
-    lines = _split_lines(root, name, "RegDB", "idx/, Visible/ and Thermal/")
-    rows = [(*_listed_picture(Path(root) / name, *line), camera) for line in lines]
-    missing = [path for path, _, _ in rows if not (Path(root) / path).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"{Path(root) / name} lists {len(rows):,} pictures, {len(missing):,} are not on disk, "
-            f"the first is {missing[0]}; unpack Visible/ and Thermal/ below {root}"
-        )
-    return _pictures(root, rows)
-
-
-def _listed_picture(list_file: Path, number: int, text: str) -> tuple[str, int]:
-    path, _, label = text.replace("\t", " ").rpartition(" ")
-    path = path.strip()
-    if not (path and label.isascii() and label.isdigit() and len(label) <= 9):
-        raise ValueError(
-            f"{list_file}, line {number}: {text[:80]!r} is not 'relative/path.bmp label' with a "
-            "label of 0 or more; restore the file from the data set"
-        )
-    # Windows rules split at both kinds of slash and know drives, so they cover posix paths too.
-    parsed = PureWindowsPath(path)
-    if parsed.drive or parsed.root or ".." in parsed.parts:
-        raise ValueError(
-            f"{list_file}, line {number}: {path[:80]!r} lies outside the data folder; list paths "
-            "relative to it, without '..'"
-        )
-    if not path.lower().endswith(PICTURE_SUFFIXES):
-        raise ValueError(
-            f"{list_file}, line {number}: {path[:80]!r} is not a picture; list files that end in "
-            + ", ".join(PICTURE_SUFFIXES)
-        )
-    return path, int(label)
-
-
-def _split_lines(
-    root: str | os.PathLike, name: str, dataset: str, content: str
-) -> list[tuple[int, str]]:
-    """(line number, text) of every line that is not blank."""
-    if not Path(root).is_dir():
-        raise FileNotFoundError(
-            f"{dataset}: no folder at {root}; give the folder that holds {content}"
-        )
-    path = Path(root) / name
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{dataset}: split file {path} is missing; give the folder that holds {content}, or "
-            f"restore {name} from the data set"
-        )
-    # Bytes that are not UTF-8 become a visible mark, so that the parser names their line.
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    lines = [(n, line.strip()) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if not lines:
-        raise ValueError(f"{dataset}: split file {path} is empty; restore it from the data set")
-    return lines
-
-
-def _pictures(root: str | os.PathLike, rows: Sequence[tuple[str, int, int]]) -> Pictures:
-    paths, identities, cameras = zip(*rows, strict=True)
-    return Pictures(
-        os.fspath(root), paths, np.array(identities, np.int32), np.array(cameras, np.int32)
-    )
-
-
-def _numbers(cameras: Sequence[int]) -> str:
-    return ", ".join(map(str, cameras))
+    rows = read_labelled(root, name, "RegDB", REGDB_CONTENT)
+    return make_pictures(root, [(path, label, camera) for path, label in rows])

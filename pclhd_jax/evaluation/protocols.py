@@ -1,13 +1,15 @@
 """Which pictures query which galleries, over which trials, and the table of the scores."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from pclhd_jax.data.datasets import Pictures, draw_gallery, regdb_test, sysu_test
+from pclhd_jax.data.galleries import draw_gallery, draw_llcm_gallery
+from pclhd_jax.data.lists import Pictures
 from pclhd_jax.evaluation.ranking import MAX_RANK, evaluate_ranking
+
+TestSet = tuple[Pictures, Pictures]  # visible, infrared
 
 
 class Protocol(NamedTuple):
@@ -45,7 +47,7 @@ class Score(NamedTuple):
 
 
 def sysu_protocols(
-    root: str | os.PathLike,
+    test: TestSet,
     *,
     modes: Sequence[str] = ("all", "indoor"),
     shots: Sequence[int] = (1,),
@@ -53,14 +55,12 @@ def sysu_protocols(
 ) -> list[Protocol]:
     """SYSU-MM01: every infrared test picture against visible galleries, trials 0..num_trials-1.
 
-    All protocols share the same two `Pictures`. Full set: 3,803 queries; galleries of 301 (all) and
-    112 (indoor) pictures in single-shot. Raises as `sysu_gallery`, and ValueError for no trial.
+    test: as `sysu_test` returns it; all protocols share the two. Full set: 3,803 queries; galleries
+    of 301 (all) and 112 (indoor) pictures in single-shot. Raises as `draw_gallery`, and ValueError
+    for no trial.
     """
-    if num_trials < 1:
-        raise ValueError(
-            f"num_trials is {num_trials}; at least 1 is needed, published scores use 10"
-        )
-    visible, infrared = sysu_test(root)
+    _check_trials(num_trials)
+    visible, infrared = test
     protocols = []
     for mode in modes:
         for number in shots:
@@ -74,31 +74,67 @@ def sysu_protocols(
     return protocols
 
 
-def regdb_protocols(root: str | os.PathLike, *, trial: int) -> list[Protocol]:
+def regdb_protocols(test: TestSet, *, trial: int) -> list[Protocol]:
     """RegDB split `trial` (1..10): visible queries on thermal pictures, then the reverse.
 
-    Full set: 2,060 x 2,060. Published scores are means over ten models, one per split.
-    Raises as `regdb_test`.
+    test: as `regdb_test` returns it. Full set: 2,060 x 2,060. Published scores are means over ten
+    models, one per split.
     """
-    visible, thermal = regdb_test(root, trial=trial)
+    return _both_ways(test, "regdb", f"regdb split {trial} {{}}", "thermal", _everything)
+
+
+def llcm_protocols(test: TestSet, *, num_trials: int = 10) -> list[Protocol]:
+    """LLCM: near-infrared queries on visible galleries, then the reverse.
+
+    test: as `llcm_test` returns it. Every picture of one modality queries galleries of one picture
+    per identity and camera of the other, trials 0..num_trials-1. (The set's own program swaps the
+    roles in the direction it calls visible to infrared; this is the plain protocol.)
+    Raises ValueError for no trial.
+    """
+    _check_trials(num_trials)
+
+    def trials(gallery: Pictures) -> tuple[np.ndarray, ...]:
+        return tuple(draw_llcm_gallery(gallery, trial=trial) for trial in range(num_trials))
+
+    return _both_ways(test, "llcm", "llcm {}", "infrared", trials)[::-1]
+
+
+def folders_protocols(test: TestSet | None) -> list[Protocol]:
+    """Own pictures, both directions, every picture of the other modality in the gallery.
+
+    test: as `folders_test` returns it; None (nobody's identity is known) gives no protocol.
+    Ordinary CMC, no rule about cameras.
+    """
+    if test is None:
+        return []
+    return _both_ways(test, "regdb", "folders {}", "infrared", _everything)
+
+
+def _both_ways(
+    test: TestSet,
+    rule: str,
+    name: str,
+    infrared_name: str,
+    trials: Callable[[Pictures], tuple[np.ndarray, ...]],
+) -> list[Protocol]:
+    """Visible queries, then infrared ones."""
+    visible, infrared = test
+    forth, back = f"visible to {infrared_name}", f"{infrared_name} to visible"
     return [
-        Protocol(
-            f"regdb split {trial} visible to thermal",
-            "regdb",
-            visible,
-            thermal,
-            (np.arange(len(thermal.paths), dtype=np.int32),),
-            "visible",
-        ),
-        Protocol(
-            f"regdb split {trial} thermal to visible",
-            "regdb",
-            thermal,
-            visible,
-            (np.arange(len(visible.paths), dtype=np.int32),),
-            "infrared",
-        ),
+        Protocol(name.format(forth), rule, visible, infrared, trials(infrared), "visible"),
+        Protocol(name.format(back), rule, infrared, visible, trials(visible), "infrared"),
     ]
+
+
+def _everything(gallery: Pictures) -> tuple[np.ndarray, ...]:
+    return (np.arange(len(gallery.paths), dtype=np.int32),)
+
+
+def _check_trials(num_trials: int) -> None:
+    if num_trials < 1:
+        raise ValueError(
+            f"num_trials is {num_trials}; at least 1 is needed, published scores use 10"
+        )
 
 
 def score(

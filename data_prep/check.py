@@ -1,0 +1,205 @@
+"""The doctor: does this folder hold the whole set, and can every picture be read?
+
+    python -m data_prep.check sysu --source DIR
+
+Exits with 1 when something is missing, unreadable or of another number than published;
+--allow-partial accepts other numbers and unreadable pictures.
+"""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from data_prep.counts import Row, count_rows, people_without_pictures, table, wrong_conversion
+from data_prep.health import Health, examine_all
+from data_prep.sources import Source, read_source
+from pclhd_jax.data.lists import read_lines
+from pclhd_jax.data.prepared import is_prepared
+from pclhd_jax.data.source import LAYOUTS
+from pclhd_jax.progress import Progress, say
+
+SHOWN = 20  # names of a kind; the count tells the rest
+ALLOW = "--allow-partial, in a config data.allow_partial=True"
+
+
+class Findings(NamedTuple):
+    """What the doctor found.
+
+    problems: what fails the check, a line each; notes: odd, but taken; unreadable: (path, why).
+    """
+
+    rows: list[Row]
+    problems: list[str]
+    notes: list[str]
+    unreadable: list[tuple[str, str]]
+
+    def text(self, *, brief: bool = False, allowed: bool = False) -> str:
+        """All of it for the terminal; brief: see `table`; allowed: problems are accepted."""
+        lines = [table(self.rows, brief=brief), *(f"note: {note}" for note in self.notes)]
+        lines += [f"unreadable: {path} ({why})" for path, why in self.unreadable[:SHOWN]]
+        if len(self.unreadable) > SHOWN:
+            lines.append(f"unreadable: {len(self.unreadable) - SHOWN:,} more")
+        word = "accepted" if allowed else "PROBLEM"
+        lines += [f"{word}: {problem}" for problem in self.problems] or ["nothing is wrong"]
+        return "\n".join(lines)
+
+
+def diagnose(
+    layout: str,
+    root: str | os.PathLike,
+    source: Source,
+    *,
+    report: Callable[[int, int], None] | None = None,
+) -> Findings:
+    """Counts a set and opens each of its pictures once.
+
+    source: of `read_source`, whose errors tell what keeps a set from being read at all.
+    """
+    rows = count_rows(layout, root, source)
+    paths = [path for pictures in source.records.values() for path in pictures.paths]
+    healths = examine_all(root, paths, report=report)
+    unreadable = [(p, h.problem) for p, h in zip(paths, healths, strict=True) if h.problem]
+    absent = [
+        f"{where}: no picture of {len(ids):,} identities, {', '.join(map(str, ids[:SHOWN]))}"
+        + (", ..." if len(ids) > SHOWN else "")
+        for where, ids in people_without_pictures(layout, root, source)
+    ]
+    problems = _problems(layout, rows, len(paths), unreadable, _in_both(source))
+    return Findings(rows, problems, absent + _oddities(healths), unreadable)
+
+
+def _problems(
+    layout: str,
+    rows: list[Row],
+    pictures: int,
+    unreadable: list[tuple[str, str]],
+    in_both: list[str],
+) -> list[str]:
+    problems = [problem] if (problem := wrong_conversion(layout, rows)) else []
+    if differing := sum(row.differs for row in rows):
+        problems.append(
+            f"{differing} of {len(rows)} lines differ from the published numbers (*); unpack the "
+            f"authors' archive again, or go on with what is there: {ALLOW}"
+        )
+    if unreadable:
+        problems.append(
+            f"{len(unreadable):,} of {pictures:,} pictures cannot be read; copy them again, or "
+            f"leave them out: {ALLOW}"
+        )
+    if in_both:
+        problems.append(
+            f"{len(in_both):,} pictures are in training AND test, the first is {in_both[0]}; "
+            "restore the split files from the data set"
+        )
+    return problems
+
+
+def missing_listed(layout: str, root: str | os.PathLike) -> list[str]:
+    """Pictures that RegDB's and LLCM's lists name but that are not on disk, sorted."""
+    lists = {"regdb": "idx/*_*_*.txt", "llcm": "idx/train_*.txt"}
+    missing: set[str] = set()
+    for file in sorted(Path(root).glob(lists[layout])) if layout in lists else ():
+        for _, text in read_lines(root, f"idx/{file.name}", layout, "idx/"):
+            path = text.replace("\t", " ").rpartition(" ")[0].strip()
+            if not (Path(root) / path).is_file():
+                missing.add(path)
+    return sorted(missing)
+
+
+def _in_both(source: Source) -> list[str]:
+    shared: set[str] = set()
+    for lists in source.trials.values():
+        sides: dict[str, set[str]] = {"train": set(), "test": set()}
+        for split, pictures in lists.items():
+            sides[split.partition("_")[0]].update(pictures.paths)
+        shared |= sides["train"] & sides["test"]
+    return sorted(shared)
+
+
+def _oddities(healths: list[Health]) -> list[str]:
+    """What the loader does with readable pictures that are not plain RGB."""
+    modes = Counter(health.mode for health in healths if not health.problem)
+    rotated = sum(health.rotated for health in healths if not health.problem)
+    grey = modes["1"] + modes["L"]
+    others = modes.total() - modes["RGB"] - modes["CMYK"] - grey
+    notes = {
+        "are grey: they become RGB with three equal channels": grey,
+        "are CMYK: they become RGB without their colour profile, look at some": modes["CMYK"],
+        "have a palette or transparency: they become plain RGB": others,
+        "are marked as rotated (EXIF): they are NOT turned; turn and save them": rotated,
+    }
+    return [f"{count:,} pictures {what}" for what, count in notes.items() if count]
+
+
+def check(
+    layout: str, source: str | os.PathLike, *, trial: int = 1, camera_pattern: str = ""
+) -> Findings:
+    """Reads a set's lists, counts it and opens every picture; lines of progress on the way.
+
+    Raises as `read_source` when the lists cannot be read, and ValueError for a prepared folder.
+    """
+    if is_prepared(source):
+        raise ValueError(f"{source} is a prepared set; give --source the folder it was made from")
+    lists = read_source(layout, source, trial=trial, camera_pattern=camera_pattern)
+    return diagnose(layout, source, lists, report=Progress("checking pictures", "pictures"))
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """What `check` and `prepare` ask for alike."""
+    parser.add_argument("layout", choices=LAYOUTS)
+    parser.add_argument("--source", required=True, help="the folder of the original layout")
+    parser.add_argument("--trial", type=int, default=1, help="RegDB: a split that must be there")
+    parser.add_argument(
+        "--camera_pattern",
+        "--camera-pattern",
+        default="",
+        help=r"folders: regular expression with one group, the camera, as in 'cam(\d+)/'",
+    )
+    parser.add_argument(
+        "--allow-partial",
+        "--allow_partial",
+        action="store_true",
+        help="accept other numbers than published, and leave unreadable pictures out",
+    )
+
+
+def explain(error: Exception, layout: str, source: str | os.PathLike) -> str:
+    """An error of the readers, with the names of the listed pictures that are missing."""
+    lines = [f"{type(error).__name__}: {error}"]
+    try:
+        missing = missing_listed(layout, source)
+    except (OSError, ValueError):  # the lists themselves are what is wrong, and the error says so
+        missing = []
+    lines += [f"missing: {path}" for path in missing[:SHOWN]]
+    if len(missing) > SHOWN:
+        lines.append(f"missing: {len(missing) - SHOWN:,} more")
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line of `check`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep.check", description="Count a set and open every picture."
+    )
+    add_source_options(parser)
+    options = parser.parse_args(argv)
+    try:
+        findings = check(
+            options.layout,
+            options.source,
+            trial=options.trial,
+            camera_pattern=options.camera_pattern,
+        )
+    except (OSError, ValueError) as error:
+        sys.exit(explain(error, options.layout, options.source))
+    say(findings.text(allowed=options.allow_partial))
+    if findings.problems and not options.allow_partial:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

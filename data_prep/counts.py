@@ -1,0 +1,156 @@
+"""Counts identities and pictures per split, modality and camera, beside the published numbers."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data_prep.expected import EXPECTED, SYSU_WRONG_INFRARED, Count, Key
+from data_prep.sources import ONLY, Source
+from pclhd_jax.data.lists import Pictures, read_identities
+
+MODALITIES = ("visible", "infrared")
+NOT_PUBLISHED = Count(None, None)
+
+
+class Row(NamedTuple):
+    """A line of the doctor's table; camera None: all cameras."""
+
+    split: str
+    modality: str
+    camera: int | None
+    found: Count
+    expected: Count
+
+    @property
+    def differs(self) -> bool:
+        pairs = zip(self.found, self.expected, strict=True)
+        return any(expected not in (None, found) for found, expected in pairs)
+
+
+def count_rows(layout: str, root: str | os.PathLike, source: Source) -> list[Row]:
+    """The table of a set: published rows that have no picture are in it, with zeros.
+
+    A synthetic set borrows a layout, not its numbers: nothing is expected of it.
+    """
+    found = _found(layout, root, source)
+    expected = {} if is_synthetic(root) else EXPECTED[layout]
+    keys = [*found, *(key for key in expected if key not in found)]
+    return [
+        Row(*key, found.get(key, Count(0, 0)), expected.get(key, NOT_PUBLISHED)) for key in keys
+    ]
+
+
+def is_synthetic(root: str | os.PathLike) -> bool:
+    """Whether `data_prep.synthetic` drew the set, by the README.txt it leaves there."""
+    try:
+        return (Path(root) / "README.txt").read_text(errors="replace").startswith("Synthetic vis")
+    except OSError:
+        return False
+
+
+def table(rows: list[Row], *, brief: bool = False) -> str:
+    """The rows as text, a star at each that differs.
+
+    brief: without cameras that have no published number, and of RegDB's trials the first.
+    """
+    head = f"{'split':<12} {'modality':<9} {'camera':>6} {'identities':>10} {'expected':>8} "
+    lines = [f"{head}{'pictures':>9} {'expected':>9}"]
+    for row in rows:
+        if brief and not row.differs and (_unpublished_camera(row) or _later_trial(row)):
+            continue
+        camera = "all" if row.camera is None else "none" if row.camera < 0 else str(row.camera)
+        lines.append(
+            f"{row.split:<12} {row.modality:<9} {camera:>6} {_number(row.found.identities):>10} "
+            f"{_number(row.expected.identities):>8} {_number(row.found.pictures):>9} "
+            f"{_number(row.expected.pictures):>9}{'  *' if row.differs else ''}"
+        )
+    return "\n".join(lines)
+
+
+def wrong_conversion(layout: str, rows: list[Row]) -> str:
+    """What is known about these numbers, if they are those of the wrong SYSU-MM01 conversion."""
+    if layout != "sysu":
+        return ""
+    for row in rows:
+        if (row.split, row.modality, row.camera) == ("train + val", "infrared", None):
+            wrong = SYSU_WRONG_INFRARED
+            if row.found.identities == wrong.identities or row.found.pictures == wrong.pictures:
+                return (
+                    f"{row.found.identities:,} identities and {row.found.pictures:,} pictures of "
+                    f"infrared training: this is the known wrong conversion of SYSU-MM01 "
+                    f"({wrong.identities:,} identities, {wrong.pictures:,} pictures instead of "
+                    "395 and 11,909). Scores would be low. Unpack the authors' original archive: "
+                    "exp/ and cam1/ to cam6/"
+                )
+    return ""
+
+
+def people_without_pictures(
+    layout: str, root: str | os.PathLike, source: Source
+) -> list[tuple[str, list[int]]]:
+    """(split file and modality, identities it lists of whom there is no picture)."""
+    files = {"sysu": ("exp/train_id.txt", "exp/val_id.txt", "exp/test_id.txt")}
+    files["llcm"] = ("idx/test_id.txt",)
+    absent = []
+    for file in files.get(layout, ()):
+        ids = read_identities(root, file, layout, "")
+        side = "test" if "test" in file else "train"  # val is read as training
+        for modality in MODALITIES:
+            seen = set(source.trials[ONLY][f"{side}_{modality}"].identities_N.tolist())
+            if lacking := [identity for identity in ids if identity not in seen]:
+                absent.append((f"{file}, {modality}", lacking))
+    return absent
+
+
+def _unpublished_camera(row: Row) -> bool:
+    return row.camera is not None and row.expected == NOT_PUBLISHED
+
+
+def _later_trial(row: Row) -> bool:
+    number = row.split.rpartition(" ")[2]
+    return number.isdigit() and number != "1"
+
+
+def _found(layout: str, root: str | os.PathLike, source: Source) -> dict[Key, Count]:
+    if layout == "regdb":
+        return _found_in_trials(source)
+    found: dict[Key, Count] = {}
+    val_ids = (
+        read_identities(root, "exp/val_id.txt", "SYSU-MM01", "exp/") if layout == "sysu" else []
+    )
+    groups: dict[str, dict[str, Pictures]] = {}
+    for split, pictures in source.trials[ONLY].items():
+        name, _, modality = split.partition("_")
+        if layout == "sysu" and name == "train":
+            val_N = np.isin(pictures.identities_N, val_ids)
+            groups.setdefault("train", {})[modality] = pictures.take(np.flatnonzero(~val_N))
+            groups.setdefault("val", {})[modality] = pictures.take(np.flatnonzero(val_N))
+            name = "train + val"
+        groups.setdefault(name, {})[modality] = pictures
+    for name, by_modality in groups.items():
+        for modality, pictures in by_modality.items():
+            found[name, modality, None] = _count(pictures)
+            for camera in np.unique(pictures.cameras_N).tolist():
+                rows = np.flatnonzero(pictures.cameras_N == camera)
+                found[name, modality, camera] = _count(pictures.take(rows))
+    return found
+
+
+def _found_in_trials(source: Source) -> dict[Key, Count]:
+    found = {("all", modality, None): _count(source.records[modality]) for modality in MODALITIES}
+    for trial, lists in source.trials.items():
+        for split, pictures in lists.items():
+            name, _, modality = split.partition("_")
+            found[f"{name} {trial}", modality, None] = _count(pictures)
+    return found
+
+
+def _count(pictures: Pictures) -> Count:
+    known_N = pictures.identities_N[pictures.identities_N >= 0]
+    return Count(np.unique(known_N).size, len(pictures.paths))
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"

@@ -1,0 +1,83 @@
+"""Opens every picture the way the loader will, and says what is odd about it."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+FORMATS = ("JPEG", "PNG", "BMP")
+PICTURES_PER_TASK = 32  # one by one, small pictures would wait for the threads' queue
+UPRIGHT = (1, None)
+
+
+class Health(NamedTuple):
+    """problem: why the picture cannot be read, '' if it can; mode: Pillow's ('RGB', 'L', ...)."""
+
+    problem: str
+    mode: str = ""
+    rotated: bool = False
+
+
+def examine(path: Path) -> Health:
+    """Decodes one picture to its last pixel; never raises for a bad one."""
+    try:
+        data = path.read_bytes()
+        if not data:
+            return Health("zero bytes")
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            problem = _refusal(image)
+            if not problem:
+                image.load()
+            return Health(problem, image.mode, _is_rotated(image))
+    except UnidentifiedImageError:
+        return Health("not a JPEG, PNG or BMP picture")
+    except Exception as error:  # Decoders raise many types: OSError, SyntaxError, zlib.error, ...
+        return Health(f"{type(error).__name__}: {error}")
+
+
+def _is_rotated(image: Image.Image) -> bool:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation) not in UPRIGHT
+    except Exception:  # a broken EXIF block: Pillow raises many types, and the loader never looks
+        return False
+
+
+def _refusal(image: Image.Image) -> str:
+    """What the loader refuses although Pillow can open it."""
+    pixels, limit = image.width * image.height, Image.MAX_IMAGE_PIXELS
+    if limit is not None and pixels > limit:
+        return f"{pixels:,} pixels, the limit is {limit:,}"
+    if image.mode == "F" or image.mode.startswith("I"):
+        return f"mode {image.mode}, deeper than 8 bits per channel"
+    return ""
+
+
+def examine_all(
+    root: str | os.PathLike,
+    paths: Sequence[str],
+    *,
+    num_workers: int | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> list[Health]:
+    """The health of each picture, in order, by threads (Pillow works without the interpreter lock).
+
+    report(done, total) is called now and then, with done = total at the end.
+    """
+
+    def examine_some(start: int) -> list[Health]:
+        return [examine(Path(root) / path) for path in paths[start : start + PICTURES_PER_TASK]]
+
+    healths: list[Health] = []
+    pool = ThreadPoolExecutor(num_workers or min(16, os.cpu_count() or 1))
+    try:
+        for some in pool.map(examine_some, range(0, len(paths), PICTURES_PER_TASK)):
+            healths += some
+            if report is not None:
+                report(len(healths), len(paths))
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C the waiting ones are not opened first
+    return healths

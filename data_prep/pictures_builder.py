@@ -1,0 +1,130 @@
+"""What the four TFDS builders share: the files' own bytes into ArrayRecord, in the readers' order.
+
+TensorFlow is not needed: `ShardBasedBuilder` writes its shards one after the other, while TFDS's
+shuffling builders open temporary files with TensorFlow once a split exceeds 1 GB.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from data_prep.sources import Source, read_source, record_of
+from pclhd_jax.data.lists import Pictures
+from pclhd_jax.data.prepared import FORMAT
+
+PICTURES_PER_SHARD = 4096  # SYSU-MM01: about 400 MB
+
+
+class PicturesBuilder(tfds.core.ShardBasedBuilder):
+    """A visible-infrared set, read from its original layout at `manual_dir`.
+
+    Examples: image (the file's bytes; BMP as PNG), path (relative to manual_dir), identity, camera.
+    metadata.json beside the records repeats the lists, so that reading them opens no record.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    LAYOUT = ""
+    DESCRIPTION = ""
+    HOMEPAGE = ""
+    CITATION = ""
+
+    def __init__(
+        self,
+        *,
+        source: Source | None = None,
+        written: Callable[[int], None] | None = None,
+        facts: dict[str, Any] | None = None,
+        **tfds_options: Any,
+    ):
+        """source: lists that were read already, else manual_dir's; written(1) is called after each
+        picture; facts: more entries for metadata.json."""
+        self.source, self.written, self.facts = source, written, facts or {}
+        super().__init__(**{"file_format": "array_record", **tfds_options})
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.DESCRIPTION,
+            homepage=self.HOMEPAGE,
+            citation=self.CITATION,
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(None, None, 3)),
+                    "path": tfds.features.Text(),
+                    "identity": np.int32,
+                    "camera": np.int32,
+                }
+            ),
+            disable_shuffling=True,
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def _shard_iterators_per_split(self, dl_manager: Any) -> dict[str, list[Callable]]:
+        root = Path(dl_manager.manual_dir)
+        source = self.source or read_source(self.LAYOUT, root)
+        self.info.metadata.update(index_of(self.LAYOUT, source), **self.facts)
+        return {
+            name: [
+                partial(self._examples, root, pictures, start)
+                for start in range(0, len(pictures.paths), PICTURES_PER_SHARD)
+            ]
+            for name, pictures in source.records.items()
+        }
+
+    def _examples(self, root: Path, pictures: Pictures, start: int) -> Iterator[tuple[int, dict]]:
+        for index in range(start, min(start + PICTURES_PER_SHARD, len(pictures.paths))):
+            path = pictures.paths[index]
+            yield (
+                index,
+                {
+                    "image": io.BytesIO(storable((root / path).read_bytes())),
+                    "path": path,
+                    "identity": pictures.identities_N[index],
+                    "camera": pictures.cameras_N[index],
+                },
+            )
+            if self.written is not None:
+                self.written(1)
+
+
+def storable(data: bytes) -> bytes:
+    """A picture file as it is stored: JPEG and PNG as they are, BMP as PNG with the same pixels."""
+    if not data.startswith(b"BM"):
+        return data
+    png = io.BytesIO()
+    with Image.open(io.BytesIO(data), formats=("BMP",)) as image:
+        image.save(png, "PNG")
+    return png.getvalue()
+
+
+def index_of(layout: str, source: Source) -> dict[str, Any]:
+    """metadata.json: the paths of the records; for each trial and split, rows, ids and cameras."""
+    places = {
+        name: {path: row for row, path in enumerate(pictures.paths)}
+        for name, pictures in source.records.items()
+    }
+
+    def listed(split: str, pictures: Pictures) -> dict[str, Any]:
+        record = record_of(split, source.records)
+        return {
+            "record": record,
+            "rows": [places[record][path] for path in pictures.paths],
+            "identities": pictures.identities_N.tolist(),
+            "cameras": pictures.cameras_N.tolist(),
+        }
+
+    return {
+        "format": FORMAT,
+        "layout": layout,
+        "records": {name: list(pictures.paths) for name, pictures in source.records.items()},
+        "trials": {
+            str(trial): {split: listed(split, pictures) for split, pictures in lists.items()}
+            for trial, lists in source.trials.items()
+        },
+    }

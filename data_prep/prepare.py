@@ -1,0 +1,232 @@
+"""Write a data set into ArrayRecord files, once.
+
+    python -m data_prep.prepare sysu --source DIR --data_dir data/prepared
+
+The doctor (data_prep.check) looks at the set first. The folder's name holds a fingerprint of the
+source, so a second run finds it, and another source never replaces it.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from data_prep.check import Findings, add_source_options, diagnose, explain
+from data_prep.sources import Source, fingerprint, read_source, without
+from pclhd_jax.data.prepared import INDEX, is_prepared
+from pclhd_jax.progress import Progress, clock, say
+
+Report = Callable[[int, int, str], None]
+
+
+def prepare(
+    layout: str,
+    source: str | os.PathLike,
+    data_dir: str | os.PathLike,
+    *,
+    trial: int = 1,
+    camera_pattern: str = "",
+    allow_partial: bool = False,
+    report: Report | None = None,
+) -> Path:
+    """The prepared set of `source`, made below `data_dir` unless it is there already.
+
+    Two processes may call this at once: the second waits for the first. The set is written into a
+    hidden folder and renamed, so it is complete or not there.
+
+    Args:
+      layout: 'sysu', 'regdb', 'llcm' or 'folders'.
+      source: the original layout, or a prepared folder, which is returned as it is.
+      trial: a RegDB split that must be there; all that are there are prepared.
+      camera_pattern: of `folders_train`.
+      allow_partial: go on although the doctor found other numbers than published; pictures that
+        cannot be read are left out.
+      report: `report(done, total, note)`, with each picture counted twice: checked and written.
+        By default a line now and then.
+
+    Raises:
+      FileNotFoundError: as the readers.
+      ValueError: as the readers; the doctor found problems; `source` is prepared in another layout.
+      OSError: the disk is full or not writable.
+    """
+    if is_prepared(source):
+        return _of_layout(Path(source), layout)
+    listed = read_source(layout, source, trial=trial, camera_pattern=camera_pattern)
+    digest = fingerprint(layout, source, listed)[:12]
+    data_dir = Path(data_dir)
+    target = data_dir / _builder_name(layout) / digest / "1.0.0"
+    if is_prepared(target):
+        return _reuse(target, allow_partial)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with _alone_in(data_dir) as alone:
+        for leftover in data_dir.glob(".partial-*") if alone else ():  # of killed processes
+            shutil.rmtree(leftover, ignore_errors=True)
+        if is_prepared(target):  # made while this process waited
+            return _reuse(target, allow_partial)
+        report = report or Progress(f"preparing {layout}, two steps a picture", "steps")
+        _make(layout, Path(source), listed, target, data_dir, allow_partial, report)
+    return target
+
+
+def _make(
+    layout: str,
+    root: Path,
+    listed: Source,
+    target: Path,
+    data_dir: Path,
+    allow_partial: bool,
+    report: Report,
+) -> None:
+    pictures = sum(len(pictures.paths) for pictures in listed.records.values())
+    findings = diagnose(
+        layout, root, listed, report=lambda done, _: report(done, 2 * pictures, ", checking")
+    )
+    say(findings.text(brief=True, allowed=allow_partial))
+    if not allow_partial:
+        _refuse(findings.problems, root)
+    partial_dir = data_dir / f".partial-{target.parent.name}"
+    shutil.rmtree(partial_dir, ignore_errors=True)  # a killed process left it, and no lock told
+    try:
+        made = _write(layout, root, listed, findings, partial_dir, report)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(target)
+    finally:  # Ctrl-C too: leave nothing half-made
+        shutil.rmtree(partial_dir, ignore_errors=True)
+
+
+def _write(
+    layout: str,
+    root: Path,
+    listed: Source,
+    findings: Findings,
+    partial_dir: Path,
+    report: Report,
+) -> Path:
+    """Runs the set's TFDS builder in `partial_dir`."""
+    import tensorflow_datasets as tfds  # a second to import: not for a set that is there already
+
+    left_out = {path for path, _ in findings.unreadable}
+    kept = without(listed, left_out)
+    checked = sum(len(pictures.paths) for pictures in listed.records.values())
+    done = 0
+
+    terminal = sys.stdout
+
+    def written(count: int) -> None:
+        nonlocal done
+        done += count
+        with contextlib.redirect_stdout(terminal):
+            report(checked + done + len(left_out), 2 * checked, ", writing")
+
+    builder = _builder(layout)(
+        data_dir=partial_dir,
+        source=kept,
+        written=written,
+        facts={"problems": findings.problems, "left_out": sorted(left_out)},
+    )
+    with contextlib.redirect_stdout(None):  # TFDS announces a download that does not happen
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(manual_dir=root.resolve())
+        )
+    return Path(builder.data_dir)
+
+
+def _builder(layout: str) -> Callable:
+    """The TFDS builder; imported here, because TFDS takes a second."""
+    if layout == "sysu":
+        from data_prep.sysu_mm01 import SysuMm01 as Builder
+    elif layout == "regdb":
+        from data_prep.regdb import Regdb as Builder
+    elif layout == "llcm":
+        from data_prep.llcm import Llcm as Builder
+    else:
+        from data_prep.folders import Folders as Builder
+    return Builder
+
+
+def _builder_name(layout: str) -> str:
+    return "sysu_mm01" if layout == "sysu" else layout
+
+
+def _of_layout(prepared: Path, layout: str) -> Path:
+    found = json.loads((prepared / INDEX).read_text(encoding="utf-8"))["layout"]
+    if found != layout:
+        raise ValueError(
+            f"{prepared} is a prepared set of layout {found}, not {layout}; name the layout {found}"
+        )
+    return prepared
+
+
+def _reuse(target: Path, allow_partial: bool) -> Path:
+    """A set that was prepared with problems is still refused to those who do not allow them."""
+    if not allow_partial:
+        _refuse(json.loads((target / INDEX).read_text(encoding="utf-8"))["problems"], target)
+    return target
+
+
+def _refuse(problems: list[str], folder: Path) -> None:
+    if problems:
+        raise ValueError(f"{folder} is not the whole set: " + "; ".join(problems))
+
+
+@contextlib.contextmanager
+def _alone_in(data_dir: Path) -> Iterator[bool]:
+    """One preparing process at a time; a killed one frees its lock. False: there are no locks."""
+    with (data_dir / ".lock").open("w") as file:
+        try:
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"waiting for another process that prepares a set in {data_dir}")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            alone = True
+        except (ImportError, OSError):  # Windows, or a network drive without locks
+            alone = False
+        yield alone
+
+
+class Bar:
+    """A progress bar with the time left, from the first report on."""
+
+    def __init__(self):
+        self.bar = None
+
+    def __call__(self, done: int, total: int, note: str) -> None:
+        from tqdm import tqdm
+
+        if self.bar is None:
+            self.bar = tqdm(total=total, unit=" pictures")
+        self.bar.set_description(note.removeprefix(", "), refresh=False)
+        self.bar.update(done - self.bar.n)
+        if done == total:
+            self.bar.close()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line of `prepare`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep.prepare", description="Write a set into ArrayRecord files, once."
+    )
+    add_source_options(parser)
+    parser.add_argument(
+        "--data_dir", "--data-dir", required=True, help="the folder of prepared sets"
+    )
+    options = vars(parser.parse_args(argv))
+    layout, source = options.pop("layout"), options.pop("source")
+    started = time.monotonic()
+    try:
+        path = prepare(layout, source, options.pop("data_dir"), report=Bar(), **options)
+    except (OSError, ValueError) as error:
+        sys.exit(explain(error, layout, source))
+    say(f"{path} is ready ({clock(time.monotonic() - started)}); --config.data.source={path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Reads one's own pictures: two plain folders, no label; an optional CSV for the evaluation."""
+
+import csv
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from pclhd_jax.data.lists import (
+    PICTURE_SUFFIXES,
+    UNKNOWN,
+    Pictures,
+    TrainSet,
+    check_path,
+    check_root,
+    is_picture_name,
+    make_pictures,
+)
+
+MODALITIES = ("visible", "infrared")
+CONTENT = "visible/ and infrared/"
+CSV_NAME = "identities.csv"
+CSV_HEADER = ("path", "identity", "camera")  # the camera may be left out
+
+
+class Listed(NamedTuple):
+    """What identities.csv says of a picture."""
+
+    identity: int
+    camera: int
+
+
+def folders_train(root: str | os.PathLike, *, camera_pattern: str = "") -> TrainSet:
+    """Every picture under visible/ and infrared/, at any depth, that identities.csv does not name.
+
+    Order: path. No identity is known (-1). camera_pattern: a regular expression with one group,
+    searched in each path relative to root ('visible/...'); the distinct texts of the group, sorted,
+    are cameras 0, 1, ... of both modalities together. Without it the camera is unknown (-1).
+    Raises FileNotFoundError (root or one of the two folders missing), ValueError (no picture is
+    left, the pattern is wrong or misses a path, or as `folders_test`).
+    """
+    paths = _all_paths(root)
+    listed = _read_csv(root, paths)
+    left = {
+        modality: [path for path in paths[modality] if path not in listed]
+        for modality in MODALITIES
+    }
+    for modality in MODALITIES:
+        if not left[modality]:
+            raise ValueError(
+                f"{Path(root) / modality} has {len(paths[modality]):,} pictures "
+                f"({', '.join(PICTURE_SUFFIXES)}), {CSV_NAME} keeps all of them for the "
+                "evaluation; training needs some of both modalities: add pictures without a row"
+            )
+    cameras = _cameras([*left["visible"], *left["infrared"]], camera_pattern)
+    return TrainSet(
+        *(
+            make_pictures(root, [(path, UNKNOWN, cameras[path]) for path in left[modality]])
+            for modality in MODALITIES
+        )
+    )
+
+
+def folders_test(root: str | os.PathLike) -> tuple[Pictures, Pictures] | None:
+    """The pictures (visible, infrared) that identities.csv names; None without that file.
+
+    The file has the header `path,identity` or `path,identity,camera` and a row per picture: path
+    relative to root, identity and camera whole numbers of 0 or more, the camera may be empty.
+    Order: path. These pictures are kept out of training.
+    Raises FileNotFoundError as `folders_train`, ValueError with the line of a row that is
+    malformed, a repetition or names no picture under the two folders, and for a file that lists
+    only one modality or nobody in both.
+    """
+    paths = _all_paths(root)
+    listed = _read_csv(root, paths)
+    if not listed:
+        return None
+    visible, infrared = (
+        [(path, *listed[path]) for path in paths[modality] if path in listed]
+        for modality in MODALITIES
+    )
+    shared = {row[1] for row in visible} & {row[1] for row in infrared}
+    if not shared:
+        raise ValueError(
+            f"{Path(root) / CSV_NAME} lists {len(visible):,} visible and {len(infrared):,} "
+            "infrared pictures, and no identity in both modalities; an evaluation needs at least "
+            "one: add rows, or remove the file to train without evaluation"
+        )
+    return make_pictures(root, visible), make_pictures(root, infrared)
+
+
+def _all_paths(root: str | os.PathLike) -> dict[str, list[str]]:
+    """Sorted picture paths relative to root, by modality."""
+    check_root(root, "own pictures", CONTENT)
+    for modality in MODALITIES:
+        check_root(Path(root) / modality, "own pictures", "pictures of that modality")
+    found = {modality: sorted(_walk(Path(root), modality)) for modality in MODALITIES}
+    for modality, paths in found.items():
+        if not paths:
+            raise ValueError(
+                f"no picture under {Path(root) / modality}; put files there that end in "
+                + ", ".join(PICTURE_SUFFIXES)
+            )
+    return found
+
+
+def _walk(root: Path, modality: str) -> list[str]:
+    paths: list[str] = []
+    seen: set[str] = set()  # links to folders are followed, but no folder twice
+    for folder, subfolders, names in os.walk(root / modality, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        inside = Path(folder).relative_to(root)
+        paths += [(inside / name).as_posix() for name in names if is_picture_name(name)]
+    return paths
+
+
+def _cameras(paths: list[str], pattern: str) -> dict[str, int]:
+    if not pattern:
+        return dict.fromkeys(paths, UNKNOWN)
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"camera_pattern {pattern!r} is no regular expression: {error}") from error
+    if expression.groups != 1:
+        raise ValueError(
+            f"camera_pattern {pattern!r} has {expression.groups} groups, it must have 1: the "
+            r"camera, as in 'cam(\d+)/'"
+        )
+    texts = {path: match[1] for path in paths if (match := expression.search(path))}
+    missed = [path for path in paths if not texts.get(path)]
+    if missed:
+        raise ValueError(
+            f"camera_pattern {pattern!r} finds no camera in {len(missed):,} of {len(paths):,} "
+            f"paths, the first is {missed[0]}; change it, or leave it empty for no cameras"
+        )
+    numbers = {text: number for number, text in enumerate(sorted(set(texts.values())))}
+    return {path: numbers[text] for path, text in texts.items()}
+
+
+def _read_csv(root: str | os.PathLike, paths: dict[str, list[str]]) -> dict[str, Listed]:
+    """The rows by path; empty without the file."""
+    file = Path(root) / CSV_NAME
+    if not file.is_file():
+        return {}
+    known = {path for modality in MODALITIES for path in paths[modality]}
+    listed: dict[str, Listed] = {}
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        reader = csv.reader(text)
+        width = _check_header(file, next(reader, []))
+        for row in reader:
+            if not any(field.strip() for field in row):
+                continue
+            where = f"{file}, line {reader.line_num}"
+            path, entry = _parse_row(where, row, width)
+            if path not in known:
+                raise ValueError(
+                    f"{where}: no picture {path!r} under {CONTENT}; list paths as they lie below "
+                    f"{root}, with forward slashes"
+                )
+            if path in listed:
+                raise ValueError(f"{where}: {path!r} is listed twice; keep one row per picture")
+            listed[path] = entry
+    if not listed:
+        raise ValueError(
+            f"{file} has no row; list evaluation pictures, or remove it to train without evaluation"
+        )
+    return listed
+
+
+def _check_header(file: Path, header: list[str]) -> int:
+    names = tuple(name.strip() for name in header)
+    if names not in (CSV_HEADER, CSV_HEADER[:2]):
+        raise ValueError(
+            f"{file}, line 1: the header is {','.join(header)[:80]!r}; it must be "
+            "'path,identity,camera' or 'path,identity'"
+        )
+    return len(names)
+
+
+def _parse_row(where: str, row: list[str], width: int) -> tuple[str, Listed]:
+    fields = [field.strip() for field in row]
+    if len(fields) != width:
+        raise ValueError(
+            f"{where}: {len(fields)} fields, the header has {width}; write "
+            f"{','.join(CSV_HEADER[:width])}, with a path that holds commas in double quotes"
+        )
+    check_path(fields[0], where)
+    camera = fields[2] if width == 3 and fields[2] else None
+    for name, value in (("identity", fields[1]), ("camera", camera)):
+        if value is not None and not (value.isascii() and value.isdigit() and len(value) <= 9):
+            raise ValueError(
+                f"{where}: {name} {value[:20]!r} is not a whole number of 0 or more; number them, "
+                "or leave the row out where it is unknown"
+            )
+    path = PurePosixPath(fields[0]).as_posix()  # './visible//a.jpg' is 'visible/a.jpg'
+    return path, Listed(int(fields[1]), UNKNOWN if camera is None else int(camera))
