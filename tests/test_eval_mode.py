@@ -15,8 +15,7 @@ from pclhd_jax.checkpoint import Checkpoints
 from pclhd_jax.encoder import load_encoder
 from pclhd_jax.eval_mode import evaluate_only
 from pclhd_jax.records import start_workdir
-from pclhd_jax.run import stage_optimizer
-from pclhd_jax.state import init_variables, start_state
+from pclhd_jax.state import init_variables, make_optimizer, start_state
 from pclhd_jax.weight_files import write_state_dict
 from pclhd_jax.weights import agw_to_torch
 from tests.test_weights import TINY, assert_same_tree
@@ -39,7 +38,7 @@ def variables_of(seed):
 
 def workdir_of(path, config, *, stage):
     """As a run leaves it after an epoch: online weights of seed 1, momentum weights of seed 2."""
-    state = start_state(jax.tree.map(jax.numpy.array, variables_of(1)), stage_optimizer(config, 1))
+    state = start_state(jax.tree.map(jax.numpy.array, variables_of(1)), make_optimizer(0.0))
     average = variables_of(2)
     state = state.replace(
         momentum_params=average["params"], momentum_batch_stats=average["batch_stats"]
