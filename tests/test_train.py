@@ -188,7 +188,9 @@ def labels_of(z, num_clusters, stage):
 
 
 def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures, monkeypatch):
-    run = start_run(tiny_config(pictures))
+    config = tiny_config(pictures)
+    config.stage1.epochs = 2
+    run = start_run(config)
     num_clusters = iter((5, 9, 7, 4))
     monkeypatch.setattr(
         train, "label", lambda run, z, stage: labels_of(z, next(num_clusters), stage)

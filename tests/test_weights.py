@@ -10,9 +10,10 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from configs import regdb, sysu
 from pclhd_jax.models.agw import AGW
-from pclhd_jax.run import Run, check_settings, fresh_state, stage_optimizer
+from pclhd_jax.run import Run, check_settings, fresh_state
 from pclhd_jax.sharding import make_mesh
 from pclhd_jax.starting_weights import read_starting_weights
+from pclhd_jax.state import make_optimizer
 from pclhd_jax.train import train_and_evaluate
 from pclhd_jax.weight_files import read_state_dict, write_state_dict
 from pclhd_jax.weights import agw_from_torch, agw_to_torch, resnet_leaves, shapes_of
@@ -196,7 +197,7 @@ def test_a_run_starts_both_encoders_from_the_file(tmp_path):
     variables = random_variables()
     write_state_dict(tmp_path / "agw.safetensors", agw_to_torch(variables))
     leaves = read_starting_weights(TINY, imagenet="", agw=str(tmp_path / "agw.safetensors"))
-    run = Run(config, make_mesh(), None, {1: stage_optimizer(config, 1)}, {}, {})
+    run = Run(config, make_mesh(), None, make_optimizer(0.0), {}, {})
     state = fresh_state(run, leaves)
     assert_same_tree(jax.tree.map(np.asarray, state.online), variables)
     assert_same_tree(jax.tree.map(np.asarray, state.momentum), variables)
