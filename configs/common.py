@@ -93,7 +93,7 @@ def base(recipe: str) -> ml_collections.ConfigDict:
         c.loss.stage1_weights = (1.0, 0.0, 0.0)
         c.loss.stage2_weights = (0.0, balance, 1.0 - balance)
         c.loss.ramp_epochs = 10  # [ours]
-        c.loss.own_margin = 0.0
+        c.loss.own_margin = 0.0  # [ours]: the abstract states none
         c.loss.dynamic_query = "online"
         c.prototypes.num_farthest = 1  # the hard prototype starts at the farthest sample
     else:

@@ -8,6 +8,7 @@ between the modalities, but an infrared tone says nothing about the visible colo
 """
 
 import argparse
+import inspect
 import multiprocessing
 import os
 import shutil
@@ -17,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -27,8 +29,8 @@ LAYOUTS = tuple(PLANS)
 README = """Synthetic visible-infrared person pictures, drawn by data_prep/synthetic.py.
 
 They are drawings of invented figures and depict no real person. Layout: {layout}.
-{train} training, {val} validation and {test} test identities, {shots} pictures per identity and
-camera, {height} x {width} pixels, seed {seed}, difficulty {difficulty}.
+{train_ids} training, {val_ids} validation and {test_ids} test identities, {shots} pictures per
+identity and camera, {height} x {width} pixels, seed {seed}, difficulty {difficulty}.
 """
 # A spawned worker costs about half a second before its first picture.
 PICTURES_WORTH_A_WORKER = 200
@@ -81,18 +83,19 @@ def generate(
         for path, text in plan.texts.items():
             (partial_dir / path).parent.mkdir(exist_ok=True)
             (partial_dir / path).write_text(text)
-        readme = README.format(
-            layout=layout,
-            train=train_ids,
-            val=val_ids,
-            test=test_ids,
-            shots=shots,
-            height=height,
-            width=width,
-            seed=seed,
-            difficulty=difficulty,
+        (partial_dir / "README.txt").write_text(
+            describe_set(
+                layout=layout,
+                train_ids=train_ids,
+                val_ids=val_ids,
+                test_ids=test_ids,
+                shots=shots,
+                height=height,
+                width=width,
+                seed=seed,
+                difficulty=difficulty,
+            )
         )
-        (partial_dir / "README.txt").write_text(readme)
         if out.exists():
             out.rmdir()  # empty, or _check would have refused it
         partial_dir.rename(out)
@@ -100,6 +103,13 @@ def generate(
         shutil.rmtree(partial_dir, ignore_errors=True)
         raise
     return out
+
+
+def describe_set(**settings: Any) -> str:
+    """What README.txt of a set says: all that `generate` draws it from, left out: its default."""
+    signature = inspect.signature(generate).parameters
+    defaults = {name: p.default for name, p in signature.items() if name not in ("out", "workers")}
+    return README.format(**defaults | settings)
 
 
 def _check(

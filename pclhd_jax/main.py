@@ -43,6 +43,7 @@ WORKDIR = flags.DEFINE_string(
     "Where records and checkpoints go; the same command continues from there. "
     "Default: runs/<experiment>-<recipe>, for RegDB with -<trial>.",
 )
+TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came from.")
 
 
 def main(argv: list[str]) -> None:
@@ -62,6 +63,8 @@ def main(argv: list[str]) -> None:
         (train_and_evaluate if MODE.value == "train" else evaluate_only)(CONFIG.value, workdir)
     except (ValueError, FileNotFoundError, FloatingPointError) as error:
         # These say what is wrong and what helps; a traceback would bury it.
+        if TRACEBACK.value:
+            raise
         sys.exit(f"{type(error).__name__}: {error}")
 
 

@@ -142,8 +142,8 @@ def format_summary(results: Sequence[Result]) -> str:
 
 
 def describe(result: Result) -> str:
-    data = result.config["data"]
-    split = f", split {data['trial']}" if data["layout"] == "regdb" else ""
+    is_regdb = result.config["data"]["layout"] == "regdb"
+    split = f", split {result.config['trial']}" if is_regdb else ""
     return f"  {result.path.name}: seed {result.config['seed']}{split}"
 
 

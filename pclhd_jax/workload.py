@@ -165,10 +165,22 @@ def load(config: Any, source: PictureSource, split: str) -> np.ndarray:
 
 
 def draw_if_missing(data: Any) -> None:
-    """Draw the synthetic set into config.data.source on first use, in config.data.layout."""
-    if Path(data.source).exists():
-        return
-    from data_prep.synthetic import generate
+    """Draw the synthetic set into config.data.source on first use, in config.data.layout.
 
+    Raises:
+      ValueError: the set that is there was drawn from other settings.
+    """
+    from data_prep.synthetic import describe_set, generate
+
+    if Path(data.source).exists():
+        readme = Path(data.source) / "README.txt"
+        if readme.exists() and readme.read_text() != describe_set(
+            layout=data.layout, **data.synthetic
+        ):
+            raise ValueError(
+                f"{data.source} was drawn from other settings than config.data.synthetic (its "
+                "README.txt tells which); name another config.data.source, or remove that folder"
+            )
+        return
     say(f"drawing the synthetic picture set into {data.source} (once)")
     generate(data.source, layout=data.layout, **data.synthetic)

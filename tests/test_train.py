@@ -237,5 +237,13 @@ def test_a_mistake_put_right_does_not_need_another_workdir(pictures, tmp_path):
         train.train_and_evaluate(config, tmp_path / "run")
 
 
+def test_pictures_drawn_from_other_settings_are_refused(pictures, tmp_path):
+    config = tiny_config(pictures)
+    config.data.synthetic.seed = 5
+    with pytest.raises(ValueError, match=r"other settings than config\.data\.synthetic"):
+        train.train_and_evaluate(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_schedule_runs_stage_1_then_stage_2(pictures):
     assert schedule(tiny_config(pictures)) == [(1, 0), (2, 0), (2, 1)]
