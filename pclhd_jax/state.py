@@ -68,7 +68,7 @@ def init_state(
 def init_variables(model: AGW, *, height: int, width: int, key: jax.Array) -> dict[str, Any]:
     """Random weights with equal stems.
 
-    Equal, as they are when both start from ImageNet's: pictures of the two modalities
+    [ours] Equal, as they are when both start from ImageNet's: pictures of the two modalities
     that look alike then start with features that are alike.
     """
     blank_BHWC = jnp.zeros((1, height, width, 3))

@@ -60,6 +60,7 @@ def jaccard_distance(
     features_ND = np.ascontiguousarray(features_ND, np.float32)
     _check_arguments(len(features_ND), k1, k2, modality_N, cutoff)
     _check_unit(features_ND)
+    # [ours] k1 + 1 neighbours, as the definition has it; the released program asks for k1.
     indices_Nk, similarities_Nk = nearest_neighbours(features_ND, max(k1 + 1, k2))
     return jaccard_from_neighbours(
         features_ND,

@@ -16,8 +16,8 @@ def draw_gallery(visible: Pictures, *, mode: str, trial: int, shots: int = 1) ->
 
     Single-shot repeats the draws every published score rests on: `random.seed(trial)`, then over
     sorted identities and cameras in order one `random.choice` of the sorted files, if there are
-    any. [ours] Multi-shot has no common stream (public programs draw it from an unseeded generator): here
-    it is `random.sample` of min(shots, available) files from the same stream, in drawn order.
+    any. Multi-shot has no common stream (public programs draw it from an unseeded generator):
+    [ours] `random.sample` of min(shots, available) files from the same stream, in drawn order.
     Raises ValueError for another mode, for shots below 1 and for an empty gallery.
     """
     cameras = sysu_gallery_cameras(mode)
