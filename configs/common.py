@@ -39,7 +39,7 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     c.model.width = 1.0  # factor on every channel count
     c.model.dtype = "float32"  # or bfloat16
 
-    # Weights to start from, .safetensors or .pth; see 'Weights' in README.md. Or neither: random.
+    # Weights to start from, .safetensors or .pth; see docs/weights.md. Or neither: random.
     c.init = ml_collections.ConfigDict()
     c.init.imagenet = ""  # torchvision's ResNet: both stems and the trunk
     c.init.agw = ""  # an AGW checkpoint of the authors, or one exported here: the whole encoder

@@ -55,13 +55,18 @@ def prepare(
       OSError: the disk is full or not writable.
     """
     if is_prepared(source):
-        return _of_layout(Path(source), layout)
+        return _reuse(_of_layout(Path(source), layout), allow_partial)
     listed = read_source(layout, source, trial=trial, camera_pattern=camera_pattern)
     digest = fingerprint(layout, source, listed)[:12]
     data_dir = Path(data_dir)
     target = data_dir / _builder_name(layout) / digest / "1.0.0"
     if is_prepared(target):
         return _reuse(target, allow_partial)
+    if target.exists():
+        raise ValueError(
+            f"{target} is there and is no complete prepared set (copied in part, or damaged); "
+            "remove it, and the set is prepared again"
+        )
     data_dir.mkdir(parents=True, exist_ok=True)
     with _alone_in(data_dir) as alone:
         for leftover in data_dir.glob(".partial-*") if alone else ():  # of killed processes
@@ -165,7 +170,9 @@ def _of_layout(prepared: Path, layout: str) -> Path:
 def _reuse(target: Path, allow_partial: bool) -> Path:
     """A set that was prepared with problems is still refused to those who do not allow them."""
     if not allow_partial:
-        _refuse(json.loads((target / INDEX).read_text(encoding="utf-8"))["problems"], target)
+        problems = json.loads((target / INDEX).read_text(encoding="utf-8"))["problems"]
+        remedy = [f"if the pictures were repaired since, remove {target}"] if problems else []
+        _refuse(problems + remedy, target)
     return target
 
 

@@ -1,5 +1,6 @@
 """Evaluate without training: a checkpoint file, or the newest checkpoint of a workdir."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.epoch import evaluate
 from pclhd_jax.evaluation.protocols import Protocol, format_table
 from pclhd_jax.progress import say
-from pclhd_jax.run import start_evaluation, starting_weights
+from pclhd_jax.run import Run, start_evaluation, starting_weights
 from pclhd_jax.sharding import replicate
 from pclhd_jax.train import scores_of
 
@@ -27,6 +28,13 @@ def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]
     """
     variables, title = find_encoder(config, workdir)
     run = start_evaluation(config)
+    if not run.work.protocols:
+        raise ValueError(
+            f"nobody's identity is known in {config.data.source}: nothing to score; add an "
+            "identities.csv (docs/data.md)"
+        )
+    if config.data.layout == "folders" and not config.init.agw:
+        warn_of_trained_pictures(run, workdir)
     for protocol in run.work.protocols:
         say(describe(protocol))
     scores = evaluate(run, replicate(run.mesh, variables))
@@ -54,14 +62,27 @@ def find_encoder(config: Any, workdir: str | Path) -> tuple[dict[str, Any], str]
     )
 
 
+def warn_of_trained_pictures(run: Run, workdir: str | Path) -> None:
+    """Own pictures: an identities.csv that came after training names pictures it has seen."""
+    path = Path(workdir) / "pictures.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    train = ("train_visible", "train_infrared")
+    if any(kept.get(split) != run.work.digests[split] for split in train):
+        say(
+            f"warning: {workdir} was trained on other lists than {run.config.data.source} gives "
+            "now; pictures that are scored may have been trained on"
+        )
+
+
 def check_fits(encoder: Encoder, config: Any, workdir: str | Path) -> None:
     """Raises ValueError for another encoder than the config's, or one that saw the test people."""
     there = encoder.config
-    for name in ("depth", "width"):
-        if there.model[name] != config.model[name]:
+    for name in ("model.depth", "model.width", "model.dtype", "data.height", "data.width"):
+        section, key = name.split(".")
+        if there[section][key] != config[section][key]:
             raise ValueError(
-                f"{workdir} holds an encoder with config.model.{name} {there.model[name]}, this "
-                f"config says {config.model[name]}; give --config.model.{name}={there.model[name]}"
+                f"{workdir} holds an encoder with config.{name} {there[section][key]}, this "
+                f"config says {config[section][key]}; give --config.{name}={there[section][key]}"
             )
     splits = there.trial, config.trial
     if there.data.layout == config.data.layout == "regdb" and splits[0] != splits[1]:

@@ -61,7 +61,7 @@ def main(argv: list[str]) -> None:
     workdir = WORKDIR.value or f"runs/{experiment}-{CONFIG.value.recipe}{split}"
     try:
         (train_and_evaluate if MODE.value == "train" else evaluate_only)(CONFIG.value, workdir)
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         # These say what is wrong and what helps; a traceback would bury it.
         if TRACEBACK.value:
             raise

@@ -5,6 +5,28 @@ import os
 from pathlib import Path
 from typing import Any
 
+# Settings that a resumed run may change: where things lie. `check_pictures` minds what they hold.
+FREE = tuple(
+    f"config.{name}:" for name in ("data.source", "data.prepared", "data.cache", "keep_checkpoints")
+)
+
+
+def check_pictures(workdir: str | Path, digests: dict[str, str]) -> None:
+    """Keep the digests of the picture lists, or compare them with those that were kept.
+
+    Raises:
+      ValueError: the workdir holds a checkpoint that was trained on other lists.
+    """
+    path = Path(workdir) / "pictures.json"
+    kept = json.loads(path.read_text()) if path.exists() else digests
+    changed = sorted(s for s in kept.keys() | digests.keys() if kept.get(s) != digests.get(s))
+    if changed and any(Path(workdir).glob("checkpoints/[0-9]*")):
+        raise ValueError(
+            f"{workdir} was trained on other lists of pictures ({', '.join(changed)} differ); "
+            "bring the pictures back, or name another --workdir"
+        )
+    write_whole(path, json.dumps(digests, indent=2, sort_keys=True) + "\n")
+
 
 def check_workdir(workdir: str | Path, config: dict[str, Any]) -> list[str]:
     """How the settings of `workdir` differ from `config`, a line each; writes nothing.
@@ -14,6 +36,7 @@ def check_workdir(workdir: str | Path, config: dict[str, Any]) -> list[str]:
     """
     path = Path(workdir) / "config.json"
     lines = config_difference(json.loads(path.read_text()), config) if path.exists() else []
+    lines = [line for line in lines if not line.startswith(FREE)]
     if lines and any(Path(workdir).glob("checkpoints/[0-9]*")):
         raise ValueError(
             f"{workdir} belongs to a run with other settings:\n  "

@@ -1,6 +1,6 @@
 """Average the results of finished runs: seeds, or RegDB's splits.
 
-    python -m pclhd_jax.summarize runs/regdb-split-*
+    python -m pclhd_jax.summarize runs/regdb-paper-*
 
 Takes each run's last epoch and prints, per protocol, mean and standard deviation over runs.
 RegDB's splits count as one protocol. The runs must differ in nothing but seed, split and paths.
@@ -23,6 +23,8 @@ FREE = (
     "config.seed",
     "config.trial",
     "config.data.source",
+    "config.data.prepared",
+    "config.data.cache",
     "config.keep_checkpoints",
     "config.feature_batch_size",
 )

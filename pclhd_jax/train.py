@@ -17,7 +17,7 @@ from pclhd_jax.epoch import (
 )
 from pclhd_jax.evaluation.protocols import Score, format_table
 from pclhd_jax.progress import clock, say
-from pclhd_jax.records import Records, check_workdir, read_records, start_workdir
+from pclhd_jax.records import Records, check_pictures, check_workdir, read_records, start_workdir
 from pclhd_jax.run import Run, fresh_state, schedule, start_run, starting_weights, state_shapes
 from pclhd_jax.sharding import replicate
 from pclhd_jax.starting_weights import NO_WEIGHTS
@@ -46,6 +46,7 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
         say(NO_WEIGHTS)
     run = start_run(config)
     workdir = start_workdir(workdir, config.to_dict())
+    check_pictures(workdir, run.work.digests)
     epochs = schedule(config)
     with Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints:
         if epochs_done:

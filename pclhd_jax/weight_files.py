@@ -11,9 +11,8 @@ import numpy as np
 TORCH_SUFFIXES = (".pth", ".pt", ".tar")  # the authors write model_best.pth.tar
 NEEDS_TORCH = """{path} is a PyTorch file and torch is not installed.
 pip install torch (the CPU build will do), or convert the file where torch is:
-  import torch; from safetensors.torch import save_file
-  state = torch.load("{name}", map_location="cpu", weights_only=True)
-  save_file({{k: v.contiguous() for k, v in state.get("state_dict", state).items()}}, "{stem}.safetensors")"""  # noqa: E501
+  from pclhd_jax.weight_files import read_state_dict, write_state_dict
+  write_state_dict("{stem}.safetensors", read_state_dict("{name}"))"""
 
 
 def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
@@ -28,7 +27,7 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no weight file {path}; see 'Weights' in README.md for sources")
+        raise FileNotFoundError(f"no weight file {path}; see docs/weights.md for sources")
     check_download(path)
     if path.suffix == ".safetensors":
         return read_safetensors(path)

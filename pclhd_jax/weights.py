@@ -149,7 +149,7 @@ def model_of(state: Mapping[str, Any], trunk: str, stem_names: list[str]) -> AGW
         some = ", ".join(list(state)[:3])
         raise ValueError(
             f"no {' or '.join(stem_names)} among {len(state)} keys ({some}, ...); these are not "
-            "weights of this architecture: see 'Weights' in README.md"
+            "weights of this architecture: see docs/weights.md"
         )
     has = lambda block: any(name.startswith(f"{trunk}{block}.") for name in state)  # noqa: E731
     if has("layer1.0.conv3"):
@@ -187,7 +187,7 @@ def check(
     if lines:
         raise ValueError(
             f"{len(state)} keys, but not those of {what}:\n" + "\n".join(lines) + "\n"
-            "load the file that belongs to this architecture; see 'Weights' in README.md"
+            "load the file that belongs to this architecture; see docs/weights.md"
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pclhd_jax.data.batches import TrainPictures
 from pclhd_jax.data.cache import cached_pictures
-from pclhd_jax.data.lists import Pictures
+from pclhd_jax.data.lists import Pictures, list_digest
 from pclhd_jax.data.prepared import is_prepared
 from pclhd_jax.data.source import PictureSource, check_layout, open_raw, open_records
 from pclhd_jax.evaluation.protocols import (
@@ -35,6 +35,7 @@ class Workload(NamedTuple):
     infrared_identities_N: np.ndarray
     test_NHWC: dict[str, np.ndarray]
     protocols: list[Protocol]
+    digests: dict[str, str]  # of the list of every split
 
 
 class TestWork(NamedTuple):
@@ -44,12 +45,14 @@ class TestWork(NamedTuple):
 
     test_NHWC: dict[str, np.ndarray]
     protocols: list[Protocol]
+    digests: dict[str, str]
 
 
 def load_test(config: Any) -> TestWork:
     """The protocols and their pictures alone. Raises as `load_workload`."""
     source = open_source(config)
-    return TestWork(load_test_pictures(config, source), make_protocols(config, source.lists))
+    protocols = make_protocols(config, source.lists)
+    return TestWork(load_test_pictures(config, source), protocols, digests_of(source))
 
 
 def load_workload(config: Any) -> Workload:
@@ -71,7 +74,12 @@ def load_workload(config: Any) -> Workload:
         *(p.identities_N for p in train),
         load_test_pictures(config, source),
         make_protocols(config, lists),
+        digests_of(source),
     )
+
+
+def digests_of(source: PictureSource) -> dict[str, str]:
+    return {split: list_digest(pictures) for split, pictures in source.lists.items()}
 
 
 def open_source(config: Any) -> PictureSource:
@@ -83,13 +91,23 @@ def open_source(config: Any) -> PictureSource:
     check_layout(data.layout)
     if "synthetic" in data:
         draw_if_missing(data)
-    if is_prepared(data.source):
-        return open_records(data.layout, data.source, trial=config.trial)
-    if not data.prepared:
+    if not data.prepared and not is_prepared(data.source):
         return open_raw(
             data.layout, data.source, trial=config.trial, camera_pattern=data.camera_pattern
         )
-    return open_records(data.layout, prepared_copy(config), trial=config.trial)
+    if is_prepared(data.source) and data.camera_pattern:
+        raise ValueError(
+            f"config.data.camera_pattern is {data.camera_pattern!r}, and {data.source} is "
+            "prepared: its cameras are settled; leave the pattern out, or name the original folder"
+        )
+    try:
+        return open_records(data.layout, prepared_copy(config), trial=config.trial)
+    except ModuleNotFoundError as error:  # not every machine that computes has TFDS
+        raise ValueError(
+            f"reading the prepared set needs {error.name}, which is not installed; "
+            "pip install -r requirements.txt, or read the original folder as it is: "
+            "--config.data.prepared="
+        ) from error
 
 
 def prepared_copy(config: Any) -> Path:
@@ -97,21 +115,15 @@ def prepared_copy(config: Any) -> Path:
     from data_prep.prepare import prepare
 
     data = config.data
-    try:
-        return prepare(
-            data.layout,
-            data.source,
-            data.prepared,
-            trial=config.trial,
-            camera_pattern=data.camera_pattern,
-            # The synthetic set has its own counts, not those of the set whose layout it borrows.
-            allow_partial=data.allow_partial or "synthetic" in data,
-        )
-    except ModuleNotFoundError as error:  # not every machine that computes has TFDS
-        raise ValueError(
-            f"preparing {data.source} needs {error.name}, which is not installed; "
-            "pip install -r requirements.txt, or read the folder as it is: --config.data.prepared="
-        ) from error
+    return prepare(
+        data.layout,
+        data.source,
+        data.prepared,
+        trial=config.trial,
+        camera_pattern=data.camera_pattern,
+        # The synthetic set has its own counts, not those of the set whose layout it borrows.
+        allow_partial=data.allow_partial or "synthetic" in data,
+    )
 
 
 def make_protocols(config: Any, lists: dict[str, Pictures]) -> list[Protocol]:

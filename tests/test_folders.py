@@ -145,3 +145,16 @@ def test_a_linked_folder_is_followed_and_a_link_in_a_circle_ends(root, tmp_path_
     (root / "visible/door 1/round").symlink_to(root / "visible")
     paths = folders_train(root).visible.paths
     assert "visible/linked/n.jpg" in paths and len(paths) == 5
+
+
+def test_a_broken_link_is_named(root):
+    link = root / "visible" / "gone.jpg"
+    link.symlink_to(root / "nowhere.jpg")
+    with pytest.raises(ValueError, match=r"gone\.jpg is a broken link"):
+        folders_train(root)
+
+
+def test_a_quote_that_is_never_closed_is_an_error_with_its_file(root):
+    (root / "identities.csv").write_text('path,identity\n"' + "x" * 200_000)
+    with pytest.raises(ValueError, match=r"identities\.csv, line \d+: .*quote"):
+        folders_test(root)

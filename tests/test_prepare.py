@@ -280,3 +280,19 @@ def test_tfds_alone_builds_and_decodes_a_set(drawn, tmp_path):
     assert_same_lists(
         open_prepared(builder.data_dir).pictures, open_raw("sysu", drawn["sysu"]).lists
     )
+
+
+def test_a_prepared_folder_that_was_copied_in_part_is_named(own, tmp_path):
+    target = prepare.prepare("folders", own, tmp_path / "prepared")
+    (target / "metadata.json").unlink()
+    with pytest.raises(ValueError, match=r"no complete prepared set.*remove it"):
+        prepare.prepare("folders", own, tmp_path / "prepared")
+
+
+def test_a_partial_set_named_as_the_source_is_refused_unless_allowed(own, tmp_path):
+    broken = next((own / "visible").rglob("*.png"))
+    broken.write_bytes(b"")
+    target = prepare.prepare("folders", own, tmp_path / "prepared", allow_partial=True)
+    with pytest.raises(ValueError, match="cannot be read"):
+        prepare.prepare("folders", target, tmp_path / "other")
+    assert prepare.prepare("folders", target, tmp_path / "other", allow_partial=True) == target

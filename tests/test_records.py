@@ -2,7 +2,13 @@ import json
 
 import pytest
 
-from pclhd_jax.records import Records, config_difference, read_records, start_workdir
+from pclhd_jax.records import (
+    Records,
+    check_pictures,
+    config_difference,
+    read_records,
+    start_workdir,
+)
 
 
 def test_a_workdir_is_made_once_and_taken_again_by_the_same_settings(tmp_path):
@@ -58,3 +64,13 @@ def test_seconds_go_beside_the_metrics_not_into_them(tmp_path):
     records.close()
     assert "steps" not in (tmp_path / "metrics.jsonl").read_text()
     assert json.loads((tmp_path / "timing.jsonl").read_text()) == {"epochs_done": 0, "steps": 2.0}
+
+
+def test_a_resumed_run_may_find_its_pictures_elsewhere_but_not_other_ones(tmp_path):
+    start_workdir(tmp_path, {"seed": 0, "data": {"source": "a", "cache": "b"}})
+    check_pictures(tmp_path, {"train_visible": "1", "train_infrared": "2"})
+    (tmp_path / "checkpoints" / "1").mkdir(parents=True)
+    start_workdir(tmp_path, {"seed": 0, "data": {"source": "c", "cache": "d"}})
+    check_pictures(tmp_path, {"train_visible": "1", "train_infrared": "2"})
+    with pytest.raises(ValueError, match=r"other lists of pictures \(test_visible, train_infrared"):
+        check_pictures(tmp_path, {"train_visible": "1", "train_infrared": "3", "test_visible": "4"})

@@ -6,6 +6,7 @@ same file at once both see a whole one, and the last rename wins.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -160,7 +161,7 @@ def _build(path: Path, header: dict[str, Any], fill: Callable[[np.ndarray], Any]
         with _explained(path, size):
             path.parent.mkdir(parents=True, exist_ok=True)
             _remove_leftovers(path)
-            with partial.open("wb") as file:
+            with partial.open("w+b") as file:
                 file.write(_header_line(header))
                 file.flush()
                 # Ask for the room now: a full disk under a mapping kills the process unheard.
@@ -188,9 +189,13 @@ def _explained(path: Path, size: int) -> Iterator[None]:
 
 def _reserve(descriptor: int, size: int) -> None:
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-    else:  # macOS, Windows
-        os.truncate(descriptor, size)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+            return
+        except OSError as error:  # some network file systems cannot; a full disk is another matter
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+    os.truncate(descriptor, size)  # and macOS, Windows
 
 
 def _remove_leftovers(path: Path) -> None:

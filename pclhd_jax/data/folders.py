@@ -3,8 +3,9 @@
 import csv
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pclhd_jax.data.lists import (
     PICTURE_SUFFIXES,
@@ -115,7 +116,13 @@ def _walk(root: Path, modality: str) -> list[str]:
         seen.add(real)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         inside = Path(folder).relative_to(root)
-        paths += [(inside / name).as_posix() for name in names if is_picture_name(name)]
+        pictures = [name for name in names if is_picture_name(name)]
+        broken = [name for name in pictures if not (Path(folder) / name).is_file()]
+        if broken:
+            raise ValueError(
+                f"{Path(folder) / broken[0]} is a broken link; remove it, or bring its picture back"
+            )
+        paths += [(inside / name).as_posix() for name in pictures]
     return paths
 
 
@@ -152,7 +159,7 @@ def _read_csv(root: str | os.PathLike, paths: dict[str, list[str]]) -> dict[str,
     with file.open(encoding="utf-8-sig", errors="replace", newline="") as text:
         reader = csv.reader(text)
         width = _check_header(file, next(reader, []))
-        for row in reader:
+        for row in _rows(file, reader):
             if not any(field.strip() for field in row):
                 continue
             where = f"{file}, line {reader.line_num}"
@@ -170,6 +177,15 @@ def _read_csv(root: str | os.PathLike, paths: dict[str, list[str]]) -> dict[str,
             f"{file} has no row; list evaluation pictures, or remove it to train without evaluation"
         )
     return listed
+
+
+def _rows(file: Path, reader: Any) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise ValueError(
+            f"{file}, line {reader.line_num}: {error}; look for a quote that is not closed"
+        ) from error
 
 
 def _check_header(file: Path, header: list[str]) -> int:

@@ -1,5 +1,6 @@
 """Lists of pictures, and the split files and folders they are read from."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
@@ -178,3 +179,8 @@ def camera_folders(
         for camera, folder in folders.items()
         for name in picture_names(Path(root) / folder / f"{identity:04d}")
     ]
+
+
+def list_digest(pictures: Pictures) -> str:
+    """A short digest of a list: its paths in order, wherever the folder lies."""
+    return hashlib.sha256("\n".join(pictures.paths).encode()).hexdigest()[:16]
