@@ -114,12 +114,17 @@ def test_another_size_and_a_split_that_was_trained_on_are_refused(config, tmp_pa
     wider.model.width = 0.25
     with pytest.raises(ValueError, match=r"width 0\.125, this config says 0\.25; give --config"):
         evaluate_only(wider, workdir)
+    taller = config.copy_and_resolve_references()
+    taller.data.height = 64
+    with pytest.raises(ValueError, match=r"give --config\.data\.height=32"):
+        evaluate_only(taller, workdir)
     saved = json.loads((workdir / "config.json").read_text())
     saved["data"] |= {"layout": "regdb"}
     saved["trial"] = 3
     (workdir / "config.json").write_text(json.dumps(saved))
     other = regdb.get_config()
     other.model = config.model
+    other.data.height, other.data.width = config.data.height, config.data.width
     with pytest.raises(ValueError, match=r"RegDB's split 3.*give --config\.trial=3"):
         eval_mode.find_encoder(other, workdir)
 
