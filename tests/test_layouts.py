@@ -170,5 +170,8 @@ def test_a_layout_that_does_not_exist_or_is_not_the_prepared_one_is_refused(sets
     config = config_of(sets / "folders", "folders")
     config.data.source = open_source(config).lists["train_visible"].root
     config.data.layout = "llcm"
-    with pytest.raises(ValueError, match=r"layout folders, config\.data\.layout is llcm"):
+    with pytest.raises(ValueError, match="prepared set of layout folders, not llcm"):
+        load_workload(config)
+    config.data.layout, config.data.camera_pattern = "folders", r"cam(\d)/"
+    with pytest.raises(ValueError, match="its cameras are settled"):
         load_workload(config)
