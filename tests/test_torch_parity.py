@@ -114,6 +114,10 @@ def test_a_checkpoint_of_the_authors_program_is_read_with_its_numpy_score(tmp_pa
     assert all(name.startswith("module.") for name in state)
     wanted = agw_from_torch(arrays(model.module))
     jax.tree.map(np.testing.assert_array_equal, agw_from_torch(state), wanted)
+    # The conversion that docs/weights.md shows.
+    write_state_dict(tmp_path / "model.safetensors", read_state_dict(path))
+    converted = agw_from_torch(read_state_dict(tmp_path / "model.safetensors"))
+    jax.tree.map(np.testing.assert_array_equal, converted, wanted)
 
 
 def test_what_we_write_as_pth_has_the_authors_top_level_keys(tmp_path):
