@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -60,7 +61,23 @@ def train_features(run: Run, variables: Any) -> Features:
 def label(run: Run, z: Features, stage: int) -> EpochLabels:
     """Pseudo labels; identities take no part."""
     settings = cluster_settings(run.config)
-    return (label_apart if stage == 1 else label_jointly)(*z, settings)
+    progress = Progress("clustering, neighbours", unit="pairs")
+    return (label_apart if stage == 1 else label_jointly)(*z, settings, progress)
+
+
+def labels_and_momentum_features(
+    run: Run, state: TrainState, z: Features, stage: int
+) -> tuple[EpochLabels, Features | None]:
+    """Pseudo labels of `z` and, in stage 2, the momentum encoder's features of all pictures.
+
+    Neither needs the other: the host clusters while the device works on the features.
+    """
+    if stage == 1:
+        return label(run, z, stage), None
+    with ThreadPoolExecutor(1) as host:
+        labels = host.submit(label, run, z, stage)
+        momentum_z = train_features(run, state.momentum)
+        return labels.result(), momentum_z
 
 
 def label_quality(run: Run, labels: EpochLabels) -> dict[str, dict[str, float]]:
@@ -87,7 +104,12 @@ def quality_row(labels_N: np.ndarray, identities_N: np.ndarray) -> dict[str, flo
 
 
 def make_banks(
-    run: Run, state: TrainState, z: Features, labels: EpochLabels, stage: int, epoch: int
+    run: Run,
+    z: Features,
+    momentum_z: Features | None,
+    labels: EpochLabels,
+    stage: int,
+    epoch: int,
 ) -> Banks:
     """The epoch's prototypes; stage 2 adds dynamic ones (momentum features) and the joint bank."""
     prototypes = run.config.prototypes
@@ -99,7 +121,6 @@ def make_banks(
         )
         return replicate(run.mesh, Banks(visible, infrared))
 
-    momentum_z = train_features(run, state.momentum)
     key = jax.random.fold_in(epoch_key(run.config.seed, stage, epoch), BANK_KEY)
     visible, infrared = (
         build(

@@ -10,7 +10,7 @@ import optax
 from jax.sharding import Mesh
 
 from pclhd_jax import steps
-from pclhd_jax.clustering.epoch import ClusterSettings
+from pclhd_jax.clustering.epoch import ClusterSettings, check_cluster_settings
 from pclhd_jax.data.batches import Sampling
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.sharding import check_divisible, make_mesh, replicate
@@ -136,6 +136,7 @@ def cluster_settings(config: Any) -> ClusterSettings:
 def check_settings(config: Any, mesh: Mesh) -> None:
     """Raises ValueError for settings that cannot work together or on this many devices."""
     check_words(config)
+    check_cluster_settings(cluster_settings(config))
     if not schedule(config):
         raise ValueError("no epoch to run; raise config.stage1.epochs or config.stage2.epochs")
     check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")

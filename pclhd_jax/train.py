@@ -9,8 +9,8 @@ import numpy as np
 from pclhd_jax.checkpoint import Checkpoints, latest_epoch
 from pclhd_jax.epoch import (
     evaluate,
-    label,
     label_quality,
+    labels_and_momentum_features,
     make_banks,
     run_steps,
     train_features,
@@ -95,9 +95,9 @@ def run_epoch(
     state = replicate(run.mesh, set_learning_rate(state, rate))
     z = train_features(run, state.online)
     watch.lap("features")
-    labels = label(run, z, stage)
+    labels, momentum_z = labels_and_momentum_features(run, state, z, stage)
     watch.lap("labels")
-    banks = make_banks(run, state, z, labels, stage, epoch)
+    banks = make_banks(run, z, momentum_z, labels, stage, epoch)
     watch.lap("banks")
     state, losses = run_steps(run, state, banks, labels, stage, epoch, what)
     watch.lap("steps")

@@ -193,7 +193,7 @@ def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures, monke
     run = start_run(config)
     num_clusters = iter((5, 9, 7, 4))
     monkeypatch.setattr(
-        train, "label", lambda run, z, stage: labels_of(z, next(num_clusters), stage)
+        "pclhd_jax.epoch.label", lambda run, z, stage: labels_of(z, next(num_clusters), stage)
     )
     state = fresh_state(run)
     for stage in (1, 2):
@@ -218,7 +218,7 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
     with_joint = labels_of(z, 4, 2)
     without = with_joint._replace(joint_visible_N=None, joint_infrared_N=None)
     for epoch, labels in enumerate((with_joint, without)):
-        banks = make_banks(run, state, z, labels, 2, epoch)
+        banks = make_banks(run, z, z, labels, 2, epoch)
         run_steps(run, state, banks, labels, 2, epoch, "test")
     assert seen == [(False, False)] * 3 + [(True, True)] * 3
 

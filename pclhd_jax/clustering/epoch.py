@@ -6,8 +6,16 @@ import numpy as np
 from scipy import sparse
 
 from pclhd_jax.batch import EpochLabels
-from pclhd_jax.clustering.labels import pseudo_labels
+from pclhd_jax.clustering.jaccard import list_length
+from pclhd_jax.clustering.labels import cutoff_for, labels_from_neighbours
 from pclhd_jax.clustering.matching import match_clusters
+from pclhd_jax.clustering.neighbours import (
+    Neighbours,
+    Report,
+    counted_on,
+    nearest_neighbours,
+    neighbours_by_modality,
+)
 
 
 class ClusterSettings(NamedTuple):
@@ -21,52 +29,70 @@ class ClusterSettings(NamedTuple):
     joint_k2: int
 
 
+def check_cluster_settings(settings: ClusterSettings) -> None:
+    """Raises ValueError for a setting out of its range, before anything is computed."""
+    cutoff_for(settings.eps)
+    for name, value in settings._asdict().items():
+        if name != "eps" and value < 1:
+            raise ValueError(f"config.cluster.{name} is {value}; give at least 1")
+
+
 def label_apart(
-    visible_ND: np.ndarray, infrared_ND: np.ndarray, settings: ClusterSettings
+    visible_ND: np.ndarray,
+    infrared_ND: np.ndarray,
+    settings: ClusterSettings,
+    report: Report | None = None,
 ) -> EpochLabels:
     """Stage 1: each modality clustered by itself.
+
+    report: called with (pairs compared, all pairs) during the neighbour searches.
 
     Raises:
       ValueError: a modality with fewer than 2 clusters: nothing to contrast.
     """
-    labels = []
-    for name, z_ND in (("visible", visible_ND), ("infrared", infrared_ND)):
-        labels_N = pseudo_labels(
-            z_ND,
-            eps=settings.eps,
-            min_samples=settings.min_samples,
-            k1=settings.k1,
-            k2=settings.k2,
-        )
-        check_contrast(labels_N, f"{name} pictures", settings.eps)
-        labels.append(labels_N)
-    return EpochLabels(*labels)
+    length = list_length(settings.k1, settings.k2)
+    pairs = len(visible_ND) ** 2, len(infrared_ND) ** 2
+    reports = counted_on(report, 0, sum(pairs)), counted_on(report, pairs[0], sum(pairs))
+    visible = nearest_neighbours(visible_ND, length, report=reports[0])
+    infrared = nearest_neighbours(infrared_ND, length, report=reports[1])
+    return _label_modalities(visible_ND, infrared_ND, visible, infrared, settings)
 
 
 def label_jointly(
-    visible_ND: np.ndarray, infrared_ND: np.ndarray, settings: ClusterSettings
+    visible_ND: np.ndarray,
+    infrared_ND: np.ndarray,
+    settings: ClusterSettings,
+    report: Report | None = None,
 ) -> EpochLabels:
     """Stage 2: as `label_apart`, then matched clusters and joint clusters.
 
     Raises:
       ValueError: fewer than 2 clusters in a modality.
     """
-    labels = label_apart(visible_ND, infrared_ND, settings)
+    lists = neighbours_by_modality(
+        visible_ND,
+        infrared_ND,
+        own_neighbours=list_length(settings.k1, settings.k2),
+        joint_neighbours=list_length(settings.joint_k1, settings.joint_k2),
+        report=report,
+    )
+    labels = _label_modalities(visible_ND, infrared_ND, lists.visible, lists.infrared, settings)
     to_infrared_K, to_visible_K = match_clusters(
         cluster_centroids(visible_ND, labels.visible_N),
         cluster_centroids(infrared_ND, labels.infrared_N),
     )
+    labels = labels._replace(
+        visible_to_infrared_K=to_infrared_K, infrared_to_visible_K=to_visible_K
+    )
     modality_N = np.repeat([0, 1], [len(visible_ND), len(infrared_ND)])
-    joint_N = pseudo_labels(
+    joint_N = labels_from_neighbours(
         np.concatenate([visible_ND, infrared_ND]),
+        lists.joint,
         eps=settings.eps,
         min_samples=settings.min_samples,
         k1=settings.joint_k1,
         k2=settings.joint_k2,
         modality_N=modality_N,
-    )
-    labels = labels._replace(
-        visible_to_infrared_K=to_infrared_K, infrared_to_visible_K=to_visible_K
     )
     joint_N = keep_mixed(joint_N, modality_N)
     if joint_N.max() < 1:  # early on the modalities may share no neighbourhood yet
@@ -77,14 +103,56 @@ def label_jointly(
     )
 
 
-def check_contrast(labels_N: np.ndarray, what: str, eps: float) -> None:
-    num_clusters = labels_N.max(initial=-1) + 1
-    if num_clusters < 2:
-        raise ValueError(
-            f"DBSCAN left {num_clusters} cluster(s) of {len(labels_N):,} {what} "
-            f"({np.sum(labels_N < 0):,} outliers), and contrast needs 2. Many outliers: raise "
-            f"config.cluster.eps ({eps}); one large cluster: lower it (in another --workdir)"
+def _label_modalities(
+    visible_ND: np.ndarray,
+    infrared_ND: np.ndarray,
+    visible: Neighbours,
+    infrared: Neighbours,
+    settings: ClusterSettings,
+) -> EpochLabels:
+    labels = []
+    modalities = (("visible", visible_ND, visible), ("infrared", infrared_ND, infrared))
+    for name, z_ND, lists in modalities:
+        labels_N = labels_from_neighbours(
+            z_ND,
+            lists,
+            eps=settings.eps,
+            min_samples=settings.min_samples,
+            k1=settings.k1,
+            k2=settings.k2,
         )
+        check_contrast(labels_N, name, settings)
+        labels.append(labels_N)
+    return EpochLabels(*labels)
+
+
+def check_contrast(labels_N: np.ndarray, modality: str, settings: ClusterSettings) -> None:
+    """Raises ValueError for fewer than 2 clusters, with what led there and what helps."""
+    num_clusters, num_rows = labels_N.max(initial=-1) + 1, len(labels_N)
+    if num_clusters >= 2:
+        return
+    outliers = np.sum(labels_N < 0)
+    if num_rows <= settings.k1 + 1:
+        cause = (
+            f"config.cluster.k1 ({settings.k1}) makes every picture a neighbour of every other; "
+            "lower it well below the number of pictures"
+        )
+    elif outliers > num_rows / 2:
+        cause = (
+            f"raise config.cluster.eps ({settings.eps}) or lower config.cluster.min_samples "
+            f"({settings.min_samples})"
+        )
+    else:
+        cause = (
+            f"lower config.cluster.eps ({settings.eps}) or config.cluster.k1 ({settings.k1}); if "
+            "no value helps, the encoder gives all pictures nearly one feature: check the "
+            "pictures and the starting weights"
+        )
+    raise ValueError(
+        f"DBSCAN left {num_clusters} cluster{'' if num_clusters == 1 else 's'} of {num_rows:,} "
+        f"{modality} pictures ({outliers:,} outliers), and contrast needs 2: {cause} "
+        "(in another --workdir; docs/clustering.md tells how to choose)"
+    )
 
 
 def cluster_centroids(z_ND: np.ndarray, labels_N: np.ndarray) -> np.ndarray:

@@ -16,19 +16,21 @@ from pclhd_jax.clustering.jaccard_kernels import (
     SMALLEST_DISTANCE,
     average_block,
     complete_rows,
+    entries_above,
     expand_block,
-    invert,
+    least_shared,
     mirror_block,
     mutual,
     pack,
     pair_block,
 )
-from pclhd_jax.clustering.neighbours import nearest_neighbours
+from pclhd_jax.clustering.neighbours import Neighbours, nearest_neighbours
 
 # Largest accepted | |z| - 1 |.
 NORM_TOLERANCE = 1e-3
-# Rows worked on at a time; their buffers are as wide as the widest row could be.
+# Rows worked on at a time: their buffers are as wide as the widest row could be, and bounded.
 BLOCK_ROWS = 512
+BLOCK_ENTRIES = 2**24
 
 
 class SparseRows(NamedTuple):
@@ -67,23 +69,21 @@ def jaccard_distance(
     features_ND = np.ascontiguousarray(features_ND, np.float32)
     _check_arguments(len(features_ND), k1, k2, modality_N, cutoff)
     _check_unit(features_ND)
-    # [ours] k1 + 1 neighbours, as the definition has it; the released program asks for k1.
-    indices_Nk, similarities_Nk = nearest_neighbours(features_ND, max(k1 + 1, k2))
+    lists = nearest_neighbours(features_ND, list_length(k1, k2))
     return jaccard_from_neighbours(
-        features_ND,
-        indices_Nk,
-        similarities_Nk,
-        k1=k1,
-        k2=k2,
-        modality_N=modality_N,
-        cutoff=cutoff,
+        features_ND, lists, k1=k1, k2=k2, modality_N=modality_N, cutoff=cutoff
     )
+
+
+def list_length(k1: int, k2: int) -> int:
+    """Neighbours that the distance needs of every picture, itself included."""
+    # [ours] k1 + 1 neighbours, as the definition has it; the released program asks for k1.
+    return max(k1 + 1, k2)
 
 
 def jaccard_from_neighbours(
     features_ND: np.ndarray,
-    indices_Nk: np.ndarray,
-    similarities_Nk: np.ndarray,
+    lists: Neighbours,
     *,
     k1: int,
     k2: int,
@@ -94,28 +94,36 @@ def jaccard_from_neighbours(
 
     Args:
       features_ND: unit rows; read for pairs that the expansion adds from outside a row's own list.
-      indices_Nk: nearest first, the row itself in column 0; k = min(N, max(k1 + 1, k2)) or more.
-      similarities_Nk: the inner products of those pairs.
+      lists: as `nearest_neighbours` gives them, `list_length(k1, k2)` long or longer.
       k1, k2, modality_N, cutoff: as in `jaccard_distance`.
 
     Raises:
-      ValueError: lists too short for k1 and k2, or an argument out of its range.
+      ValueError: features that are not finite unit rows, lists too short for k1 and k2, or an
+        argument out of its range.
     """
     features_ND = np.ascontiguousarray(features_ND, np.float32)
-    indices_Nk = np.ascontiguousarray(indices_Nk, np.int32)
-    similarities_Nk = np.ascontiguousarray(similarities_Nk, np.float32)
+    indices_Nk = np.ascontiguousarray(lists.indices_Nk, np.int32)
+    similarities_Nk = np.ascontiguousarray(lists.similarities_Nk, np.float32)
     num_rows, length = indices_Nk.shape
     _check_arguments(len(features_ND), k1, k2, modality_N, cutoff)
-    needed = min(num_rows, max(k1 + 1, k2))
+    _check_unit(features_ND)
+    needed = min(num_rows, list_length(k1, k2))
     if length < needed or similarities_Nk.shape != indices_Nk.shape or num_rows != len(features_ND):
         raise ValueError(
             f"neighbour lists {indices_Nk.shape} and similarities {similarities_Nk.shape} for "
             f"{len(features_ND)} rows; k1={k1}, k2={k2} need {needed} neighbours of every row"
         )
+    if indices_Nk.min() < 0 or indices_Nk.max() >= num_rows:
+        raise ValueError(
+            f"neighbours are numbered {indices_Nk.min()} to {indices_Nk.max()}; with {num_rows} "
+            f"rows give numbers from 0 to {num_rows - 1}"
+        )
     encoding = _reciprocal_encoding(features_ND, indices_Nk, similarities_Nk, k1)
     if k2 > 1:
         encoding = _query_expansion(encoding, indices_Nk[:, :k2], modality_N)
-    return _distances(encoding, float(cutoff))
+    by_column, by_row = _by_popularity(encoding)
+    del encoding  # the largest array here, and turned by now
+    return _distances(by_column, by_row, float(cutoff))
 
 
 def _check_arguments(
@@ -183,37 +191,74 @@ def _query_expansion(
     return _stack(_by_blocks(average_block, inputs, num_rows, width=k2 * longest))
 
 
-def _distances(encoding: SparseRows, cutoff: float) -> sparse.csr_matrix:
+def _distances(by_column: SparseRows, by_row: SparseRows, cutoff: float) -> sparse.csr_matrix:
     """1 - sum(min) / sum(max) of every pair of rows that shares a column (eq. 10)."""
-    num_rows = len(encoding.starts) - 1
-    inputs = (tuple(encoding), invert(*encoding), cutoff)
+    num_rows = len(by_row.starts) - 1
+    width = _most_pairs(by_row, by_column, cutoff)
+    inputs = (tuple(by_row), tuple(by_column), entries_above(*by_row[:2]), cutoff)
     # Pairs i < j only; the mirror below makes the result symmetric to the last bit.
-    upper = list(_by_blocks(pair_block, inputs, num_rows, width=num_rows))
-    del inputs, encoding
+    upper = list(_by_blocks(pair_block, inputs, num_rows, width))
+    del inputs, by_column, by_row
     length_N = np.ones(num_rows, np.int64)  # the diagonal
-    for number, block in enumerate(upper):
-        first = number * BLOCK_ROWS
-        length_N[first : first + len(block.starts) - 1] += np.diff(block.starts)
+    first = 0
+    for block in upper:
+        rows = len(block.starts) - 1
+        length_N[first : first + rows] += np.diff(block.starts)
         length_N += np.bincount(block.columns, minlength=num_rows)
+        first += rows
     starts = np.concatenate(([0], np.cumsum(length_N)))
     columns = np.empty(starts[-1], np.int32)
     values = np.empty(starts[-1], np.float32)
     cursor_N = starts[:-1].copy()
-    for number in range(len(upper)):
-        mirror_block(number * BLOCK_ROWS, *upper[number], cursor_N, columns, values)
+    first = 0
+    for number, block in enumerate(upper):
+        mirror_block(first, *block, cursor_N, columns, values)
+        first += len(block.starts) - 1
         upper[number] = None  # at cutoff 1 these are half the result: free them on the way
     complete_rows(starts, cursor_N, columns, values, SMALLEST_DISTANCE)
     return sparse.csr_matrix((values, columns, starts), shape=(num_rows, num_rows))
 
 
+def _by_popularity(encoding: SparseRows) -> tuple[SparseRows, SparseRows]:
+    """V by column and by row, columns numbered from rare to frequent; entries in order."""
+    num_rows = len(encoding.starts) - 1
+    frequency_N = np.bincount(encoding.columns, minlength=num_rows)
+    rank_N = np.empty(num_rows, np.int32)
+    rank_N[np.argsort(frequency_N, kind="stable")] = np.arange(num_rows)
+    unordered = sparse.csr_matrix(
+        (encoding.values, rank_N[encoding.columns], encoding.starts), shape=(num_rows, num_rows)
+    )
+    by_column = unordered.tocsc()
+    by_row = by_column.tocsr()  # twice turned, the columns of a row are in order
+    return tuple(SparseRows(m.indptr, m.indices, m.data) for m in (by_column, by_row))
+
+
+def _most_pairs(by_row: SparseRows, by_column: SparseRows, cutoff: float) -> int:
+    """No row has more pairs below the cutoff than this.
+
+    A row's sum of s(i, j) over j is at most sum_c min(V_ic * rows in c, mass of c), and each pair
+    below the cutoff takes `least_shared` of it.
+    """
+    num_rows = len(by_row.starts) - 1
+    least = least_shared(cutoff)
+    if least == 0:
+        return num_rows
+    mass_N = np.bincount(by_row.columns, by_row.values, minlength=num_rows)
+    length_N = np.diff(by_column.starts)
+    bound = np.minimum(by_row.values * length_N[by_row.columns], mass_N[by_row.columns])
+    return int(min(num_rows, np.add.reduceat(bound, by_row.starts[:-1]).max() / least + 1))
+
+
 def _by_blocks(kernel: Callable, inputs: tuple, num_rows: int, width: int) -> Iterator[SparseRows]:
     """Rows [lo, hi) at a time: the kernel fills wide buffers, what it filled is packed."""
-    shape = (min(BLOCK_ROWS, num_rows), min(width, num_rows))
-    columns_BW, values_BW = np.empty(shape, np.int32), np.empty(shape, np.float32)
-    count_B = np.zeros(shape[0], np.int64)
+    width = min(width, num_rows)
     threads = numba.get_num_threads()  # asked here: inside a kernel it would prevent caching
-    for lo in range(0, num_rows, BLOCK_ROWS):
-        hi = min(lo + BLOCK_ROWS, num_rows)
+    block_rows = min(num_rows, max(threads, min(BLOCK_ROWS, BLOCK_ENTRIES // width)))
+    columns_BW = np.empty((block_rows, width), np.int32)
+    values_BW = np.empty((block_rows, width), np.float32)
+    count_B = np.zeros(block_rows, np.int64)
+    for lo in range(0, num_rows, block_rows):
+        hi = min(lo + block_rows, num_rows)
         kernel(lo, hi, threads, columns_BW, values_BW, count_B, *inputs)
         starts = np.concatenate(([0], np.cumsum(count_B[: hi - lo])))
         yield SparseRows(starts, *pack(starts, columns_BW, values_BW))

@@ -12,9 +12,12 @@ import numpy as np
 SMALLEST_DISTANCE = np.finfo(np.float32).tiny
 # V is float32, so equal rows come out up to 1e-7 apart; below this a distance is rounding.
 ROUNDING = 1e-6
+# Part of the shared mass a close pair needs that its most frequent columns may hold. Measured:
+# between 0.75 and 0.92 the time moves by a tenth, at 0.97 too many pairs are completed.
+LEFT_OUT = 0.85
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(parallel=True, nogil=True, cache=True)
 def mutual(indices_Nk, size):
     """Whether row i is among the first `size` neighbours of its a-th neighbour, for a < size."""
     mutual_Nk = np.zeros((len(indices_Nk), size), np.bool_)
@@ -28,7 +31,7 @@ def mutual(indices_Nk, size):
     return mutual_Nk
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(parallel=True, nogil=True, cache=True)
 def expand_block(
     lo, hi, threads, columns, values, count, features, indices, similarities, mutual, mutual_half
 ):
@@ -51,7 +54,7 @@ def expand_block(
             count[i - lo] = size
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def _add_half_sets(i, num_core, indices, mutual_half, core, taken, members):
     """Appends R(j, k1/2) of each j in R(i, k1) if more than 2/3 of it lies in R(i, k1) (eq. 4)."""
     size = num_core
@@ -80,7 +83,7 @@ def _dot(left, right):
     return total
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def _softmax(weights, size):
     """Similarities to softmax(-(2 - 2 z_i.z_j)), in place (eq. 7 with unit features)."""
     total = 0.0
@@ -90,7 +93,7 @@ def _softmax(weights, size):
         weights[m] = np.exp(2.0 * weights[m] - 2.0) / total
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(parallel=True, nogil=True, cache=True)
 def average_block(
     lo, hi, threads, columns, values, count, indices, weight, v_starts, v_columns, v_values
 ):
@@ -113,54 +116,82 @@ def average_block(
             count[i - lo] = size
 
 
-@numba.njit(cache=True)
-def invert(starts, columns, values):
-    """V by column, rows ascending, and where the column of each entry (i, c) goes on: rows > i."""
-    num_rows = len(starts) - 1
-    length = np.zeros(num_rows, np.int64)
-    for c in columns:
-        length[c] += 1
-    ends = np.cumsum(length)
-    cursor = ends - length
-    rows, masses = np.empty_like(columns), np.empty_like(values)
-    after = np.empty(len(columns), np.int64)
-    for i in range(num_rows):
-        for e in range(starts[i], starts[i + 1]):
-            f = cursor[columns[e]]
-            rows[f], masses[f], after[e] = i, values[e], f + 1
-            cursor[columns[e]] += 1
-    return ends, rows, masses, after
+@numba.njit(nogil=True, cache=True)
+def entries_above(starts, columns):
+    """For each entry (i, c) of V, how many rows <= i hold column c."""
+    held = np.zeros(len(starts) - 1, np.int32)
+    count = np.empty(len(columns), np.int32)
+    for e in range(len(columns)):
+        held[columns[e]] += 1
+        count[e] = held[columns[e]]
+    return count
 
 
-@numba.njit(parallel=True, cache=True)
-def pair_block(lo, hi, threads, out_j, out_distance, count, encoding, inverse, cutoff):
-    starts, columns, values = encoding
-    ends, rows, masses, after = inverse
-    least = 2 * (1 - cutoff) / (2 - cutoff) - ROUNDING  # s of a pair at the cutoff
+@numba.njit(parallel=True, nogil=True, cache=True)
+def pair_block(lo, hi, threads, out_j, out_distance, count, by_row, by_column, above, cutoff):
+    """Pairs i < j at a distance below the cutoff, for rows [lo, hi).
+
+    s(i, j) is summed over the columns of row i from rare to frequent. The most frequent ones, of
+    too little mass to bring a pair to the cutoff, are left out first: their lists of rows are the
+    longest, and only the few pairs that come close without them are completed with them.
+    """
+    starts, columns, values = by_row
+    heads, rows, masses = by_column
+    least = least_shared(cutoff)
     for thread in numba.prange(threads):
-        shared = np.zeros(len(ends))  # s(i, j) of the row at hand
+        shared = np.zeros(len(starts) - 1)  # s(i, j) of the row at hand, so far
+        frequent = np.zeros(len(starts) - 1, np.float32)  # V of the row at hand, columns left out
+        touched = np.empty(len(starts), np.int32)
         for i in range(lo + thread, hi, threads):
-            for e in range(starts[i], starts[i + 1]):
+            split, left_out = starts[i + 1], 0.0
+            while split > starts[i] and left_out + values[split - 1] <= LEFT_OUT * least:
+                split -= 1
+                left_out += values[split]
+                frequent[columns[split]] = values[split]
+            num_touched = 0
+            for e in range(starts[i], split):
                 mass = values[e]
-                for f in range(after[e], ends[columns[e]]):
-                    shared[rows[f]] += min(mass, masses[f])
+                for f in range(heads[columns[e]] + above[e], heads[columns[e] + 1]):
+                    j = rows[f]
+                    touched[num_touched] = j
+                    num_touched += shared[j] == 0
+                    shared[j] += min(mass, masses[f])
             size = 0
-            # Reading the whole row costs less than keeping a list of what was touched.
-            for j in range(i + 1, len(ends)):
+            for m in range(num_touched):
+                j = touched[m]
+                if shared[j] < least - left_out:
+                    shared[j] = 0
+                else:
+                    touched[size] = j
+                    size += 1
+            close = np.sort(touched[:size])
+            first_left_out = columns[split] if split < starts[i + 1] else len(frequent)
+            size = 0
+            for j in close:
                 s = shared[j]
                 shared[j] = 0
-                if s == 0 or s < least:
-                    continue
+                f = starts[j + 1] - 1
+                while f >= starts[j] and columns[f] >= first_left_out:
+                    s += min(frequent[columns[f]], values[f])
+                    f -= 1
                 distance = np.float32(1 - s / (2 - s))
                 if distance < ROUNDING:
                     distance = SMALLEST_DISTANCE
                 if distance < cutoff:
                     out_j[i - lo, size], out_distance[i - lo, size] = j, distance
                     size += 1
+            for e in range(split, starts[i + 1]):
+                frequent[columns[e]] = 0
             count[i - lo] = size
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
+def least_shared(cutoff):
+    """The s of a pair at the cutoff; rows sum to 1, so that distance = 1 - s / (2 - s)."""
+    return max(0.0, 2 * (1 - cutoff) / (2 - cutoff) - ROUNDING)
+
+
+@numba.njit(nogil=True, cache=True)
 def pack(starts, columns_BW, values_BW):
     columns, values = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
     for r in range(len(starts) - 1):
@@ -170,7 +201,7 @@ def pack(starts, columns_BW, values_BW):
     return columns, values
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def mirror_block(first, starts, columns, values, cursor, out_columns, out_values):
     """Writes each pair (i, j) with i < j into row j; blocks in order leave every row sorted."""
     for r in range(len(starts) - 1):
@@ -180,7 +211,7 @@ def mirror_block(first, starts, columns, values, cursor, out_columns, out_values
             cursor[j] += 1
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def complete_rows(starts, cursor, columns, values, diagonal):
     """Rows hold their entries left of the diagonal: adds the diagonal and the right part."""
     for j in range(len(cursor)):

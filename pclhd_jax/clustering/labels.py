@@ -3,11 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.neighbors import sort_graph_by_row_values
 
-from pclhd_jax.clustering.jaccard import jaccard_distance
+from pclhd_jax.clustering.jaccard import jaccard_distance, jaccard_from_neighbours
+from pclhd_jax.clustering.neighbours import Neighbours
 
 
 class ClusterQuality(NamedTuple):
@@ -44,16 +46,53 @@ def pseudo_labels(
     Raises:
       ValueError: features that are not finite unit rows, or an argument out of its range.
     """
+    cutoff = cutoff_for(eps)
+    distance_NN = jaccard_distance(features_ND, k1=k1, k2=k2, modality_N=modality_N, cutoff=cutoff)
+    return labels_from_distance(distance_NN, eps=eps, min_samples=min_samples)
+
+
+def labels_from_neighbours(
+    features_ND: np.ndarray,
+    lists: Neighbours,
+    *,
+    eps: float,
+    min_samples: int,
+    k1: int,
+    k2: int,
+    modality_N: np.ndarray | None = None,
+) -> np.ndarray:
+    """`pseudo_labels` for neighbour lists that are already there (`jaccard.list_length`)."""
+    distance_NN = jaccard_from_neighbours(
+        features_ND, lists, k1=k1, k2=k2, modality_N=modality_N, cutoff=cutoff_for(eps)
+    )
+    return labels_from_distance(distance_NN, eps=eps, min_samples=min_samples)
+
+
+def cutoff_for(eps: float) -> float:
+    """DBSCAN takes distances <= eps, a matrix holds those < cutoff: one float32 further.
+
+    Raises:
+      ValueError: an eps out of its range.
+    """
     eps = np.float32(eps)
     if not 0 < eps < 1:
         raise ValueError(f"eps is {eps}; give a value in (0, 1): at 1 every pair is within eps")
+    return float(np.nextafter(eps, np.float32(1)))
+
+
+def labels_from_distance(
+    distance_NN: sparse.csr_matrix, *, eps: float, min_samples: int
+) -> np.ndarray:
+    """DBSCAN on stored distances; a pair not stored is further apart than eps.
+
+    Args:
+      distance_NN: as `jaccard.jaccard_distance` gives it, with `cutoff_for(eps)` or more.
+      eps, min_samples: as in `pseudo_labels`, with its result and errors.
+    """
     if min_samples < 1:
         raise ValueError(f"min_samples is {min_samples}; give at least 1")
-    # DBSCAN takes distances <= eps, the matrix holds those < cutoff: one float32 further.
-    cutoff = float(np.nextafter(eps, np.float32(1)))
-    distance_NN = jaccard_distance(features_ND, k1=k1, k2=k2, modality_N=modality_N, cutoff=cutoff)
     distance_NN = sort_graph_by_row_values(distance_NN, warn_when_not_sorted=False)
-    dbscan = DBSCAN(eps=float(eps), min_samples=min_samples, metric="precomputed")
+    dbscan = DBSCAN(eps=float(np.float32(eps)), min_samples=min_samples, metric="precomputed")
     return dbscan.fit_predict(distance_NN).astype(np.int32)
 
 

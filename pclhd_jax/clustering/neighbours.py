@@ -1,69 +1,220 @@
-"""Exact nearest neighbours by inner product, on JAX's device, a block of queries at a time."""
+"""Exact nearest neighbours by inner product, on JAX's device, one matrix product at a time."""
 
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+BLOCK_ROWS = 1024  # query rows of a product
+TILE_ROWS = 65_536  # rows they are compared with: 0.5 GB of features, 0.3 GB of products
+
+Report = Callable[[int, int], None]
+
+
+class Neighbours(NamedTuple):
+    """Nearest first, the row itself in column 0; equal similarities by row number."""
+
+    indices_Nk: np.ndarray  # int32
+    similarities_Nk: np.ndarray  # float32, inner products
+
+
+class ModalityNeighbours(NamedTuple):
+    """Lists within each modality, and over both with the visible rows first."""
+
+    visible: Neighbours
+    infrared: Neighbours
+    joint: Neighbours
+
 
 def nearest_neighbours(
-    features_ND: np.ndarray, num_neighbours: int, *, block_rows: int = 1024
-) -> tuple[np.ndarray, np.ndarray]:
+    features_ND: np.ndarray,
+    num_neighbours: int,
+    *,
+    block_rows: int = BLOCK_ROWS,
+    tile_rows: int = TILE_ROWS,
+    report: Report | None = None,
+) -> Neighbours:
     """The most similar rows of every row: itself first, then by falling inner product.
 
-    Equal similarities are ordered by row number, so the lists do not depend on the block size but
-    for rounding. Memory on the device: the features plus one block of `block_rows` x N float32.
+    Equal similarities are ordered by row number, so the lists do not depend on the sizes of block
+    and tile but for rounding. Memory on the device, whatever N: `tile_rows` + 2 `block_rows` rows
+    of features and two products.
 
     Args:
       features_ND: real numbers, taken as float32.
       num_neighbours: length k of the lists, the row itself included; N if there are fewer rows.
       block_rows: query rows per matrix product.
-
-    Returns:
-      Indices int32 (N, k) and inner products float32 (N, k).
+      tile_rows: rows they are compared with per matrix product.
+      report: called with (pairs compared, all pairs) after each product.
 
     Raises:
-      ValueError: no rows, not a matrix, or fewer than one neighbour or block row.
+      ValueError: no rows, not a matrix, or fewer than one neighbour, block or tile row.
     """
+    features_ND = _checked(features_ND, num_neighbours, block_rows, tile_rows)
+    search = partial(_search, k=num_neighbours, block_rows=block_rows, tile_rows=tile_rows)
+    found = search(features_ND, features_ND, own=True, report=report)
+    return _finished(found, _own_similarity(features_ND), num_neighbours)
+
+
+def neighbours_by_modality(
+    visible_ND: np.ndarray,
+    infrared_ND: np.ndarray,
+    *,
+    own_neighbours: int,
+    joint_neighbours: int,
+    block_rows: int = BLOCK_ROWS,
+    tile_rows: int = TILE_ROWS,
+    report: Report | None = None,
+) -> ModalityNeighbours:
+    """`nearest_neighbours` of each modality and of both together, from one set of products.
+
+    A joint list is merged from the nearest of the own and of the other modality, so the products
+    within a modality serve both. Of SYSU-MM01's 1.8e9 that is a third.
+
+    Args:
+      own_neighbours, joint_neighbours: lengths of the lists, the row itself included.
+      The others, and the errors, are those of `nearest_neighbours`.
+    """
+    longest = max(own_neighbours, joint_neighbours)
+    least = min(own_neighbours, joint_neighbours)
+    visible_ND = _checked(visible_ND, least, block_rows, tile_rows)
+    infrared_ND = _checked(infrared_ND, least, block_rows, tile_rows)
+    search = partial(_search, k=longest, block_rows=block_rows, tile_rows=tile_rows)
+    num_visible, num_infrared = len(visible_ND), len(infrared_ND)
+    pairs = (num_visible**2, num_infrared**2, num_visible * num_infrared)
+    reports = [
+        counted_on(report, before, (num_visible + num_infrared) ** 2)
+        for before in (0, pairs[0], pairs[0] + pairs[1], sum(pairs))
+    ]
+    visible = search(visible_ND, visible_ND, own=True, report=reports[0])
+    infrared = search(infrared_ND, infrared_ND, own=True, report=reports[1])
+    to_infrared = search(visible_ND, infrared_ND, own=False, report=reports[2])
+    to_visible = search(infrared_ND, visible_ND, own=False, report=reports[3])
+
+    of_visible = _merged(visible, _shifted(to_infrared, num_visible), joint_neighbours)
+    of_infrared = _merged(to_visible, _shifted(infrared, num_visible), joint_neighbours)
+    joint = Neighbours(*map(np.concatenate, zip(of_visible, of_infrared, strict=True)))
+    own_V, own_R = _own_similarity(visible_ND), _own_similarity(infrared_ND)
+    return ModalityNeighbours(
+        _finished(visible, own_V, own_neighbours),
+        _finished(infrared, own_R, own_neighbours),
+        _finished(joint, np.concatenate([own_V, own_R]), joint_neighbours),
+    )
+
+
+def counted_on(report: Report | None, before: int, total: int) -> Report | None:
+    """`report` for a part of the work, `before` being done already."""
+    return None if report is None else lambda done, _: report(before + done, total)
+
+
+def _checked(
+    features_ND: np.ndarray, num_neighbours: int, block_rows: int, tile_rows: int
+) -> np.ndarray:
     features_ND = np.asarray(features_ND, np.float32)
     if features_ND.ndim != 2 or not len(features_ND):
         raise ValueError(f"features have shape {features_ND.shape}; give (N, D) with N >= 1")
-    if num_neighbours < 1 or block_rows < 1:
+    if min(num_neighbours, block_rows, tile_rows) < 1:
         raise ValueError(
-            f"num_neighbours is {num_neighbours} and block_rows {block_rows}; give at least 1 each"
+            f"num_neighbours is {num_neighbours}, block_rows {block_rows} and tile_rows "
+            f"{tile_rows}; give at least 1 each"
         )
-    num_rows = len(features_ND)
-    k = min(num_neighbours, num_rows)
-    block_rows = min(block_rows, num_rows)
+    return features_ND
+
+
+def _search(
+    rows_ND: np.ndarray,
+    columns_MD: np.ndarray,
+    *,
+    k: int,
+    own: bool,
+    block_rows: int,
+    tile_rows: int,
+    report: Report | None,
+) -> Neighbours:
+    """The nearest columns of every row. `own`: both are one set; a row's own similarity is inf."""
+    num_rows, num_columns = len(rows_ND), len(columns_MD)
+    num_tiles = -(-num_columns // tile_rows)
+    # Tiles of nearly one length: two compilations at most.
+    borders = np.linspace(0, num_columns, num_tiles + 1).astype(np.int32).tolist()
+    found = None
+    for lo, hi in pairwise(borders):
+        here = Neighbours(
+            np.empty((num_rows, min(k, hi - lo)), np.int32),
+            np.empty((num_rows, min(k, hi - lo)), np.float32),
+        )
+        first_own = -lo if own else num_columns
+        blocks = _search_tile(rows_ND, columns_MD[lo:hi], first_own, min(k, hi - lo), block_rows)
+        for start, columns_Bk, similarities_Bk in blocks:
+            here.indices_Nk[start : start + len(columns_Bk)] = columns_Bk + lo
+            here.similarities_Nk[start : start + len(columns_Bk)] = similarities_Bk
+            if report is not None:
+                done = num_rows * lo + (start + len(columns_Bk)) * (hi - lo)
+                report(done, num_rows * num_columns)
+        found = here if found is None else _merged(found, here, k)
+    return found
+
+
+def _search_tile(
+    rows_ND: np.ndarray, tile_TD: np.ndarray, first_own: int, k: int, block_rows: int
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """(first row, columns, similarities) block by block; row i's own column is first_own + i."""
     # Explicit transfers and a local device: this runs on one process, under a transfer guard.
     device = jax.local_devices()[0]
-    device_ND = jax.device_put(features_ND, device)
-    indices_Nk = np.empty((num_rows, k), np.int32)
-    similarities_Nk = np.empty((num_rows, k), np.float32)
-    for start in range(0, num_rows, block_rows):
-        # The last block overlaps the one before it instead of being shorter: one compilation.
-        start = min(start, num_rows - block_rows)
-        block = _search_block(
-            device_ND, jax.device_put(np.int32(start), device), rows=block_rows, k=k
-        )
-        rows = slice(start, start + block_rows)
-        indices_Nk[rows], similarities_Nk[rows], own_B = jax.device_get(block)
-        similarities_Nk[rows, 0] = own_B
-    return indices_Nk, similarities_Nk
+    tile_TD = jax.device_put(tile_TD, device)
+    block_rows = min(block_rows, len(rows_ND))
+    pending = []
+    for start in range(0, len(rows_ND), block_rows):
+        # The last block overlaps the one before it instead of being shorter.
+        start = min(start, len(rows_ND) - block_rows)
+        block_BD = jax.device_put(rows_ND[start : start + block_rows], device)
+        own = jax.device_put(np.int32(first_own + start), device)
+        pending.append((start, _search_block(block_BD, tile_TD, own, k=k)))
+        if len(pending) > 1:  # fetched one block late: the device works on the next meanwhile
+            start, block = pending.pop(0)
+            yield start, *jax.device_get(block)
+    start, block = pending.pop()
+    yield start, *jax.device_get(block)
 
 
-@partial(jax.jit, static_argnames=("rows", "k"))
+@partial(jax.jit, static_argnames="k")
 def _search_block(
-    features_ND: jax.Array, start: jax.Array, *, rows: int, k: int
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    block_BD = jax.lax.dynamic_slice_in_dim(features_ND, start, rows)
+    block_BD: jax.Array, tile_TD: jax.Array, first_own: jax.Array, *, k: int
+) -> tuple[jax.Array, jax.Array]:
     # GPUs would otherwise multiply in TF32, whose 10 bits reorder close neighbours.
-    similarity_BN = jnp.matmul(block_BD, features_ND.T, precision=jax.lax.Precision.HIGHEST)
-    row_B = jnp.arange(rows)
-    own_B = similarity_BN[row_B, start + row_B]
+    similarity_BT = jnp.matmul(block_BD, tile_TD.T, precision=jax.lax.Precision.HIGHEST)
+    row_B = jnp.arange(len(block_BD))
+    own_B = first_own + row_B
     # Rounding and duplicates must not push a row from the head of its own list.
-    similarity_BN = similarity_BN.at[row_B, start + row_B].set(jnp.inf)
-    similarity_Bk, index_Bk = jax.lax.top_k(similarity_BN, k)  # ties: lower index first
+    inside_B = (own_B >= 0) & (own_B < len(tile_TD))
+    own_B = jnp.where(inside_B, own_B, len(tile_TD))
+    similarity_BT = similarity_BT.at[row_B, own_B].set(jnp.inf, mode="drop")
+    similarity_Bk, column_Bk = jax.lax.top_k(similarity_BT, k)  # ties: lower number first
     # As they are: on CPUs, writing to them here turns the top-k into a full sort (80 x slower).
-    return index_Bk, similarity_Bk, own_B
+    return column_Bk, similarity_Bk
+
+
+def _shifted(lists: Neighbours, by: int) -> Neighbours:
+    return lists._replace(indices_Nk=lists.indices_Nk + np.int32(by))
+
+
+def _merged(lower: Neighbours, higher: Neighbours, k: int) -> Neighbours:
+    """The k nearest of two lists; every number in `lower` is below every one in `higher`."""
+    similarities = np.concatenate([lower.similarities_Nk, higher.similarities_Nk], axis=1)
+    indices = np.concatenate([lower.indices_Nk, higher.indices_Nk], axis=1)
+    order = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+    return Neighbours(*(np.take_along_axis(x, order, axis=1) for x in (indices, similarities)))
+
+
+def _own_similarity(features_ND: np.ndarray) -> np.ndarray:
+    return np.einsum("nd,nd->n", features_ND, features_ND)
+
+
+def _finished(lists: Neighbours, own_N: np.ndarray, k: int) -> Neighbours:
+    """The first k; up to here a row's similarity to itself was inf, so that none came before it."""
+    lists = Neighbours(*(np.ascontiguousarray(x[:, :k]) for x in lists))
+    lists.similarities_Nk[:, 0] = own_N
+    return lists
