@@ -1,8 +1,7 @@
-"""The parts of one epoch, in the order they are called: features, labels, banks, steps, scores."""
+"""The parts of one epoch but its labels, in the order they are called."""
 
 import itertools
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,8 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from pclhd_jax.batch import Batch, EpochLabels
-from pclhd_jax.clustering.epoch import label_apart, label_jointly
-from pclhd_jax.clustering.labels import cluster_quality
 from pclhd_jax.data.batches import apart_batches, joint_batches
 from pclhd_jax.data.loader import prefetch
 from pclhd_jax.evaluation.features import extract_features
@@ -20,7 +17,7 @@ from pclhd_jax.evaluation.protocols import score
 from pclhd_jax.losses import progressive_weights
 from pclhd_jax.progress import Progress
 from pclhd_jax.prototypes import build_bank, num_rows
-from pclhd_jax.run import Run, cluster_settings, sampling_of
+from pclhd_jax.run import Run, sampling_of
 from pclhd_jax.sharding import replicate, shard_batch
 from pclhd_jax.state import TrainState
 from pclhd_jax.terms import Banks
@@ -56,51 +53,6 @@ def train_features(run: Run, variables: Any) -> Features:
     pictures = run.work.train
     images = {"visible": pictures.visible_NHWC, "infrared": pictures.infrared_NHWC}
     return extract(run, variables, images, "training")
-
-
-def label(run: Run, z: Features, stage: int) -> EpochLabels:
-    """Pseudo labels; identities take no part."""
-    settings = cluster_settings(run.config)
-    progress = Progress("clustering, neighbours", unit="pairs")
-    return (label_apart if stage == 1 else label_jointly)(*z, settings, progress)
-
-
-def labels_and_momentum_features(
-    run: Run, state: TrainState, z: Features, stage: int
-) -> tuple[EpochLabels, Features | None]:
-    """Pseudo labels of `z` and, in stage 2, the momentum encoder's features of all pictures.
-
-    Neither needs the other: the host clusters while the device works on the features.
-    """
-    if stage == 1:
-        return label(run, z, stage), None
-    with ThreadPoolExecutor(1) as host:
-        labels = host.submit(label, run, z, stage)
-        momentum_z = train_features(run, state.momentum)
-        return labels.result(), momentum_z
-
-
-def label_quality(run: Run, labels: EpochLabels) -> dict[str, dict[str, float]]:
-    """Agreement of the pseudo labels with the true identities, for the record only."""
-    work = run.work
-    pairs = {
-        "visible": (labels.visible_N, work.visible_identities_N),
-        "infrared": (labels.infrared_N, work.infrared_identities_N),
-    }
-    if labels.joint_visible_N is not None:
-        pairs["joint"] = (
-            np.concatenate([labels.joint_visible_N, labels.joint_infrared_N]),
-            np.concatenate([work.visible_identities_N, work.infrared_identities_N]),
-        )
-    return {name: quality_row(*pair) for name, pair in pairs.items()}
-
-
-def quality_row(labels_N: np.ndarray, identities_N: np.ndarray) -> dict[str, float]:
-    """`cluster_quality`; the counts alone where an identity is unknown (-1)."""
-    row = cluster_quality(labels_N, identities_N)._asdict()
-    if (identities_N < 0).any():
-        del row["adjusted_rand_index"], row["normalized_mutual_info"]
-    return row
 
 
 def make_banks(

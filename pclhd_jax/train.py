@@ -7,14 +7,8 @@ from typing import Any
 import numpy as np
 
 from pclhd_jax.checkpoint import Checkpoints, latest_epoch
-from pclhd_jax.epoch import (
-    evaluate,
-    label_quality,
-    labels_and_momentum_features,
-    make_banks,
-    run_steps,
-    train_features,
-)
+from pclhd_jax.epoch import evaluate, make_banks, run_steps, train_features
+from pclhd_jax.epoch_clusters import cluster_notes, label_quality, labels_and_momentum_features
 from pclhd_jax.evaluation.protocols import Score, format_table
 from pclhd_jax.progress import clock, say
 from pclhd_jax.records import Records, check_pictures, check_workdir, read_records, start_workdir
@@ -96,6 +90,9 @@ def run_epoch(
     z = train_features(run, state.online)
     watch.lap("features")
     labels, momentum_z = labels_and_momentum_features(run, state, z, stage)
+    clusters = label_quality(run, labels, stage)
+    for note in cluster_notes(run, labels, stage):
+        say(f"{what}: {note}")
     watch.lap("labels")
     banks = make_banks(run, z, momentum_z, labels, stage, epoch)
     watch.lap("banks")
@@ -109,7 +106,7 @@ def run_epoch(
         "epoch": epoch,
         "recipe": config.recipe,
         "losses": losses,
-        "clusters": label_quality(run, labels),
+        "clusters": clusters,
     }
     # [ours] the last epoch is the result; the released program takes the best one on the test set.
     is_last = epochs_done == len(schedule(config))
@@ -153,7 +150,13 @@ def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> s
     """The epoch's lines for the terminal."""
     head = f"[{row['epochs_done']}] stage {row['stage']} epoch {row['epoch'] + 1}"
     clusters = "; ".join(
-        f"{name} {q['num_clusters']} clusters, {q['num_outliers']} outliers"
+        f"{name} {q['num_clusters']} clusters"
+        + (
+            f" ({q['num_below_shots']} smaller than a batch's shots)"
+            if q["num_below_shots"]
+            else ""
+        )
+        + f", {q['num_outliers']} outliers"
         + (f", ARI {q['adjusted_rand_index']:.2f}" if "adjusted_rand_index" in q else "")
         for name, q in row["clusters"].items()
     )
@@ -163,10 +166,6 @@ def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> s
     )
     time_line = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
     lines = [f"{head}: loss {row['losses']['loss']:.3f}; {clusters}"]
-    if row["stage"] == 2 and "joint" not in row["clusters"]:
-        lines.append(
-            "    fewer than 2 joint clusters held both modalities: no joint term this epoch"
-        )
     if scores:
         lines.append(f"    {scores}")
     lines.append(f"    {time_line}; run done in about {clock(left_s)}")

@@ -7,7 +7,7 @@ from data_prep import synthetic
 from pclhd_jax import train
 from pclhd_jax.data.images import load_pictures
 from pclhd_jax.data.source import LAYOUTS, open_raw
-from pclhd_jax.epoch import quality_row
+from pclhd_jax.epoch_clusters import quality_row
 from pclhd_jax.workload import load_workload, open_source
 from tests.tiny import tiny_config
 
@@ -150,7 +150,10 @@ def test_two_folders_without_a_csv_train_with_no_label_and_say_that_nothing_is_s
     assert (last["epochs_done"], last["stage"]) == (2, 2) and last["evaluation"] == {}
     assert set(last["clusters"]) >= {"visible", "infrared"}
     for counts in last["clusters"].values():
-        assert set(counts) == {"num_clusters", "num_outliers"} and counts["num_clusters"] >= 2
+        assert (
+            set(counts) == {"num_clusters", "num_outliers", "num_below_shots"}
+            and counts["num_clusters"] >= 2
+        )
     output = capsys.readouterr().out
     assert "nothing was scored" in output and "identities.csv" in output
     assert "ARI" not in output and "scoring the untrained" not in output
@@ -158,9 +161,10 @@ def test_two_folders_without_a_csv_train_with_no_label_and_say_that_nothing_is_s
 
 def test_unknown_identities_leave_the_counts_of_clusters_alone():
     labels_N = np.array([0, 0, 1, 1, -1])
-    row = quality_row(labels_N, np.full(5, -1))
-    assert row == {"num_clusters": 2, "num_outliers": 1}
-    assert set(quality_row(labels_N, np.array([3, 3, 4, 4, 4]))) > set(row)
+    small_K = np.array([True, False])
+    row = quality_row(labels_N, np.full(5, -1), small_K)
+    assert row == {"num_clusters": 2, "num_outliers": 1, "num_below_shots": 1}
+    assert set(quality_row(labels_N, np.array([3, 3, 4, 4, 4]), small_K)) > set(row)
 
 
 def test_a_layout_that_does_not_exist_or_is_not_the_prepared_one_is_refused(sets):

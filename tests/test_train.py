@@ -63,6 +63,7 @@ def test_a_run_leaves_one_record_per_epoch_and_a_score_for_the_untrained_encoder
     assert set(quality) == {
         "num_clusters",
         "num_outliers",
+        "num_below_shots",
         "adjusted_rand_index",
         "normalized_mutual_info",
     }
@@ -193,7 +194,8 @@ def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures, monke
     run = start_run(config)
     num_clusters = iter((5, 9, 7, 4))
     monkeypatch.setattr(
-        "pclhd_jax.epoch.label", lambda run, z, stage: labels_of(z, next(num_clusters), stage)
+        "pclhd_jax.epoch_clusters.label",
+        lambda run, z, stage: labels_of(z, next(num_clusters), stage),
     )
     state = fresh_state(run)
     for stage in (1, 2):

@@ -17,6 +17,9 @@ from pclhd_jax.clustering.neighbours import (
     neighbours_by_modality,
 )
 
+# 1 - length of the mean feature: below this all unit features are one but for rounding.
+COLLAPSED = 1e-6
+
 
 class ClusterSettings(NamedTuple):
     """DBSCAN and k-reciprocal sizes; `joint_*` for both modalities together."""
@@ -121,18 +124,25 @@ def _label_modalities(
             k1=settings.k1,
             k2=settings.k2,
         )
-        check_contrast(labels_N, name, settings)
+        check_contrast(labels_N, z_ND, name, settings)
         labels.append(labels_N)
     return EpochLabels(*labels)
 
 
-def check_contrast(labels_N: np.ndarray, modality: str, settings: ClusterSettings) -> None:
+def check_contrast(
+    labels_N: np.ndarray, z_ND: np.ndarray, modality: str, settings: ClusterSettings
+) -> None:
     """Raises ValueError for fewer than 2 clusters, with what led there and what helps."""
     num_clusters, num_rows = labels_N.max(initial=-1) + 1, len(labels_N)
     if num_clusters >= 2:
         return
     outliers = np.sum(labels_N < 0)
-    if num_rows <= settings.k1 + 1:
+    if np.linalg.norm(z_ND.mean(axis=0, dtype=np.float64)) > 1 - COLLAPSED:
+        cause = (
+            "the encoder gives all of them the same feature; look at the pictures and at the "
+            "starting weights, or lower config.optimizer.learning_rate"
+        )
+    elif num_rows <= settings.k1 + 1:
         cause = (
             f"config.cluster.k1 ({settings.k1}) makes every picture a neighbour of every other; "
             "lower it well below the number of pictures"
@@ -143,11 +153,7 @@ def check_contrast(labels_N: np.ndarray, modality: str, settings: ClusterSetting
             f"({settings.min_samples})"
         )
     else:
-        cause = (
-            f"lower config.cluster.eps ({settings.eps}) or config.cluster.k1 ({settings.k1}); if "
-            "no value helps, the encoder gives all pictures nearly one feature: check the "
-            "pictures and the starting weights"
-        )
+        cause = f"lower config.cluster.eps ({settings.eps}) or config.cluster.k1 ({settings.k1})"
     raise ValueError(
         f"DBSCAN left {num_clusters} cluster{'' if num_clusters == 1 else 's'} of {num_rows:,} "
         f"{modality} pictures ({outliers:,} outliers), and contrast needs 2: {cause} "
