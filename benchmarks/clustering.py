@@ -3,10 +3,10 @@
     python -m benchmarks.clustering --n 34167 --k1 40 --k2 32
     python -m benchmarks.clustering --n 11909 --one_modality --k1 30 --k2 6 --dense
 
-Features are drawn with people, cameras, two modalities and outliers (person_features.py); --noise 3
-leaves hardly a cluster. With both modalities the joint clustering takes --k1 and --k2, that of each
-modality 30 and 6, as in training. Kernels are compiled before anything is timed; the search compiles
-its products within its time.
+Features are drawn with people, cameras, two modalities and outliers; --noise 3 leaves hardly a
+cluster. With both modalities the joint clustering takes --k1 and --k2, that of each modality 30 and
+6, as in training. Kernels are compiled before anything is timed; the search compiles its products
+within its time.
 """
 
 import argparse
