@@ -6,7 +6,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
 
-from pclhd_jax.clustering.jaccard import jaccard_distance, jaccard_from_neighbours
+from benchmarks.person_features import draw_features
+from pclhd_jax.clustering.jaccard import (
+    _by_popularity,
+    _most_pairs,
+    _query_expansion,
+    _reciprocal_encoding,
+    jaccard_distance,
+    jaccard_from_neighbours,
+)
 from pclhd_jax.clustering.labels import cluster_quality, pseudo_labels
 from pclhd_jax.clustering.neighbours import (
     Neighbours,
@@ -167,6 +175,33 @@ def test_rows_are_right_across_the_borders_of_row_blocks():
     distance_NN = jaccard_distance(z_ND, k1=8, k2=4, modality_N=modality_N)
     expected_NN = dense_jaccard(z_ND, k1=8, k2=4, modality_N=modality_N)
     np.testing.assert_allclose(filled(distance_NN), expected_NN, atol=2e-6)
+
+
+@pytest.mark.parametrize("cutoff", [0.95, 0.6, 0.3])
+@pytest.mark.parametrize("k2", [1, 12])
+def test_no_row_has_more_pairs_than_its_buffer(cutoff, k2):
+    features = draw_features(700, width=64, noise=1.5)
+    lists = nearest_neighbours(features.features_ND, 16)
+    encoding = _reciprocal_encoding(features.features_ND, *lists, 15)
+    encoding = _query_expansion(encoding, lists.indices_Nk[:, :k2], features.modality_N)
+    by_column, by_row = _by_popularity(encoding)
+    bound = _most_pairs(by_row, by_column, cutoff)
+    distance_NN = jaccard_from_neighbours(
+        features.features_ND, lists, k1=15, k2=k2, modality_N=features.modality_N, cutoff=cutoff
+    )
+    most = np.diff(distance_NN.indptr).max() - 1  # both sides of the diagonal
+    assert most <= bound <= 700
+
+
+def test_what_is_left_out_of_the_sums_for_speed_changes_no_distance():
+    features = draw_features(700, width=64, noise=2.0)
+    sizes = dict(k1=15, k2=12, modality_N=features.modality_N, cutoff=0.6)
+    distance_NN = jaccard_distance(features.features_ND, **sizes)
+    expected_NN = dense_jaccard(features.features_ND, k1=15, k2=12, modality_N=features.modality_N)
+    assert distance_NN.nnz > 3000
+    np.testing.assert_array_equal(stored_mask(distance_NN), expected_NN < 0.6)
+    close_NN = stored_mask(distance_NN)
+    np.testing.assert_allclose(distance_NN.toarray()[close_NN], expected_NN[close_NN], atol=2e-6)
 
 
 @pytest.mark.parametrize("cutoff", [0.9, 0.6, 0.3])
