@@ -19,7 +19,8 @@ from pclhd_jax.evaluation.protocols import score
 from pclhd_jax.losses import progressive_weights
 from pclhd_jax.progress import Progress
 from pclhd_jax.prototypes import build_bank, num_rows
-from pclhd_jax.run import Run, cluster_settings, sampling_of
+from pclhd_jax.run import Run, cluster_settings, sampling_of, schedule
+from pclhd_jax.saved_epoch import SavedEpoch, save_epoch
 from pclhd_jax.sharding import replicate, shard_batch
 from pclhd_jax.state import TrainState
 from pclhd_jax.terms import Banks
@@ -61,6 +62,16 @@ def label(run: Run, z: Features, stage: int) -> EpochLabels:
     """Pseudo labels; identities take no part."""
     settings = cluster_settings(run.config)
     return (label_apart if stage == 1 else label_jointly)(*z, settings)
+
+
+def save_labelling(run: Run, z: Features, labels: EpochLabels, stage: int, epoch: int) -> None:
+    """Leave labels and the features they were made from in the workdir, for `visualize`."""
+    if run.workdir is None:
+        return
+    epochs_done = schedule(run.config).index((stage, epoch)) + 1
+    identities = run.work.visible_identities_N, run.work.infrared_identities_N
+    saved = SavedEpoch(*z, labels, *identities, stage, epoch, epochs_done)
+    save_epoch(run.workdir, saved, keep=run.config.keep_features)
 
 
 def label_quality(run: Run, labels: EpochLabels) -> dict[str, dict[str, float]]:

@@ -13,6 +13,7 @@ from pclhd_jax.epoch import (
     label_quality,
     make_banks,
     run_steps,
+    save_labelling,
     train_features,
 )
 from pclhd_jax.evaluation.protocols import Score, format_table
@@ -29,8 +30,8 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
 
     config: an ml_collections.ConfigDict as `configs/` makes them.
     Returns the last epoch's record: losses, cluster quality, scores by protocol name.
-    Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, TensorBoard curves and Orbax
-    checkpoints in `workdir`.
+    Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, TensorBoard curves, the newest
+    features and Orbax checkpoints in `workdir`.
 
     Raises:
       ValueError: settings, weights or data that cannot work, with the remedy; a workdir
@@ -46,6 +47,7 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
         say(NO_WEIGHTS)
     run = start_run(config)
     workdir = start_workdir(workdir, config.to_dict())
+    run = run._replace(workdir=workdir)
     check_pictures(workdir, run.work.digests)
     epochs = schedule(config)
     with Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints:
@@ -96,6 +98,7 @@ def run_epoch(
     z = train_features(run, state.online)
     watch.lap("features")
     labels = label(run, z, stage)
+    save_labelling(run, z, labels, stage, epoch)
     watch.lap("labels")
     banks = make_banks(run, state, z, labels, stage, epoch)
     watch.lap("banks")

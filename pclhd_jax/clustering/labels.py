@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.neighbors import sort_graph_by_row_values
@@ -44,17 +45,37 @@ def pseudo_labels(
     Raises:
       ValueError: features that are not finite unit rows, or an argument out of its range.
     """
-    eps = np.float32(eps)
-    if not 0 < eps < 1:
+    _check_dbscan(eps, min_samples)  # before the distances, which cost most
+    # DBSCAN takes distances <= eps, the matrix holds those < cutoff: one float32 further.
+    cutoff = float(np.nextafter(np.float32(eps), np.float32(1)))
+    distance_NN = jaccard_distance(features_ND, k1=k1, k2=k2, modality_N=modality_N, cutoff=cutoff)
+    return labels_from_distance(distance_NN, eps=eps, min_samples=min_samples)
+
+
+def labels_from_distance(
+    distance_NN: sparse.csr_matrix, *, eps: float, min_samples: int
+) -> np.ndarray:
+    """`pseudo_labels` for distances that are already there.
+
+    Args:
+      distance_NN: as `jaccard.jaccard_distance` returns it, its cutoff above eps; left as it is.
+        Rows already in order of distance spare a copy.
+      eps, min_samples: as in `pseudo_labels`.
+
+    Raises:
+      ValueError: an argument out of its range.
+    """
+    _check_dbscan(eps, min_samples)
+    distance_NN = sort_graph_by_row_values(distance_NN, copy=True, warn_when_not_sorted=False)
+    dbscan = DBSCAN(eps=float(np.float32(eps)), min_samples=min_samples, metric="precomputed")
+    return dbscan.fit_predict(distance_NN).astype(np.int32)
+
+
+def _check_dbscan(eps: float, min_samples: int) -> None:
+    if not 0 < np.float32(eps) < 1:
         raise ValueError(f"eps is {eps}; give a value in (0, 1): at 1 every pair is within eps")
     if min_samples < 1:
         raise ValueError(f"min_samples is {min_samples}; give at least 1")
-    # DBSCAN takes distances <= eps, the matrix holds those < cutoff: one float32 further.
-    cutoff = float(np.nextafter(eps, np.float32(1)))
-    distance_NN = jaccard_distance(features_ND, k1=k1, k2=k2, modality_N=modality_N, cutoff=cutoff)
-    distance_NN = sort_graph_by_row_values(distance_NN, warn_when_not_sorted=False)
-    dbscan = DBSCAN(eps=float(eps), min_samples=min_samples, metric="precomputed")
-    return dbscan.fit_predict(distance_NN).astype(np.int32)
 
 
 def cluster_quality(labels_N: np.ndarray, identities_N: np.ndarray) -> ClusterQuality:
