@@ -85,6 +85,9 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     c.evaluation.sysu_shots = (1,)  # 1: single-shot, 10: multi-shot
     c.feature_batch_size = 256
     c.keep_checkpoints = 2
+    # The newest epochs whose features and labels stay, for `visualize`; 280 MB each at
+    # SYSU-MM01's size. 0: none.
+    c.keep_features = 1
 
     # (centroid, hard, dynamic) weights of the own-modality terms: epoch by epoch from
     # stage1_weights to stage2_weights, see losses.progressive_weights.

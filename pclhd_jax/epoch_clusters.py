@@ -9,7 +9,8 @@ from pclhd_jax.clustering.epoch import label_apart, label_jointly
 from pclhd_jax.clustering.labels import cluster_quality
 from pclhd_jax.epoch import MODALITIES, Features, train_features
 from pclhd_jax.progress import Progress
-from pclhd_jax.run import Run, cluster_settings, sampling_of
+from pclhd_jax.run import Run, cluster_settings, sampling_of, schedule
+from pclhd_jax.saved_epoch import SavedEpoch, save_epoch
 from pclhd_jax.state import TrainState
 
 
@@ -33,6 +34,18 @@ def labels_and_momentum_features(
         labels = host.submit(label, run, z, stage)
         momentum_z = train_features(run, state.momentum)
         return labels.result(), momentum_z
+
+
+def save_labelling(
+    run: Run, z: Features, labels: EpochLabels | None, stage: int, epoch: int
+) -> None:
+    """Leave labels and the features they were made from in the workdir, for `visualize`."""
+    if run.workdir is None:
+        return
+    epochs_done = schedule(run.config).index((stage, epoch)) + 1
+    identities = run.work.visible_identities_N, run.work.infrared_identities_N
+    saved = SavedEpoch(*z, labels, *identities, stage, epoch, epochs_done)
+    save_epoch(run.workdir, saved, keep=run.config.keep_features)
 
 
 def label_quality(run: Run, labels: EpochLabels, stage: int) -> dict[str, dict[str, float]]:

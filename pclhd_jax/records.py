@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 # Settings that a resumed run may change: where things lie. `check_pictures` minds what they hold.
 FREE = tuple(
-    f"config.{name}:" for name in ("data.source", "data.prepared", "data.cache", "keep_checkpoints")
+    f"config.{name}:"
+    for name in ("data.source", "data.prepared", "data.cache", "keep_checkpoints", "keep_features")
 )
 
 
@@ -54,8 +56,9 @@ def start_workdir(workdir: str | Path, config: dict[str, Any]) -> Path:
     lines = check_workdir(workdir, config)
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    if lines:
-        (workdir / "metrics.jsonl").unlink(missing_ok=True)  # of the settings before
+    if lines:  # of the settings before
+        (workdir / "metrics.jsonl").unlink(missing_ok=True)
+        shutil.rmtree(workdir / "features", ignore_errors=True)
     write_whole(workdir / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
     return workdir
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -29,6 +30,7 @@ class Run(NamedTuple):
     tx: optax.GradientTransformation
     train_steps: dict[int, Callable]  # by stage, jitted
     feature_steps: dict[str, Callable]  # by modality, jitted
+    workdir: Path | None = None  # where epochs leave their features; None: nowhere
 
 
 def start_run(config: Any) -> Run:
@@ -139,6 +141,10 @@ def check_settings(config: Any, mesh: Mesh) -> None:
     check_cluster_settings(cluster_settings(config))
     if not schedule(config):
         raise ValueError("no epoch to run; raise config.stage1.epochs or config.stage2.epochs")
+    if config.keep_features < 0:
+        raise ValueError(
+            f"config.keep_features is {config.keep_features}; give 0 (none), or how many epochs"
+        )
     check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
     for stage in STAGES:
         sampling = sampling_of(config, stage)

@@ -26,6 +26,7 @@ FREE = (
     "config.data.prepared",
     "config.data.cache",
     "config.keep_checkpoints",
+    "config.keep_features",
     "config.feature_batch_size",
 )
 RANKS = (1, 5, 10, 20)

@@ -8,7 +8,12 @@ import numpy as np
 
 from pclhd_jax.checkpoint import Checkpoints, latest_epoch
 from pclhd_jax.epoch import evaluate, make_banks, run_steps, train_features
-from pclhd_jax.epoch_clusters import cluster_notes, label_quality, labels_and_momentum_features
+from pclhd_jax.epoch_clusters import (
+    cluster_notes,
+    label_quality,
+    labels_and_momentum_features,
+    save_labelling,
+)
 from pclhd_jax.evaluation.protocols import Score, format_table
 from pclhd_jax.progress import clock, say
 from pclhd_jax.records import Records, check_pictures, check_workdir, read_records, start_workdir
@@ -23,8 +28,8 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
 
     config: an ml_collections.ConfigDict as `configs/` makes them.
     Returns the last epoch's record: losses, cluster quality, scores by protocol name.
-    Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, TensorBoard curves and Orbax
-    checkpoints in `workdir`.
+    Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, TensorBoard curves, the newest
+    features and Orbax checkpoints in `workdir`.
 
     Raises:
       ValueError: settings, weights or data that cannot work, with the remedy; a workdir
@@ -40,6 +45,7 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
         say(NO_WEIGHTS)
     run = start_run(config)
     workdir = start_workdir(workdir, config.to_dict())
+    run = run._replace(workdir=workdir)
     check_pictures(workdir, run.work.digests)
     epochs = schedule(config)
     with Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints:
@@ -89,7 +95,12 @@ def run_epoch(
     state = replicate(run.mesh, set_learning_rate(state, rate))
     z = train_features(run, state.online)
     watch.lap("features")
-    labels, momentum_z = labels_and_momentum_features(run, state, z, stage)
+    try:
+        labels, momentum_z = labels_and_momentum_features(run, state, z, stage)
+    except ValueError:  # what led there can then be looked at
+        save_labelling(run, z, None, stage, epoch)
+        raise
+    save_labelling(run, z, labels, stage, epoch)
     clusters = label_quality(run, labels, stage)
     for note in cluster_notes(run, labels, stage):
         say(f"{what}: {note}")

@@ -17,6 +17,7 @@ from pclhd_jax.clustering.epoch import (
 )
 from pclhd_jax.data.sampler import sample_batches
 from pclhd_jax.epoch_clusters import cluster_notes, label_quality
+from pclhd_jax.eps_report import report_clusters
 from pclhd_jax.records import read_records
 from tests.tiny import tiny_config
 
@@ -145,13 +146,18 @@ def test_notes_tell_of_few_clusters_few_pictures_and_a_resting_joint_term():
     assert "fewer than 2 joint clusters" in joint and "no joint term" in joint
 
 
-def test_a_run_without_clusters_stops_with_the_remedy_and_leaves_its_record(tmp_path):
+def test_a_run_without_clusters_stops_with_the_remedy_and_leaves_what_led_there(tmp_path, capsys):
     config = tiny_config(tmp_path / "pictures")
     workload.draw_if_missing(config.data)
     config.cluster.min_samples = 150
     with pytest.raises(ValueError, match=r"0 clusters of \d+ visible.*min_samples \(150\)"):
         train.train_and_evaluate(config, tmp_path / "run")
     assert [row["epochs_done"] for row in read_records(tmp_path / "run")] == [0]
+    # What led there can be looked at, and shows a way out.
+    report_clusters(tmp_path / "run")
+    output = capsys.readouterr().out
+    assert "the run stopped here" in output and "WARNING" not in output
+    assert (tmp_path / "run" / "clusters-epoch-0001.png").exists()
 
 
 @pytest.mark.parametrize("setting, value", [("eps", 1.5), ("k2", 0)])

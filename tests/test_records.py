@@ -32,9 +32,12 @@ def test_other_settings_are_refused_and_every_difference_is_named(tmp_path):
 def test_a_workdir_without_a_checkpoint_takes_new_settings(tmp_path):
     start_workdir(tmp_path, {"seed": 0})
     (tmp_path / "metrics.jsonl").write_text('{"epochs_done": 0}\n')
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "epoch-0001.npz").write_text("of the settings before")
     start_workdir(tmp_path, {"seed": 1})
     assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
     assert read_records(tmp_path) == []
+    assert not (tmp_path / "features").exists()
 
 
 def test_equal_settings_differ_nowhere():
@@ -67,10 +70,10 @@ def test_seconds_go_beside_the_metrics_not_into_them(tmp_path):
 
 
 def test_a_resumed_run_may_find_its_pictures_elsewhere_but_not_other_ones(tmp_path):
-    start_workdir(tmp_path, {"seed": 0, "data": {"source": "a", "cache": "b"}})
+    start_workdir(tmp_path, {"seed": 0, "data": {"source": "a", "cache": "b"}, "keep_features": 1})
     check_pictures(tmp_path, {"train_visible": "1", "train_infrared": "2"})
     (tmp_path / "checkpoints" / "1").mkdir(parents=True)
-    start_workdir(tmp_path, {"seed": 0, "data": {"source": "c", "cache": "d"}})
+    start_workdir(tmp_path, {"seed": 0, "data": {"source": "c", "cache": "d"}, "keep_features": 0})
     check_pictures(tmp_path, {"train_visible": "1", "train_infrared": "2"})
     with pytest.raises(ValueError, match=r"other lists of pictures \(test_visible, train_infrared"):
         check_pictures(tmp_path, {"train_visible": "1", "train_infrared": "3", "test_visible": "4"})

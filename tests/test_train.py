@@ -9,9 +9,11 @@ import pytest
 
 from pclhd_jax import train, workload
 from pclhd_jax.batch import EpochLabels
+from pclhd_jax.clustering.epoch import label_jointly
 from pclhd_jax.epoch import make_banks, run_steps, train_features
 from pclhd_jax.records import read_records
-from pclhd_jax.run import fresh_state, schedule, start_run
+from pclhd_jax.run import cluster_settings, fresh_state, schedule, start_run
+from pclhd_jax.saved_epoch import load_epoch
 from pclhd_jax.state import hand_over
 from tests.tiny import tiny_config
 
@@ -68,6 +70,21 @@ def test_a_run_leaves_one_record_per_epoch_and_a_score_for_the_untrained_encoder
         "normalized_mutual_info",
     }
     assert all(np.isfinite(value) for value in last["losses"].values())
+
+
+def test_a_run_leaves_the_newest_epochs_features_and_the_labels_they_give(finished, pictures):
+    workdir, last = finished
+    assert [path.name for path in (workdir / "features").iterdir()] == ["epoch-0003.npz"]
+    saved = load_epoch(workdir)
+    assert (saved.stage, saved.epoch, saved.epochs_done) == (2, 1, 3)
+    settings = cluster_settings(tiny_config(pictures))
+    assert_same_tree(label_jointly(saved.visible_ND, saved.infrared_ND, settings), saved.labels)
+    quality = last["clusters"]["visible"]
+    assert saved.labels.visible_N.max() + 1 == quality["num_clusters"]
+    assert np.sum(saved.labels.visible_N < 0) == quality["num_outliers"]
+    # 9 + 3 people of four shots, by four visible and two infrared cameras.
+    assert np.bincount(saved.visible_identities_N).tolist().count(16) == 12
+    assert np.bincount(saved.infrared_identities_N).tolist().count(8) == 12
 
 
 def test_the_sum_of_the_weighted_terms_is_the_recorded_loss(finished):
@@ -237,6 +254,13 @@ def test_a_mistake_put_right_does_not_need_another_workdir(pictures, tmp_path):
     config.optimizer.learning_rate = 1e29  # no checkpoint yet: the new settings are taken
     with pytest.raises(FloatingPointError):
         train.train_and_evaluate(config, tmp_path / "run")
+
+
+def test_a_negative_number_of_epochs_to_keep_is_refused(pictures):
+    config = tiny_config(pictures)
+    config.keep_features = -1
+    with pytest.raises(ValueError, match=r"config\.keep_features is -1; give 0"):
+        start_run(config)
 
 
 def test_pictures_drawn_from_other_settings_are_refused(pictures, tmp_path):

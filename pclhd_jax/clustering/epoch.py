@@ -157,7 +157,8 @@ def check_contrast(
     raise ValueError(
         f"DBSCAN left {num_clusters} cluster{'' if num_clusters == 1 else 's'} of {num_rows:,} "
         f"{modality} pictures ({outliers:,} outliers), and contrast needs 2: {cause} "
-        "(in another --workdir; docs/clustering.md tells how to choose)"
+        "(in another --workdir). What other values of eps would give: "
+        "python -m pclhd_jax.visualize --clusters WORKDIR"
     )
 
 

@@ -86,12 +86,13 @@ def labels_from_distance(
     """DBSCAN on stored distances; a pair not stored is further apart than eps.
 
     Args:
-      distance_NN: as `jaccard.jaccard_distance` gives it, with `cutoff_for(eps)` or more.
+      distance_NN: as `jaccard.jaccard_distance` gives it, with `cutoff_for(eps)` or more; left as
+        it is. Rows already in order of distance spare a copy.
       eps, min_samples: as in `pseudo_labels`, with its result and errors.
     """
     if min_samples < 1:
         raise ValueError(f"min_samples is {min_samples}; give at least 1")
-    distance_NN = sort_graph_by_row_values(distance_NN, warn_when_not_sorted=False)
+    distance_NN = sort_graph_by_row_values(distance_NN, copy=True, warn_when_not_sorted=False)
     dbscan = DBSCAN(eps=float(np.float32(eps)), min_samples=min_samples, metric="precomputed")
     return dbscan.fit_predict(distance_NN).astype(np.int32)
 
