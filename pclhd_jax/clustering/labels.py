@@ -90,6 +90,7 @@ def labels_from_distance(
         it is. Rows already in order of distance spare a copy.
       eps, min_samples: as in `pseudo_labels`, with its result and errors.
     """
+    cutoff_for(eps)  # raises
     if min_samples < 1:
         raise ValueError(f"min_samples is {min_samples}; give at least 1")
     distance_NN = sort_graph_by_row_values(distance_NN, copy=True, warn_when_not_sorted=False)

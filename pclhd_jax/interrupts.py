@@ -1,0 +1,54 @@
+"""SIGTERM and SIGINT: the first one asks the run to save and stop, the second ends it at once."""
+
+import os
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from pclhd_jax.progress import say
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Raised where a run stops because it was asked to; what it needs to go on is saved.
+
+    exit_code: 128 + the signal's number, as shells report it: 143 SIGTERM, 130 SIGINT.
+    """
+
+    def __init__(self, signum: int):
+        self.exit_code = 128 + signum
+        super().__init__(f"stopped by {signal.Signals(signum).name}; the same command goes on")
+
+
+class Interrupts:
+    """Context manager: `asked` is the number of the first signal that came, 0 before.
+
+    Outside the main thread, where Python gives no signals, nothing is caught.
+    """
+
+    def __enter__(self) -> "Interrupts":
+        self.asked = 0
+        self.before: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            self.before = {s: signal.signal(s, self._ask) for s in SIGNALS}
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for signum, handler in self.before.items():
+            signal.signal(signum, handler)
+
+    def _ask(self, signum: int, _: FrameType | None) -> None:
+        if self.asked:
+            os._exit(128 + signum)  # no clean-up: whoever asks twice does not want to wait
+        self.asked = signum
+        say(
+            f"{signal.Signals(signum).name}: saving after the current step; "
+            "a second signal ends the run at once"
+        )
+
+    def check(self) -> None:
+        """Raises Interrupted if a signal has come."""
+        if self.asked:
+            raise Interrupted(self.asked)

@@ -1,0 +1,44 @@
+"""One workdir, one run."""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def locked(workdir: str | Path) -> Iterator[None]:
+    """Holds `workdir`/run.lock, which the system lets go of when the process ends, however it does.
+
+    A file that a killed run left behind is thus no lock. The file says who holds it.
+
+    Raises:
+      ValueError: another process holds it.
+    """
+    path = Path(workdir) / "run.lock"
+    # Not truncated by opening: the holder's name is still to be read.
+    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"{workdir} is in use by another run ({holder(file.read())}); wait for it, end it, "
+                "or name another --workdir"
+            ) from None
+        file.truncate()
+        who = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%F %T")}
+        json.dump(who, file)
+        file.flush()
+        yield  # the lock ends with the file; removing the file would let two runs lock two files
+
+
+def holder(text: str) -> str:
+    try:
+        who = json.loads(text)
+        return f"process {who['pid']} on {who['host']}, since {who['since']}"
+    except (ValueError, KeyError):  # it has only just taken the lock
+        return "it has only just started"
