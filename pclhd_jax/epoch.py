@@ -1,25 +1,18 @@
-"""The parts of one epoch but its labels, in the order they are called."""
+"""The parts of one epoch but its labels and its steps: features, banks, scores."""
 
-import itertools
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from pclhd_jax.batch import Batch, EpochLabels
-from pclhd_jax.data.batches import apart_batches, joint_batches
-from pclhd_jax.data.loader import prefetch
-from pclhd_jax.evaluation.features import extract_features
+from pclhd_jax.batch import EpochLabels
+from pclhd_jax.evaluation.features import Report, extract_features
 from pclhd_jax.evaluation.protocols import score
-from pclhd_jax.losses import progressive_weights
 from pclhd_jax.progress import Progress
 from pclhd_jax.prototypes import build_bank, num_rows
-from pclhd_jax.run import Run, sampling_of
-from pclhd_jax.sharding import replicate, shard_batch
-from pclhd_jax.state import TrainState
+from pclhd_jax.run import Run
+from pclhd_jax.sharding import replicate
 from pclhd_jax.terms import Banks
 
 MODALITIES = ("visible", "infrared")
@@ -34,6 +27,16 @@ class Features(NamedTuple):
 
 def extract(run: Run, variables: Any, images: dict[str, np.ndarray], what: str) -> Features:
     """Features of pictures of each modality, through its own stem."""
+
+    def report(modality: str) -> Report:
+        progress = Progress(f"{what}, {modality} features")
+
+        def between_batches(done: int, total: int) -> None:
+            run.pause()
+            progress(done, total)
+
+        return between_batches
+
     return Features(
         *(
             extract_features(
@@ -42,7 +45,7 @@ def extract(run: Run, variables: Any, images: dict[str, np.ndarray], what: str) 
                 images[modality],
                 batch_size=run.config.feature_batch_size,
                 mesh=run.mesh,
-                report=Progress(f"{what}, {modality} features"),
+                report=report(modality),
             )
             for modality in MODALITIES
         )
@@ -110,86 +113,6 @@ def rows_for(labels_N: np.ndarray) -> int:
 def epoch_key(seed: int, stage: int, epoch: int) -> jax.Array:
     """Random keys are derived, never stored: a resumed run draws the same."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stage), epoch)
-
-
-def epoch_batches(
-    run: Run, labels: EpochLabels, stage: int, epoch: int
-) -> Iterator[tuple[Batch, ...]]:
-    """(batch,) for every step of stage 1, (batch, joint batch or None) for every one of stage 2."""
-    rng = np.random.default_rng([run.config.seed, stage, epoch])
-    sampling = sampling_of(run.config, stage)
-    apart = apart_batches(run.work.train, labels, sampling, rng)
-    if stage == 1:
-        return zip(apart)
-    if labels.joint_visible_N is None:
-        return zip(apart, itertools.repeat(None))
-    return zip(apart, joint_batches(run.work.train, labels, sampling, rng), strict=True)
-
-
-def run_steps(
-    run: Run,
-    state: TrainState,
-    banks: Banks,
-    labels: EpochLabels,
-    stage: int,
-    epoch: int,
-    what: str,
-) -> tuple[TrainState, dict[str, float]]:
-    """All steps of an epoch; returns the state and the mean of every metric.
-
-    Raises:
-      FloatingPointError: a mean that is not finite; the state is then not to be kept.
-    """
-    config = run.config
-    sampling = sampling_of(config, stage)
-    weights = progressive_weights(
-        stage,
-        epoch,
-        stage1=config.loss.stage1_weights,
-        stage2=config.loss.stage2_weights,
-        ramp_epochs=config.loss.ramp_epochs,
-    )
-    extra = (weights,) if stage == 1 else (weights, jnp.asarray(epoch % 2 == 1))
-    extra = replicate(run.mesh, extra)
-    key = epoch_key(config.seed, stage, epoch)
-    pictures_per_step = sampling.clusters_per_batch * (
-        sampling.visible_shots + sampling.infrared_shots
-    )
-    progress = Progress(what)
-    history = []
-    total = sampling.batches_per_epoch
-    for i, batches in enumerate(prefetch(epoch_batches(run, labels, stage, epoch))):
-        batches = shard_batch(run.mesh, batches)
-        state, banks, metrics = run.train_steps[stage](
-            state, banks, *batches, *extra, jax.random.fold_in(key, i)
-        )
-        history.append(metrics)
-        if i > 0:
-            # One step late: the host reads what is done while the device works on the next.
-            history[-2] = jax.device_get(history[-2])
-            done = pictures_per_step * stage * i
-            progress(done, pictures_per_step * stage * total, f", {loss_note(history[-2])}")
-    return state, mean_metrics(jax.device_get(history), what)
-
-
-def loss_note(metrics: dict[str, Any]) -> str:
-    return f"loss {sum(value for name, value in metrics.items() if name.startswith('loss')):.3f}"
-
-
-def mean_metrics(history: list[dict[str, Any]], what: str) -> dict[str, float]:
-    """Means over an epoch's steps, with `loss` the sum of the weighted terms."""
-    means = {name: float(np.mean([m[name] for m in history])) for name in history[0]}
-    bad = [name for name, value in means.items() if not np.isfinite(value)]
-    if bad:
-        first = next(
-            i for i, m in enumerate(history) if not all(np.isfinite(m[name]) for name in bad)
-        )
-        raise FloatingPointError(
-            f"{what}, step {first}: {', '.join(bad)} not finite; the last checkpoint is intact. "
-            "Lower config.optimizer.learning_rate and start in another --workdir"
-        )
-    loss = sum(value for name, value in means.items() if name.startswith("loss_"))
-    return {"loss": loss} | means
 
 
 def evaluate(run: Run, variables: Any) -> dict[str, dict[str, Any]]:

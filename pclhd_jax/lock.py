@@ -20,6 +20,7 @@ def locked(workdir: str | Path) -> Iterator[None]:
       ValueError: another process holds it.
     """
     path = Path(workdir) / "run.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
     # Not truncated by opening: the holder's name is still to be read.
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+") as file:
         try:
@@ -34,6 +35,13 @@ def locked(workdir: str | Path) -> Iterator[None]:
         json.dump(who, file)
         file.flush()
         yield  # the lock ends with the file; removing the file would let two runs lock two files
+
+
+def check_unlocked(workdir: str | Path) -> None:
+    """Raises ValueError if another process holds `workdir`; makes nothing."""
+    if (Path(workdir) / "run.lock").exists():
+        with locked(workdir):
+            pass
 
 
 def holder(text: str) -> str:

@@ -7,7 +7,8 @@
 The recipe after the colon is `paper` (default) or `released`. Any setting can be given as
 --config.section.key=value; the experiment files and configs/common.py list them all. The same
 command, given again, continues where its workdir left off; with --mode=eval it scores what is
-there, and writes nothing.
+there, and writes nothing. SIGTERM or ctrl-C: the run saves after the step at hand and ends with
+exit code 143 or 130; a second one ends it at once.
 """
 
 import importlib.util
@@ -43,6 +44,12 @@ WORKDIR = flags.DEFINE_string(
     "Where records and checkpoints go; the same command continues from there. "
     "Default: runs/<experiment>-<recipe>, for RegDB with -<trial>.",
 )
+ACCEPT_CHANGES = flags.DEFINE_bool(
+    "accept_changes",
+    False,
+    "Go on in a workdir of other settings from its newest checkpoint, with the new ones; "
+    "changes.jsonl there notes them.",
+)
 TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came from.")
 
 
@@ -54,13 +61,20 @@ def main(argv: list[str]) -> None:
         sys.exit("name an experiment: --config=configs/synthetic.py (--help tells more)")
     # After the flags: --help should be quick.
     from pclhd_jax.eval_mode import evaluate_only
+    from pclhd_jax.interrupts import Interrupted
     from pclhd_jax.train import train_and_evaluate
 
     experiment = Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]).stem
     split = f"-{CONFIG.value.trial}" if CONFIG.value.data.layout == "regdb" else ""
     workdir = WORKDIR.value or f"runs/{experiment}-{CONFIG.value.recipe}{split}"
     try:
-        (train_and_evaluate if MODE.value == "train" else evaluate_only)(CONFIG.value, workdir)
+        if MODE.value == "train":
+            train_and_evaluate(CONFIG.value, workdir, accept_changes=ACCEPT_CHANGES.value)
+        else:
+            evaluate_only(CONFIG.value, workdir)
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(stop.exit_code)
     except (ValueError, OSError, FloatingPointError) as error:
         # These say what is wrong and what helps; a traceback would bury it.
         if TRACEBACK.value:

@@ -9,8 +9,21 @@ from typing import Any
 # Settings that a resumed run may change: where things lie. `check_pictures` minds what they hold.
 FREE = tuple(
     f"config.{name}:"
-    for name in ("data.source", "data.prepared", "data.cache", "keep_checkpoints", "keep_features")
+    for name in (
+        "data.source",
+        "data.prepared",
+        "data.cache",
+        "keep_checkpoints",
+        "keep_features",
+        "checkpoint_every_steps",
+    )
 )
+
+
+def has_checkpoint(workdir: str | Path) -> bool:
+    """Of a finished epoch or of one under way; the rest of a killed save has a longer name."""
+    folders = (Path(workdir) / name for name in ("checkpoints", "unfinished"))
+    return any(path.name.isdecimal() for folder in folders for path in folder.glob("*"))
 
 
 def check_pictures(workdir: str | Path, digests: dict[str, str]) -> None:
@@ -22,7 +35,7 @@ def check_pictures(workdir: str | Path, digests: dict[str, str]) -> None:
     path = Path(workdir) / "pictures.json"
     kept = json.loads(path.read_text()) if path.exists() else digests
     changed = sorted(s for s in kept.keys() | digests.keys() if kept.get(s) != digests.get(s))
-    if changed and any(Path(workdir).glob("checkpoints/[0-9]*")):
+    if changed and has_checkpoint(workdir):
         raise ValueError(
             f"{workdir} was trained on other lists of pictures ({', '.join(changed)} differ); "
             "bring the pictures back, or name another --workdir"
@@ -30,37 +43,48 @@ def check_pictures(workdir: str | Path, digests: dict[str, str]) -> None:
     write_whole(path, json.dumps(digests, indent=2, sort_keys=True) + "\n")
 
 
-def check_workdir(workdir: str | Path, config: dict[str, Any]) -> list[str]:
+def check_workdir(
+    workdir: str | Path, config: dict[str, Any], *, accept_changes: bool = False
+) -> list[str]:
     """How the settings of `workdir` differ from `config`, a line each; writes nothing.
 
     Raises:
-      ValueError: the workdir holds a checkpoint of other settings (they are listed).
+      ValueError: the workdir holds a checkpoint of other settings (they are listed), and
+        `accept_changes` is not given.
     """
     path = Path(workdir) / "config.json"
     lines = config_difference(json.loads(path.read_text()), config) if path.exists() else []
     lines = [line for line in lines if not line.startswith(FREE)]
-    if lines and any(Path(workdir).glob("checkpoints/[0-9]*")):
+    if lines and has_checkpoint(workdir) and not accept_changes:
         raise ValueError(
             f"{workdir} belongs to a run with other settings:\n  "
             + "\n  ".join(lines)
-            + "\nname another --workdir, or remove that one"
+            + "\nname another --workdir, remove that one, or go on with the new settings: "
+            "--accept_changes"
         )
     return lines
 
 
-def start_workdir(workdir: str | Path, config: dict[str, Any]) -> Path:
-    """Make `workdir` with `config.json`. Raises as `check_workdir`.
+def start_workdir(
+    workdir: str | Path, config: dict[str, Any], *, accept_changes: bool = False
+) -> list[str]:
+    """Make `workdir` with `config.json`; returns the changes. Raises as `check_workdir`.
 
-    A workdir without a checkpoint has nothing to lose: it takes the new settings.
+    A workdir without a checkpoint has nothing to lose: it takes the new settings. One with a
+    checkpoint notes them in `changes.jsonl`.
     """
-    lines = check_workdir(workdir, config)
+    lines = check_workdir(workdir, config, accept_changes=accept_changes)
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    if lines:  # of the settings before
-        (workdir / "metrics.jsonl").unlink(missing_ok=True)
+    if lines and has_checkpoint(workdir):
+        rows = read_records(workdir)
+        done = rows[-1]["epochs_done"] if rows else 0
+        append_line(workdir / "changes.jsonl", {"epochs_done": done, "changes": lines})
+    elif lines:
+        (workdir / "metrics.jsonl").unlink(missing_ok=True)  # of the settings before
         shutil.rmtree(workdir / "features", ignore_errors=True)
     write_whole(workdir / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
-    return workdir
+    return lines
 
 
 def config_difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

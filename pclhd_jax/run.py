@@ -31,6 +31,7 @@ class Run(NamedTuple):
     train_steps: dict[int, Callable]  # by stage, jitted
     feature_steps: dict[str, Callable]  # by modality, jitted
     workdir: Path | None = None  # where epochs leave their features; None: nowhere
+    pause: Callable[[], None] = lambda: None  # between batches; raises where the run is to stop
 
 
 def start_run(config: Any) -> Run:

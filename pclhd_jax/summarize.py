@@ -26,6 +26,7 @@ FREE = (
     "config.data.prepared",
     "config.data.cache",
     "config.keep_checkpoints",
+    "config.checkpoint_every_steps",
     "config.keep_features",
     "config.feature_batch_size",
 )

@@ -7,89 +7,161 @@ from typing import Any
 import numpy as np
 
 from pclhd_jax.checkpoint import Checkpoints, latest_epoch
-from pclhd_jax.epoch import evaluate, make_banks, run_steps, train_features
+from pclhd_jax.epoch import evaluate, make_banks, train_features
 from pclhd_jax.epoch_clusters import (
     cluster_notes,
     label_quality,
     labels_and_momentum_features,
     save_labelling,
 )
+from pclhd_jax.epoch_steps import EpochWork, mean_metrics, run_steps
 from pclhd_jax.evaluation.protocols import Score, format_table
+from pclhd_jax.interrupts import Interrupts
+from pclhd_jax.lock import check_unlocked, locked
 from pclhd_jax.progress import clock, say
 from pclhd_jax.records import Records, check_pictures, check_workdir, read_records, start_workdir
 from pclhd_jax.run import Run, fresh_state, schedule, start_run, starting_weights, state_shapes
 from pclhd_jax.sharding import replicate
 from pclhd_jax.starting_weights import NO_WEIGHTS
 from pclhd_jax.state import TrainState, hand_over, learning_rate_at, set_learning_rate
+from pclhd_jax.unfinished import Unfinished
 
 
-def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
+def train_and_evaluate(
+    config: Any, workdir: str | Path, *, accept_changes: bool = False
+) -> dict[str, Any]:
     """Run both stages, resuming where `workdir` left off.
 
     config: an ml_collections.ConfigDict as `configs/` makes them.
+    accept_changes: go on in a workdir of other settings; they are noted in `changes.jsonl`.
     Returns the last epoch's record: losses, cluster quality, scores by protocol name.
     Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, TensorBoard curves, the newest
     features and Orbax checkpoints in `workdir`.
 
     Raises:
       ValueError: settings, weights or data that cannot work, with the remedy; a workdir
-        that belongs to other settings.
+        that belongs to other settings, or that another run holds.
       FileNotFoundError: a file or folder that the settings name.
-      FloatingPointError: a loss that is not finite.
+      FloatingPointError: a metric that is not finite.
+      DamagedCheckpoint: a ValueError; no checkpoint holds what was saved.
+      OSError: the disk is full, or refuses; what was saved before is intact.
+      Interrupted: a KeyboardInterrupt; SIGTERM or SIGINT asked the run to stop, and it saved.
     """
     # What cannot work is found before it costs minutes, and leaves no workdir behind.
-    check_workdir(workdir, config.to_dict())
-    epochs_done = latest_epoch(workdir) or 0
-    weights = {} if epochs_done else starting_weights(config)
-    if not (epochs_done or weights or "synthetic" in config.data):
-        say(NO_WEIGHTS)
-    run = start_run(config)
-    workdir = start_workdir(workdir, config.to_dict())
-    run = run._replace(workdir=workdir)
-    check_pictures(workdir, run.work.digests)
-    epochs = schedule(config)
-    with Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints:
-        if epochs_done:
-            say(f"resuming {workdir} after epoch {epochs_done} of {len(epochs)}")
-            state, _ = checkpoints.restore(epochs_done, state_shapes(config), run.mesh)
-        else:
-            state = fresh_state(run, weights)
-        records = Records(workdir, epochs_done=epochs_done)
-        if not epochs_done and not records.has_rows:
-            if run.work.protocols:
-                say("scoring the untrained encoder")
-            records.write({"epochs_done": 0, "evaluation": evaluate(run, state.online)})
-        remaining = Remaining(config, epochs_done)
-        for stage, epoch in epochs[epochs_done:]:
-            if (stage, epoch) == (2, 0):
-                state = hand_over(state, run.tx)
-            state, row, seconds = run_epoch(run, state, stage, epoch)
-            say(describe(row, seconds, remaining.after(stage, seconds)))
-            # The record goes first: on resume a line without its checkpoint is dropped,
-            # but a checkpoint without its line could not be completed.
-            records.write(row, seconds)
-            checkpoints.save(row["epochs_done"], state, {"stage": stage, "epoch": epoch})
-        records.close()
+    check_unlocked(workdir)
+    check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
+    weights = {} if latest_epoch(workdir) else starting_weights(config)
+    with Interrupts() as interrupts:
+        run = start_run(config)._replace(workdir=Path(workdir), pause=interrupts.check)
+        with locked(workdir):
+            changed = start_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
+            check_pictures(workdir, run.work.digests)
+            with (
+                Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints,
+                Unfinished(workdir, config.checkpoint_every_steps, run.pause) as unfinished,
+            ):
+                if changed:  # the epoch under way was begun with other settings
+                    unfinished.clear()
+                run_epochs(run, checkpoints, unfinished, weights)
     return report(config, workdir)
 
 
-def run_epoch(
-    run: Run, state: TrainState, stage: int, epoch: int
-) -> tuple[TrainState, dict[str, Any], dict[str, float]]:
-    """Features, labels, banks, steps, evaluation: the order is the method's.
+def run_epochs(
+    run: Run, checkpoints: Checkpoints, unfinished: Unfinished, weights: dict[tuple, Any]
+) -> None:
+    """All epochs that the newest checkpoint has not seen."""
+    config, epochs = run.config, schedule(run.config)
+    state, epochs_done = first_state(run, checkpoints, weights)
+    records = Records(run.workdir, epochs_done=epochs_done)
+    if not epochs_done and not records.has_rows:
+        if run.work.protocols:
+            say("scoring the untrained encoder")
+        records.write({"epochs_done": 0, "evaluation": evaluate(run, state.online)})
+    remaining = Remaining(config, epochs_done)
+    for stage, epoch in epochs[epochs_done:]:
+        if (stage, epoch) == (2, 0):
+            state = hand_over(state, run.tx)
+        state, row, seconds = run_epoch(run, state, stage, epoch, unfinished)
+        say(describe(row, seconds, remaining.after(stage, seconds)))
+        # The record goes first: on resume a line without its checkpoint is dropped,
+        # but a checkpoint without its line could not be completed.
+        records.write(row, seconds)
+        checkpoints.save(row["epochs_done"], state, {"stage": stage, "epoch": epoch})
+        unfinished.clear()
+    records.close()
 
-    Labels and banks describe the encoder as the epoch finds it, and the labels stay put
-    while it moves; evaluation sees the encoder as the epoch leaves it.
+
+def first_state(
+    run: Run, checkpoints: Checkpoints, weights: dict[tuple, Any]
+) -> tuple[TrainState, int]:
+    """The newest checkpoint's state, or a fresh one; and the epochs it has seen."""
+    restored = checkpoints.restore_newest(
+        lambda _: state_shapes(run.config), run.mesh, set_aside=True
+    )
+    if restored is None:
+        if not (weights or "synthetic" in run.config.data):
+            say(NO_WEIGHTS)
+        return fresh_state(run, weights), 0
+    say(f"resuming {run.workdir} after epoch {restored.id} of {len(schedule(run.config))}")
+    return restored.state, restored.id
+
+
+def run_epoch(
+    run: Run, state: TrainState, stage: int, epoch: int, unfinished: Unfinished
+) -> tuple[TrainState, dict[str, Any], dict[str, float]]:
+    """Labels and banks, steps, evaluation; evaluation sees the encoder as the epoch leaves it.
+
+    unfinished: where the epoch is saved on its way, and from where it goes on.
     Returns the state, the record, and the seconds of each part.
     """
     config = run.config
     what = f"stage {stage} epoch {epoch + 1}/{config[f'stage{stage}'].epochs}"
+    before = schedule(config).index((stage, epoch))
     watch = Stopwatch()
+    work = unfinished.restore(before, state, run.mesh)
+    if work is None:
+        work = begin_epoch(run, state, stage, epoch, what, watch)
+    else:
+        say(f"{what}: going on after step {len(work.history)}")
+        watch.lap("restored")
+
+    work = run_steps(
+        run, work, stage, epoch, what, lambda work: unfinished.after_step(before, work, what)
+    )
+    watch.lap("steps")
+    row = {
+        "epochs_done": before + 1,
+        "stage": stage,
+        "epoch": epoch,
+        "recipe": config.recipe,
+        "losses": mean_metrics(work.history),
+        "clusters": work.clusters,
+    }
+    # [ours] the last epoch is the result; the released program takes the best one on the test set.
+    is_last = before + 1 == len(schedule(config))
+    if is_last or (before + 1) % config.evaluation.every_epochs == 0:
+        # Stage 2 hands out its momentum encoder.
+        variables = work.state.online if stage == 1 else work.state.momentum
+        with unfinished.saved_if_interrupted(before, work, what):
+            row["evaluation"] = evaluate(run, variables)
+        watch.lap("evaluation")
+    return work.state, row, watch.seconds
+
+
+def begin_epoch(
+    run: Run, state: TrainState, stage: int, epoch: int, what: str, watch: "Stopwatch"
+) -> EpochWork:
+    """Features, labels, banks: the order is the method's.
+
+    Labels and banks describe the encoder as the epoch finds it, and the labels stay put
+    while it moves.
+    """
+    optimizer = run.config.optimizer
     rate = learning_rate_at(
         epoch,
-        start=config.optimizer.learning_rate,
-        decay_every_epochs=config.optimizer.decay_every_epochs,
-        factor=config.optimizer.decay_factor,
+        start=optimizer.learning_rate,
+        decay_every_epochs=optimizer.decay_every_epochs,
+        factor=optimizer.decay_factor,
     )
     # Placed anew, so that the first step of a stage finds what every later step finds.
     state = replicate(run.mesh, set_learning_rate(state, rate))
@@ -107,25 +179,7 @@ def run_epoch(
     watch.lap("labels")
     banks = make_banks(run, z, momentum_z, labels, stage, epoch)
     watch.lap("banks")
-    state, losses = run_steps(run, state, banks, labels, stage, epoch, what)
-    watch.lap("steps")
-
-    epochs_done = schedule(config).index((stage, epoch)) + 1
-    row = {
-        "epochs_done": epochs_done,
-        "stage": stage,
-        "epoch": epoch,
-        "recipe": config.recipe,
-        "losses": losses,
-        "clusters": clusters,
-    }
-    # [ours] the last epoch is the result; the released program takes the best one on the test set.
-    is_last = epochs_done == len(schedule(config))
-    if is_last or epochs_done % config.evaluation.every_epochs == 0:
-        # Stage 2 hands out its momentum encoder.
-        row["evaluation"] = evaluate(run, state.online if stage == 1 else state.momentum)
-        watch.lap("evaluation")
-    return state, row, watch.seconds
+    return EpochWork(state, banks, labels, clusters)
 
 
 class Stopwatch:

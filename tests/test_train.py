@@ -4,47 +4,20 @@ import json
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 
 from pclhd_jax import train, workload
 from pclhd_jax.batch import EpochLabels
 from pclhd_jax.clustering.epoch import label_jointly
-from pclhd_jax.epoch import make_banks, run_steps, train_features
+from pclhd_jax.epoch import make_banks, train_features
+from pclhd_jax.epoch_steps import EpochWork, run_steps
 from pclhd_jax.records import read_records
 from pclhd_jax.run import cluster_settings, fresh_state, schedule, start_run
 from pclhd_jax.saved_epoch import load_epoch
 from pclhd_jax.state import hand_over
+from pclhd_jax.unfinished import Unfinished
+from tests.finished_run import assert_same_end, assert_same_tree, checkpointed
 from tests.tiny import tiny_config
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    root = tmp_path_factory.mktemp("pictures") / "synthetic"
-    workload.draw_if_missing(tiny_config(root).data)
-    return root
-
-
-@pytest.fixture(scope="module")
-def finished(pictures, tmp_path_factory):
-    """(workdir, returned record) of an undisturbed run."""
-    workdir = tmp_path_factory.mktemp("runs") / "undisturbed"
-    return workdir, train.train_and_evaluate(tiny_config(pictures), workdir)
-
-
-def checkpointed(workdir, epochs_done):
-    """Every leaf of a checkpoint, read by plain Orbax."""
-    with ocp.CheckpointManager(
-        workdir / "checkpoints", item_names=("state", "progress")
-    ) as manager:
-        restored = manager.restore(
-            epochs_done, args=ocp.args.Composite(state=ocp.args.StandardRestore())
-        )
-    return jax.tree.map(np.asarray, restored.state)
-
-
-def assert_same_tree(one, other):
-    jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
 def differs(one, other):
@@ -100,9 +73,9 @@ def test_stage_2_starts_both_encoders_from_stage_1_and_moves_the_momentum_encode
     entering = {}
     real_run_epoch = train.run_epoch
 
-    def watched(run, state, stage, epoch):
+    def watched(run, state, stage, epoch, unfinished):
         entering[stage, epoch] = jax.tree.map(np.array, state)
-        return real_run_epoch(run, state, stage, epoch)
+        return real_run_epoch(run, state, stage, epoch, unfinished)
 
     monkeypatch.setattr(train, "run_epoch", watched)
     train.train_and_evaluate(tiny_config(pictures), tmp_path / "watched")
@@ -136,10 +109,7 @@ def test_a_run_stopped_after_any_epoch_and_started_again_ends_bit_identical(
     monkeypatch.setattr(train, "run_epoch", real_run_epoch)
     train.train_and_evaluate(tiny_config(pictures), workdir)
 
-    undisturbed, _ = finished
-    assert_same_tree(checkpointed(workdir, 3), checkpointed(undisturbed, 3))
-    metrics = [(path / "metrics.jsonl").read_bytes() for path in (workdir, undisturbed)]
-    assert metrics[0] == metrics[1]
+    assert_same_end(workdir, finished[0])
 
 
 def test_a_finished_run_started_again_returns_the_same_record(finished, pictures):
@@ -205,7 +175,7 @@ def labels_of(z, num_clusters, stage):
     return EpochLabels(visible_N, infrared_N, match_K, match_K, visible_N, infrared_N)
 
 
-def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures, monkeypatch):
+def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures, tmp_path, monkeypatch):
     config = tiny_config(pictures)
     config.stage1.epochs = 2
     run = start_run(config)
@@ -214,12 +184,12 @@ def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures, monke
         "pclhd_jax.epoch_clusters.label",
         lambda run, z, stage: labels_of(z, next(num_clusters), stage),
     )
-    state = fresh_state(run)
+    state, unfinished = fresh_state(run), Unfinished(tmp_path, every_steps=0)
     for stage in (1, 2):
         if stage == 2:
             state = hand_over(state, run.tx)
         for epoch in (0, 1):
-            state, _, _ = train.run_epoch(run, state, stage, epoch)
+            state, _, _ = train.run_epoch(run, state, stage, epoch, unfinished)
         assert run.train_steps[stage]._cache_size() == 1
 
 
@@ -238,7 +208,7 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
     without = with_joint._replace(joint_visible_N=None, joint_infrared_N=None)
     for epoch, labels in enumerate((with_joint, without)):
         banks = make_banks(run, z, z, labels, 2, epoch)
-        run_steps(run, state, banks, labels, 2, epoch, "test")
+        run_steps(run, EpochWork(state, banks, labels, {}), 2, epoch, "test")
     assert seen == [(False, False)] * 3 + [(True, True)] * 3
 
 

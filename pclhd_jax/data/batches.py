@@ -28,9 +28,13 @@ class Sampling(NamedTuple):
 
 
 def apart_batches(
-    pictures: TrainPictures, labels: EpochLabels, sampling: Sampling, rng: np.random.Generator
+    pictures: TrainPictures,
+    labels: EpochLabels,
+    sampling: Sampling,
+    rng: np.random.Generator,
+    first: int = 0,
 ) -> Iterator[Batch]:
-    """Each modality's own clusters, drawn independently."""
+    """Each modality's own clusters, drawn independently; from batch `first` of the epoch on."""
     common = dict(
         clusters_per_batch=sampling.clusters_per_batch,
         num_batches=sampling.batches_per_epoch,
@@ -42,7 +46,7 @@ def apart_batches(
     infrared_MB = sample_batches(
         labels.infrared_N, pictures.infrared_cameras_N, shots=sampling.infrared_shots, **common
     )
-    for visible_B, infrared_B in zip(visible_MB, infrared_MB, strict=True):
+    for visible_B, infrared_B in zip(visible_MB[first:], infrared_MB[first:], strict=True):
         labels_v, labels_r = labels.visible_N[visible_B], labels.infrared_N[infrared_B]
         batch = Batch(
             pictures.visible_NHWC[visible_B],
@@ -59,9 +63,13 @@ def apart_batches(
 
 
 def joint_batches(
-    pictures: TrainPictures, labels: EpochLabels, sampling: Sampling, rng: np.random.Generator
+    pictures: TrainPictures,
+    labels: EpochLabels,
+    sampling: Sampling,
+    rng: np.random.Generator,
+    first: int = 0,
 ) -> Iterator[Batch]:
-    """The same joint clusters from both modalities."""
+    """The same joint clusters from both modalities; from batch `first` of the epoch on."""
     clusters_MP = cluster_order(
         int(labels.joint_visible_N.max()) + 1,
         clusters_per_batch=sampling.clusters_per_batch,
@@ -82,7 +90,7 @@ def joint_batches(
         shots=sampling.infrared_shots,
         rng=rng,
     )
-    for visible_B, infrared_B in zip(visible_MB, infrared_MB, strict=True):
+    for visible_B, infrared_B in zip(visible_MB[first:], infrared_MB[first:], strict=True):
         yield Batch(
             pictures.visible_NHWC[visible_B],
             pictures.infrared_NHWC[infrared_B],

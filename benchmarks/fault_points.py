@@ -1,0 +1,68 @@
+"""Places of a run where a process can be made to die, by name."""
+
+import importlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Name -> what is wrapped: the process dies as its n-th call begins.
+POINTS = {
+    "features": "pclhd_jax.evaluation.features:shard_batch",
+    "neighbour search": "pclhd_jax.clustering.epoch:counted_on",
+    "clustering": "pclhd_jax.clustering.epoch:labels_from_neighbours",
+    "matching": "pclhd_jax.clustering.epoch:match_clusters",
+    "features kept": "pclhd_jax.saved_epoch:os.replace",
+    "banks": "pclhd_jax.train:make_banks",
+    "step": "pclhd_jax.epoch_steps:shard_batch",
+    "hand-over": "pclhd_jax.train:hand_over",
+    "evaluation": "pclhd_jax.epoch:score",
+    "record": "pclhd_jax.records:append_line",
+    "save": "pclhd_jax.checkpoint:Checkpoints.save",
+    "save, committed": "pclhd_jax.checkpoint:write_manifest",
+    "old saves removed": "pclhd_jax.unfinished:shutil.rmtree",
+}
+# Dies while Orbax writes: some files are there, the save is not.
+IN_THE_MIDDLE = "save, half-way"
+NAMES = (*POINTS, IN_THE_MIDDLE)
+
+
+def arm(name: str, count: int, workdir: str | Path) -> None:
+    """This process will SIGKILL itself at the `count`-th passing of a point, from 1."""
+    if name == IN_THE_MIDDLE:
+        wrap(POINTS["save"], count, lambda: kill_when_files_appear(Path(workdir)))
+    else:
+        wrap(POINTS[name], count, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def wrap(place: str, count: int, act: Callable[[], None]) -> None:
+    module_name, _, path = place.partition(":")
+    owner: Any = importlib.import_module(module_name)
+    *outer, last = path.split(".")
+    for name in outer:
+        owner = getattr(owner, name)
+    original, left = getattr(owner, last), [count]
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            act()
+        return original(*args, **kwargs)
+
+    setattr(owner, last, wrapped)
+
+
+def kill_when_files_appear(workdir: Path) -> None:
+    """Watches from a thread for a save that has files and is not committed."""
+
+    def watch() -> None:
+        while True:
+            for half in workdir.glob("*/*.orbax-checkpoint-tmp*"):
+                if any(path.is_file() for path in half.rglob("*")):
+                    os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(0.0005)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,111 @@
+"""Kills a tiny run again and again, and looks whether it ends where an undisturbed one ends.
+
+    python -m benchmarks.faults --kills 20
+
+Each round starts the same command, which dies by SIGKILL at a place drawn from a list (features,
+clustering, a step, the hand-over, evaluation, in the middle of a save, ...); when the run has got
+through in spite of it all, every leaf of its last checkpoint and every byte of metrics.jsonl are
+compared. Then every file of a finished checkpoint is damaged in four ways. Some minutes on a CPU.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.fault_points import NAMES, arm
+
+MOST_CALLS = 4  # a point is passed at most this often before the kill
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0, help="of the places drawn")
+    parser.add_argument("--no_corruption", action="store_true", help="leave out the second part")
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        return child(*options.child)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        undisturbed = start(root, root / "undisturbed")
+        if undisturbed:
+            sys.exit(f"the undisturbed run ended with {undisturbed}")
+        kill_rounds(root, options.kills, options.seed)
+        if not options.no_corruption:
+            print_corruption(root)
+
+
+def kill_rounds(root: Path, kills: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    places = [name for _ in range(-(-kills // len(NAMES))) for name in rng.permutation(NAMES)]
+    died, finished, started = Counter(), 0, time.monotonic()
+    print(f"{'run':>4} {'kill':>5}  place")
+    for number, name in enumerate(places[:kills], 1):
+        workdir = root / f"run-{finished + 1}"
+        count = int(rng.integers(1, MOST_CALLS + 1))
+        code = start(root, workdir, name, count)
+        if code not in (0, -9):
+            sys.exit(f"after a kill at {name!r} the run ended with exit code {code}")
+        died[name] += code != 0
+        outcome = f"killed at its passing no. {count}" if code else "not passed so often"
+        print(f"{finished + 1:>4} {number:>5}  {name}: {outcome}", flush=True)
+        if code == 0:
+            finished += report_end(root, workdir)
+    workdir = root / f"run-{finished + 1}"
+    if code := start(root, workdir):
+        sys.exit(f"left alone, the run ended with exit code {code}")
+    finished += report_end(root, workdir)
+    print(
+        f"{sum(died.values())} kills at {len(+died)} of {len(NAMES)} places, {finished} runs that "
+        f"got through, all bit-identical; {time.monotonic() - started:.0f} s"
+    )
+
+
+def start(root: Path, workdir: Path, name: str = "", count: int = 0) -> int:
+    """The exit code of the tiny run in a process of its own; -9 if it was killed."""
+    arguments = [str(root / "pictures"), str(workdir), name, str(count)]
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": str(root / "compiled"),
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles fast
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.faults", "--child", *arguments],
+        env=environment,
+        stdout=(root / "output.txt").open("a"),
+        check=False,
+    ).returncode
+
+
+def child(pictures: str, workdir: str, name: str, count: str) -> None:
+    from pclhd_jax.train import train_and_evaluate
+    from tests.tiny import tiny_config
+
+    config = tiny_config(pictures)
+    config.checkpoint_every_steps = 1
+    if name:
+        arm(name, int(count), workdir)
+    train_and_evaluate(config, workdir)
+
+
+def report_end(root: Path, workdir: Path) -> int:
+    """Stops with an error where two runs differ; 1, for one run more that got through."""
+    from tests.finished_run import assert_same_end
+
+    assert_same_end(workdir, root / "undisturbed")
+    print(f"{'':>10}  got through: checkpoint and metrics.jsonl bit-identical", flush=True)
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""A run stopped or killed within an epoch ends where an undisturbed one ends."""
+
+import signal
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from pclhd_jax import epoch_steps, train
+from pclhd_jax.interrupts import Interrupted, Interrupts
+from pclhd_jax.unfinished import Unfinished
+from tests.finished_run import assert_same_end
+from tests.tiny import tiny_config
+
+
+class Killed(Exception):
+    """Stands for a SIGKILL: nothing in the program catches it."""
+
+
+def saves(workdir):
+    return sorted(path.name for path in Path(workdir).glob("unfinished/[0-9]*"))
+
+
+def stop_after(monkeypatch, pauses):
+    """The run is asked to stop at its next pause after so many."""
+    left = [pauses]
+
+    def check(self):
+        left[0] -= 1
+        if left[0] < 0:
+            raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(Interrupts, "check", check)
+
+
+def test_a_run_asked_to_stop_again_and_again_ends_bit_identical(
+    finished, pictures, tmp_path, monkeypatch
+):
+    """It is asked at batches of features, at steps, and at batches of the evaluation."""
+    workdir, places = tmp_path / "stopped", []
+    # Epochs of stage 2 pause at 18 batches of features, 3 steps and 3 batches of the evaluation.
+    for pauses in (4, 13, 1, 19, 1, 20):
+        stop_after(monkeypatch, pauses)
+        with pytest.raises(Interrupted):
+            train.train_and_evaluate(tiny_config(pictures), workdir)
+        places += saves(workdir) or ["none"]
+    monkeypatch.undo()
+    train.train_and_evaluate(tiny_config(pictures), workdir)
+    assert_same_end(workdir, finished[0])
+    assert saves(workdir) == []
+    # Before, among and after the steps of an epoch, in both stages.
+    assert {"none", "1", "3"} <= set(places) and any(int(p) > 1_000_000 for p in places[1:])
+
+
+@pytest.mark.parametrize("every_steps, lost", [(1, 0), (2, 1)])
+def test_a_kill_loses_no_more_steps_than_checkpoint_every_steps(
+    finished, pictures, tmp_path, monkeypatch, every_steps, lost
+):
+    config = tiny_config(pictures)
+    config.checkpoint_every_steps = every_steps
+    workdir = tmp_path / "killed"
+    steps_run = []
+    real_batches = epoch_steps.epoch_batches
+
+    def batches(run, labels, stage, epoch, first):
+        for i, batch in enumerate(real_batches(run, labels, stage, epoch, first), first):
+            if kill_at and (stage, epoch, i) == kill_at[0]:
+                kill_at.pop(0)
+                raise Killed
+            steps_run.append((stage, epoch, i))
+            yield batch
+
+    monkeypatch.setattr(epoch_steps, "epoch_batches", batches)
+    kill_at = [(1, 0, 2), (2, 1, 1), (2, 1, 2)]
+    for _ in range(3):
+        with pytest.raises(Killed):
+            train.train_and_evaluate(config, workdir)
+    assert not kill_at
+    train.train_and_evaluate(config, workdir)
+    assert_same_end(workdir, finished[0])
+    assert len(steps_run) - len(set(steps_run)) <= 3 * lost
+
+
+def test_a_damaged_save_within_an_epoch_costs_its_steps_and_changes_nothing(
+    finished, pictures, tmp_path, monkeypatch, capsys
+):
+    workdir = tmp_path / "damaged"
+    stop_after(monkeypatch, 13)
+    with pytest.raises(Interrupted):
+        train.train_and_evaluate(tiny_config(pictures), workdir)
+    monkeypatch.undo()
+    (saved,) = saves(workdir)
+    largest = max(
+        (path for path in (workdir / "unfinished" / saved).rglob("*") if path.is_file()),
+        key=lambda path: path.stat().st_size,
+    )
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.write_bytes(data)
+    train.train_and_evaluate(tiny_config(pictures), workdir)
+    output = capsys.readouterr().out
+    assert "the epoch starts anew" in output and largest.name in output
+    assert_same_end(workdir, finished[0])
+
+
+def test_a_step_that_is_not_finite_is_not_saved(pictures, tmp_path):
+    config = tiny_config(pictures)
+    config.optimizer.learning_rate = 1e30
+    config.checkpoint_every_steps = 1
+    with pytest.raises(FloatingPointError) as error:
+        train.train_and_evaluate(config, tmp_path / "diverged")
+    bad_step = int(str(error.value).split("step ")[1].split(":")[0])
+    # Ids count the steps done: the newest save has seen none that was not finite.
+    assert saves(tmp_path / "diverged") == ([str(bad_step)] if bad_step else [])
+
+
+def test_changed_settings_are_refused_by_an_epoch_under_way_and_accepted_when_told(
+    finished, pictures, tmp_path, monkeypatch
+):
+    workdir = tmp_path / "changed"
+    stop_after(monkeypatch, 13)
+    with pytest.raises(Interrupted):
+        train.train_and_evaluate(tiny_config(pictures), workdir)
+    monkeypatch.undo()
+    config = tiny_config(pictures)
+    config.stage1.epochs, config.stage2.epochs = 1, 0
+    config.cluster.eps = 0.65
+    with pytest.raises(ValueError, match=r"config\.cluster\.eps: there 0\.7, here 0\.65"):
+        train.train_and_evaluate(config, workdir)
+    last = train.train_and_evaluate(config, workdir, accept_changes=True)
+    assert last["epochs_done"] == 1
+    changes = (workdir / "changes.jsonl").read_text()
+    assert "config.cluster.eps: there 0.7, here 0.65" in changes
+    # Its labels were made with the new eps: as in a run that had it from the start.
+    train.train_and_evaluate(config, tmp_path / "fresh")
+    one, other = ((path / "metrics.jsonl").read_bytes() for path in (workdir, tmp_path / "fresh"))
+    assert one == other
+
+
+def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finished, pictures):
+    run = train.start_run(tiny_config(pictures))
+    state = train.fresh_state(run)
+    what, watch = "test", train.Stopwatch()
+    work = train.begin_epoch(run, state, 1, 0, what, watch)
+    like = jax.eval_shape(lambda: state)
+    work = work._replace(history=({"loss_a": np.float32(1 / 3)},))
+    with Unfinished(tmp_path, every_steps=1) as unfinished:
+        unfinished.save(0, work, what)
+    with Unfinished(tmp_path, every_steps=1) as unfinished:
+        back = unfinished.restore(0, like, run.mesh)
+        assert back.history == work.history and back.clusters == work.clusters
+        jax.tree.map(np.testing.assert_array_equal, back[:3], work[:3])
+        assert jax.tree.map(lambda x: x.dtype, back[:3]) == jax.tree.map(
+            lambda x: x.dtype, work[:3]
+        )
+        # Of another epoch than the one asked for: not used, and gone.
+        assert unfinished.restore(1, like, run.mesh) is None
+    assert saves(tmp_path) == []
