@@ -11,6 +11,11 @@ FREE = tuple(
 )
 
 
+def has_checkpoint(workdir: str | Path) -> bool:
+    """A finished one: the rest of a killed save has a longer name."""
+    return any(path.name.isdecimal() for path in Path(workdir).glob("checkpoints/*"))
+
+
 def check_pictures(workdir: str | Path, digests: dict[str, str]) -> None:
     """Keep the digests of the picture lists, or compare them with those that were kept.
 
@@ -20,7 +25,7 @@ def check_pictures(workdir: str | Path, digests: dict[str, str]) -> None:
     path = Path(workdir) / "pictures.json"
     kept = json.loads(path.read_text()) if path.exists() else digests
     changed = sorted(s for s in kept.keys() | digests.keys() if kept.get(s) != digests.get(s))
-    if changed and any(Path(workdir).glob("checkpoints/[0-9]*")):
+    if changed and has_checkpoint(workdir):
         raise ValueError(
             f"{workdir} was trained on other lists of pictures ({', '.join(changed)} differ); "
             "bring the pictures back, or name another --workdir"
@@ -37,7 +42,7 @@ def check_workdir(workdir: str | Path, config: dict[str, Any]) -> list[str]:
     path = Path(workdir) / "config.json"
     lines = config_difference(json.loads(path.read_text()), config) if path.exists() else []
     lines = [line for line in lines if not line.startswith(FREE)]
-    if lines and any(Path(workdir).glob("checkpoints/[0-9]*")):
+    if lines and has_checkpoint(workdir):
         raise ValueError(
             f"{workdir} belongs to a run with other settings:\n  "
             + "\n  ".join(lines)

@@ -37,6 +37,8 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
         that belongs to other settings.
       FileNotFoundError: a file or folder that the settings name.
       FloatingPointError: a loss that is not finite.
+      DamagedCheckpoint: a ValueError; no checkpoint holds what was saved.
+      OSError: the disk is full, or refuses; what was saved before is intact.
     """
     # What cannot work is found before it costs minutes, and leaves no workdir behind.
     check_workdir(workdir, config.to_dict())
@@ -50,8 +52,11 @@ def train_and_evaluate(config: Any, workdir: str | Path) -> dict[str, Any]:
     epochs = schedule(config)
     with Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints:
         if epochs_done:
+            restored = checkpoints.restore_newest(
+                lambda _: state_shapes(config), run.mesh, set_aside=True
+            )
+            epochs_done, state = restored.id, restored.state
             say(f"resuming {workdir} after epoch {epochs_done} of {len(epochs)}")
-            state, _ = checkpoints.restore(epochs_done, state_shapes(config), run.mesh)
         else:
             state = fresh_state(run, weights)
         records = Records(workdir, epochs_done=epochs_done)

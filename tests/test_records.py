@@ -32,6 +32,7 @@ def test_other_settings_are_refused_and_every_difference_is_named(tmp_path):
 def test_a_workdir_without_a_checkpoint_takes_new_settings(tmp_path):
     start_workdir(tmp_path, {"seed": 0})
     (tmp_path / "metrics.jsonl").write_text('{"epochs_done": 0}\n')
+    (tmp_path / "checkpoints" / "1.orbax-checkpoint-tmp").mkdir(parents=True)  # of a killed save
     start_workdir(tmp_path, {"seed": 1})
     assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
     assert read_records(tmp_path) == []
