@@ -19,22 +19,25 @@ class Encoder(NamedTuple):
 
 
 def load_encoder(workdir: str | Path) -> Encoder:
-    """The encoder of a run's newest checkpoint: the momentum encoder in stage 2.
+    """The encoder of a run's newest sound checkpoint: the momentum encoder in stage 2.
 
-    Writes nothing.
+    Says so if a newer one is damaged. Writes nothing.
 
     Raises:
       FileNotFoundError: a workdir without a checkpoint or without config.json.
+      DamagedCheckpoint: a ValueError; all its checkpoints are damaged.
     """
-    epochs_done = latest_epoch(workdir)
+    latest = latest_epoch(workdir)
     path = Path(workdir) / "config.json"
-    if epochs_done is None or not path.exists():
+    if latest is None or not path.exists():
         raise FileNotFoundError(
-            f"no {'checkpoint' if epochs_done is None else 'config.json'} in {workdir}; "
+            f"no {'checkpoint' if latest is None else 'config.json'} in {workdir}; "
             "name the workdir of a run that has finished an epoch"
         )
     config = ConfigDict(json.loads(path.read_text()))
     with Checkpoints(workdir) as checkpoints:
-        state, progress = checkpoints.restore(epochs_done, state_shapes(config), make_mesh())
+        epochs_done, state, progress = checkpoints.restore_newest(
+            lambda _: state_shapes(config), make_mesh()
+        )
     variables = state.online if progress["stage"] == 1 else state.momentum
     return Encoder(variables, config, epochs_done, progress["stage"])

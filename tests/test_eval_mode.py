@@ -1,6 +1,7 @@
 """Evaluation without training: from a file, from a workdir; nothing is written."""
 
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -90,6 +91,18 @@ def test_a_workdir_gives_the_online_encoder_in_stage_1_and_the_momentum_encoder_
     assert f"after 7 epochs (stage {stage}), recipe paper" in capsys.readouterr().out
     assert scores == evaluate_only(with_agw(config, files[seed]), workdir)
     assert_same_tree(jax.tree.map(np.asarray, load_encoder(workdir).variables), variables_of(seed))
+
+
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_taken(config, tmp_path, capsys):
+    workdir = workdir_of(tmp_path / "run", config, stage=1)
+    shutil.copytree(workdir / "checkpoints/7", workdir / "checkpoints/8")
+    (workdir / "checkpoints/8/progress/metadata").write_text("")
+    before = snapshot(workdir)
+    encoder = load_encoder(workdir)
+    assert (encoder.epochs_done, snapshot(workdir)) == (7, before)
+    assert_same_tree(jax.tree.map(np.asarray, encoder.variables), variables_of(1))
+    out = capsys.readouterr().out
+    assert "progress/metadata has 0 bytes" in out and "checkpoint 7 is used instead\n" in out
 
 
 def test_two_encoders_do_not_score_alike(config, files, tmp_path):

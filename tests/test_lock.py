@@ -8,7 +8,13 @@ import pytest
 
 from pclhd_jax.lock import check_unlocked, locked
 
-HOLD = "import sys, time; from pclhd_jax.lock import locked\nwith locked(sys.argv[1]):\n    print('held', flush=True); time.sleep(60)"
+HOLD = """
+import sys, time
+from pclhd_jax.lock import locked
+with locked(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.fixture

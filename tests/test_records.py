@@ -34,6 +34,7 @@ def test_a_workdir_without_a_checkpoint_takes_new_settings(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"epochs_done": 0}\n')
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "epoch-0001.npz").write_text("of the settings before")
+    (tmp_path / "checkpoints" / "1.orbax-checkpoint-tmp").mkdir(parents=True)  # of a killed save
     start_workdir(tmp_path, {"seed": 1})
     assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
     assert read_records(tmp_path) == []

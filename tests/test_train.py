@@ -1,6 +1,7 @@
 """The whole run on a tiny synthetic set."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -243,3 +244,38 @@ def test_pictures_drawn_from_other_settings_are_refused(pictures, tmp_path):
 
 def test_the_schedule_runs_stage_1_then_stage_2(pictures):
     assert schedule(tiny_config(pictures)) == [(1, 0), (2, 0), (2, 1)]
+
+
+def test_a_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before(
+    finished, pictures, tmp_path, capsys
+):
+    undisturbed, last = finished
+    workdir = tmp_path / "damaged"
+    shutil.copytree(undisturbed, workdir)
+    files = [path for path in (workdir / "checkpoints/3/state").rglob("d/*") if path.is_file()]
+    lost = max(files, key=lambda path: path.stat().st_size)
+    lost.write_bytes(lost.read_bytes()[:-1])
+    assert train.train_and_evaluate(tiny_config(pictures), workdir) == last
+    out = capsys.readouterr().out
+    assert f"warning: checkpoint 3 in {workdir / 'checkpoints'} is damaged: " in out
+    assert f"{lost.name} has " in out and f"resuming {workdir} after epoch 2 of 3" in out
+    assert_same_end(workdir, undisturbed)
+    assert (workdir / "damaged" / "checkpoints-3" / "state").is_dir()
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_stops_and_keeps_its_records(
+    finished, pictures, tmp_path
+):
+    workdir = tmp_path / "damaged"
+    shutil.copytree(finished[0], workdir)
+    for path in workdir.glob("checkpoints/*/progress/metadata"):
+        path.write_text("")
+
+    def contents():
+        paths = (path for path in workdir.rglob("*") if path.is_file())
+        return {path: path.read_bytes() for path in paths if path.name != "run.lock"}
+
+    before = contents()
+    with pytest.raises(ValueError, match=r"checkpoint 3 .*\n.*2 .*\n.*1 .*\nrestore the folder"):
+        train.train_and_evaluate(tiny_config(pictures), workdir)
+    assert contents() == before

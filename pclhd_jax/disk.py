@@ -1,0 +1,44 @@
+"""When the disk refuses: what to say, and how to clear up."""
+
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+
+def disk_error(error: Exception) -> str:
+    """What the system said, if it was the system that refused; empty for any other error."""
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror or error}{where}"
+    code = re.search(r"os_error_code='(\d+)'", str(error))  # TensorStore raises ValueError
+    return os.strerror(int(code[1])) if code else ""
+
+
+def refused(what: str, folder: Path, size: int, reason: str) -> str:
+    """The error's text. size: bytes that were to be written."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    return (
+        f"{what} in {folder} failed: {reason}; it takes about {size / 1e6:,.1f} MB, "
+        f"{free / 1e6:,.1f} MB are free; make room there, or give the right to write, and start "
+        "the same command again"
+    )
+
+
+def remove_at_last(folder: Path, seconds: float = 2.0) -> None:
+    """Remove a folder that others may still be writing to; what cannot be removed stays."""
+    end = time.monotonic() + seconds
+    while folder.exists() and time.monotonic() < end:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.05)
+
+
+def free_name(path: Path) -> Path:
+    """`path`, or the first of `path-2`, `path-3`, ... that nothing has."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free
