@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.corruption import print_matrix
 from benchmarks.fault_points import NAMES, arm
 
 MOST_CALLS = 4  # a point is passed at most this often before the kill
@@ -41,8 +42,8 @@ def main() -> None:
         if undisturbed:
             sys.exit(f"the undisturbed run ended with {undisturbed}")
         kill_rounds(root, options.kills, options.seed)
-        if not options.no_corruption:
-            print_corruption(root)
+    if not options.no_corruption and not print_matrix():
+        sys.exit("damage went unnoticed, or came as a raw error")
 
 
 def kill_rounds(root: Path, kills: int, seed: int) -> None:
