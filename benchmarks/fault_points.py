@@ -12,10 +12,10 @@ from typing import Any
 # Name -> what is wrapped: the process dies as its n-th call begins.
 POINTS = {
     "features": "pclhd_jax.evaluation.features:shard_batch",
-    "neighbour search": "pclhd_jax.clustering.epoch:counted_on",
+    "neighbour search": "pclhd_jax.clustering.neighbours:_search",
     "clustering": "pclhd_jax.clustering.epoch:labels_from_neighbours",
     "matching": "pclhd_jax.clustering.epoch:match_clusters",
-    "features kept": "pclhd_jax.saved_epoch:os.replace",
+    "a file renamed": "pclhd_jax.saved_epoch:os.replace",
     "banks": "pclhd_jax.train:make_banks",
     "step": "pclhd_jax.epoch_steps:shard_batch",
     "hand-over": "pclhd_jax.train:hand_over",

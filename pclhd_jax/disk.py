@@ -1,10 +1,23 @@
 """When the disk refuses: what to say, and how to clear up."""
 
+import errno
 import os
 import re
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+REFUSALS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+)
 
 
 def disk_error(error: Exception) -> str:
@@ -25,6 +38,20 @@ def refused(what: str, folder: Path, size: int, reason: str) -> str:
         f"{free / 1e6:,.1f} MB are free; make room there, or give the right to write, and start "
         "the same command again"
     )
+
+
+@contextmanager
+def disk_explained(workdir: Path) -> Iterator[None]:
+    """Gives the system's bare errors of writing in `workdir` the words that a person needs."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        raise OSError(
+            f"{workdir} cannot be written: {disk_error(error)}; what was saved before is intact. "
+            "Make room there, or give the right to write, and start the same command again"
+        ) from error
 
 
 def remove_at_last(folder: Path, seconds: float = 2.0) -> None:

@@ -40,9 +40,13 @@ def save_epoch(workdir: str | Path, saved: SavedEpoch, *, keep: int) -> None:
     arrays |= {f"labels_{name}": array for name, array in labels.items() if array is not None}
     path = folder / f"epoch-{saved.epochs_done:04d}.npz"
     beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
-        np.savez(file, **arrays)
-    os.replace(beside, path)
+    try:
+        with beside.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)  # on a full disk half a file only takes room
+        raise
 
     paths = saved_epochs(workdir)
     newest = sorted(number for number in paths if number <= saved.epochs_done)[-keep:]

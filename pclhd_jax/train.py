@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pclhd_jax.checkpoint import Checkpoints, latest_epoch
+from pclhd_jax.disk import disk_explained
 from pclhd_jax.epoch import evaluate, make_banks, train_features
 from pclhd_jax.epoch_clusters import (
     cluster_notes,
@@ -53,7 +54,7 @@ def train_and_evaluate(
     weights = {} if latest_epoch(workdir) else starting_weights(config)
     with Interrupts() as interrupts:
         run = start_run(config)._replace(workdir=Path(workdir), pause=interrupts.check)
-        with locked(workdir):
+        with disk_explained(workdir), locked(workdir):
             changed = start_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
             check_pictures(workdir, run.work.digests)
             with (

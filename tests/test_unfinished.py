@@ -1,5 +1,7 @@
 """A run stopped or killed within an epoch ends where an undisturbed one ends."""
 
+import errno
+import os
 import signal
 from pathlib import Path
 
@@ -8,7 +10,9 @@ import numpy as np
 import pytest
 
 from pclhd_jax import epoch_steps, train
+from pclhd_jax.disk import disk_explained
 from pclhd_jax.interrupts import Interrupted, Interrupts
+from pclhd_jax.lock import locked
 from pclhd_jax.unfinished import Unfinished
 from tests.finished_run import assert_same_end
 from tests.tiny import tiny_config
@@ -157,3 +161,34 @@ def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finish
         # Of another epoch than the one asked for: not used, and gone.
         assert unfinished.restore(1, like, run.mesh) is None
     assert saves(tmp_path) == []
+
+
+def test_a_full_disk_stops_the_run_with_what_was_saved_intact(
+    finished, pictures, tmp_path, monkeypatch
+):
+    """Full while the epoch's features are kept: the first large file of an epoch."""
+    workdir, real_savez, calls = tmp_path / "full", np.savez, []
+
+    def savez(file, **arrays):
+        calls.append(file)
+        if len(calls) == 2:
+            file.write(b"half of it")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real_savez(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.raises(OSError, match=r"full cannot be written: No space.*what was saved before"):
+        train.train_and_evaluate(tiny_config(pictures), workdir)
+    assert [path.name for path in (workdir / "features").iterdir()] == ["epoch-0001.npz"]
+    train.train_and_evaluate(tiny_config(pictures), workdir)
+    assert_same_end(workdir, finished[0])
+
+
+def test_a_workdir_that_cannot_be_written_is_named(pictures, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / "x"))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OSError, match=r"x cannot be written: Read-only file system.*same command"):
+        with disk_explained(tmp_path / "x"), locked(tmp_path / "x"):
+            pass
