@@ -189,6 +189,10 @@ def test_a_workdir_that_cannot_be_written_is_named(pictures, tmp_path, monkeypat
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / "x"))
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(OSError, match=r"x cannot be written: Read-only file system.*same command"):
-        with disk_explained(tmp_path / "x"), locked(tmp_path / "x"):
-            pass
+    message = r"x cannot be written: Read-only file system.*same command"
+    with (
+        pytest.raises(OSError, match=message),
+        disk_explained(tmp_path / "x"),
+        locked(tmp_path / "x"),
+    ):
+        pass
