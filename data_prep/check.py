@@ -17,7 +17,7 @@ from typing import NamedTuple
 from data_prep.counts import Row, count_rows, people_without_pictures, table, wrong_conversion
 from data_prep.health import Health, examine_all
 from data_prep.sources import Source, read_source
-from pclhd_jax.data.lists import read_lines
+from pclhd_jax.data.lists import parse_labelled, read_lines
 from pclhd_jax.data.prepared import is_prepared
 from pclhd_jax.data.source import LAYOUTS
 from pclhd_jax.progress import Progress, say
@@ -99,13 +99,16 @@ def _problems(
 
 
 def missing_listed(layout: str, root: str | os.PathLike) -> list[str]:
-    """Pictures that RegDB's and LLCM's lists name but that are not on disk, sorted."""
+    """Pictures that RegDB's and LLCM's lists name but that are not on disk, sorted.
+
+    Raises ValueError for a malformed line.
+    """
     lists = {"regdb": "idx/*_*_*.txt", "llcm": "idx/train_*.txt"}
     missing: set[str] = set()
     for file in sorted(Path(root).glob(lists[layout])) if layout in lists else ():
-        for _, text in read_lines(root, f"idx/{file.name}", layout, "idx/"):
-            path = text.replace("\t", " ").rpartition(" ")[0].strip()
-            if not (Path(root) / path).is_file():
+        for number, text in read_lines(root, f"idx/{file.name}", layout, "idx/"):
+            path, _ = parse_labelled(file, number, text)
+            if not os.path.isfile(os.path.join(root, path)):
                 missing.add(path)
     return sorted(missing)
 
@@ -174,7 +177,7 @@ def explain(error: Exception, layout: str, source: str | os.PathLike) -> str:
         missing = missing_listed(layout, source)
     except (OSError, ValueError):  # the lists themselves are what is wrong, and the error says so
         missing = []
-    lines += [f"missing: {path}" for path in missing[:SHOWN]]
+    lines += [f"missing: {path[:200]}" for path in missing[:SHOWN]]
     if len(missing) > SHOWN:
         lines.append(f"missing: {len(missing) - SHOWN:,} more")
     return "\n".join(lines)

@@ -9,6 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from pclhd_jax.data.picture_files import (
+    check_truncation_is_an_error,
+    open_picture,
+    read_picture_file,
+)
+
 CAMERAS = (1, 2, 4, 5, 3, 6)  # visible, then infrared
 
 
@@ -17,7 +23,9 @@ def contact_sheet(root: Path, num_ids: int, height: int = 128, width: int = 64) 
 
     Raises:
       FileNotFoundError: `root` holds no picture in SYSU-MM01's layout.
+      ValueError: a picture that cannot be read, or is none that we take.
     """
+    check_truncation_is_an_error()
     names = sorted({path.name for path in root.glob("cam[1-6]/*")})[:num_ids]
     if not names:
         raise FileNotFoundError(f"no cam1/0001/ to cam6/ folders in {root}; name the set's folder")
@@ -26,9 +34,17 @@ def contact_sheet(root: Path, num_ids: int, height: int = 128, width: int = 64) 
         for column, camera in enumerate(CAMERAS):
             pictures = sorted((root / f"cam{camera}" / name).glob("*.jpg"))
             if pictures:
-                with Image.open(pictures[0]) as picture:
-                    sheet.paste(picture.resize((width, height)), (column * width, row * height))
+                small = _shrink(pictures[0], (width, height))
+                sheet.paste(small, (column * width, row * height))
     return sheet
+
+
+def _shrink(path: Path, size: tuple[int, int]) -> Image.Image:
+    try:
+        with open_picture(read_picture_file(path)) as picture:
+            return picture.convert("RGB").resize(size)
+    except Exception as error:  # Decoders raise many types: OSError, SyntaxError, zlib.error, ...
+        raise ValueError(f"cannot show {path} ({error}); copy it again, or remove it") from error
 
 
 def main() -> None:
@@ -39,7 +55,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         contact_sheet(arguments.root, arguments.ids).save(arguments.out)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
     print(f"wrote {arguments.out}")
 

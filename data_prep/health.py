@@ -3,13 +3,19 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-FORMATS = ("JPEG", "PNG", "BMP")
+from pclhd_jax.data.picture_files import (
+    FORMATS,
+    RefusedPictureError,
+    check_truncation_is_an_error,
+    open_picture,
+    read_picture_file,
+)
+
 PICTURES_PER_TASK = 32  # one by one, small pictures would wait for the threads' queue
 UPRIGHT = (1, None)
 
@@ -25,16 +31,16 @@ class Health(NamedTuple):
 def examine(path: Path) -> Health:
     """Decodes one picture to its last pixel; never raises for a bad one."""
     try:
-        data = path.read_bytes()
+        data = read_picture_file(path)
         if not data:
             return Health("zero bytes")
-        with Image.open(BytesIO(data), formats=FORMATS) as image:
-            problem = _refusal(image)
-            if not problem:
-                image.load()
-            return Health(problem, image.mode, _is_rotated(image))
+        with open_picture(data) as image:
+            image.load()
+            return Health("", image.mode, _is_rotated(image))
+    except RefusedPictureError as error:
+        return Health(str(error))
     except UnidentifiedImageError:
-        return Health("not a JPEG, PNG or BMP picture")
+        return Health(f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture")
     except Exception as error:  # Decoders raise many types: OSError, SyntaxError, zlib.error, ...
         return Health(f"{type(error).__name__}: {error}")
 
@@ -44,16 +50,6 @@ def _is_rotated(image: Image.Image) -> bool:
         return image.getexif().get(ExifTags.Base.Orientation) not in UPRIGHT
     except Exception:  # a broken EXIF block: Pillow raises many types, and the loader never looks
         return False
-
-
-def _refusal(image: Image.Image) -> str:
-    """What the loader refuses although Pillow can open it."""
-    pixels, limit = image.width * image.height, Image.MAX_IMAGE_PIXELS
-    if limit is not None and pixels > limit:
-        return f"{pixels:,} pixels, the limit is {limit:,}"
-    if image.mode == "F" or image.mode.startswith("I"):
-        return f"mode {image.mode}, deeper than 8 bits per channel"
-    return ""
 
 
 def examine_all(
@@ -66,7 +62,9 @@ def examine_all(
     """The health of each picture, in order, by threads (Pillow works without the interpreter lock).
 
     report(done, total) is called now and then, with done = total at the end.
+    Raises ValueError when Pillow would pass over truncated pictures.
     """
+    check_truncation_is_an_error()
 
     def examine_some(start: int) -> list[Health]:
         return [examine(Path(root) / path) for path in paths[start : start + PICTURES_PER_TASK]]

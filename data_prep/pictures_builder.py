@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
 from data_prep.sources import Source, read_source, record_of
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.data.prepared import FORMAT
+from pclhd_jax.data.picture_files import open_picture, read_picture_file
+from pclhd_jax.data.prepared_index import FORMAT
+from pclhd_jax.data.record_files import picture_features
 
 PICTURES_PER_SHARD = 4096  # SYSU-MM01: about 400 MB
 
@@ -53,14 +53,7 @@ class PicturesBuilder(tfds.core.ShardBasedBuilder):
             description=self.DESCRIPTION,
             homepage=self.HOMEPAGE,
             citation=self.CITATION,
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3)),
-                    "path": tfds.features.Text(),
-                    "identity": np.int32,
-                    "camera": np.int32,
-                }
-            ),
+            features=picture_features(),
             disable_shuffling=True,
             metadata=tfds.core.MetadataDict(),
         )
@@ -83,7 +76,7 @@ class PicturesBuilder(tfds.core.ShardBasedBuilder):
             yield (
                 index,
                 {
-                    "image": io.BytesIO(storable((root / path).read_bytes())),
+                    "image": io.BytesIO(_stored(root / path)),
                     "path": path,
                     "identity": pictures.identities_N[index],
                     "camera": pictures.cameras_N[index],
@@ -93,12 +86,22 @@ class PicturesBuilder(tfds.core.ShardBasedBuilder):
                 self.written(1)
 
 
+def _stored(path: Path) -> bytes:
+    try:
+        return storable(read_picture_file(path))
+    except Exception as error:  # Decoders raise many types: OSError, SyntaxError, zlib.error, ...
+        raise ValueError(
+            f"picture {path} cannot be read any more ({error}); wait until nothing writes there, "
+            "and prepare again"
+        ) from error
+
+
 def storable(data: bytes) -> bytes:
     """A picture file as it is stored: JPEG and PNG as they are, BMP as PNG with the same pixels."""
     if not data.startswith(b"BM"):
         return data
     png = io.BytesIO()
-    with Image.open(io.BytesIO(data), formats=("BMP",)) as image:
+    with open_picture(data) as image:
         image.save(png, "PNG")
     return png.getvalue()
 

@@ -8,17 +8,19 @@ source, so a second run finds it, and another source never replaces it.
 
 import argparse
 import contextlib
-import json
 import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from data_prep.check import Findings, add_source_options, diagnose, explain
 from data_prep.sources import Source, fingerprint, read_source, without
-from pclhd_jax.data.prepared import INDEX, is_prepared
+from data_prep.unchanged import check_unchanged
+from pclhd_jax.data.prepared_index import is_prepared, read_index
+from pclhd_jax.data.stamps import file_stamp
 from pclhd_jax.progress import Progress, clock, say
 
 Report = Callable[[int, int, str], None]
@@ -51,7 +53,8 @@ def prepare(
 
     Raises:
       FileNotFoundError: as the readers.
-      ValueError: as the readers; the doctor found problems; `source` is prepared in another layout.
+      ValueError: as the readers; the doctor found problems; `source` is prepared in another layout;
+        a picture was replaced by another of its size since the set was prepared.
       OSError: the disk is full or not writable.
     """
     if is_prepared(source):
@@ -61,6 +64,7 @@ def prepare(
     data_dir = Path(data_dir)
     target = data_dir / _builder_name(layout) / digest / "1.0.0"
     if is_prepared(target):
+        check_unchanged(target, source, listed)
         return _reuse(target, allow_partial)
     if target.exists():
         raise ValueError(
@@ -87,9 +91,10 @@ def _make(
     allow_partial: bool,
     report: Report,
 ) -> None:
-    pictures = sum(len(pictures.paths) for pictures in listed.records.values())
+    paths = [path for pictures in listed.records.values() for path in pictures.paths]
+    stamp = file_stamp(root, paths)  # before any of them is read
     findings = diagnose(
-        layout, root, listed, report=lambda done, _: report(done, 2 * pictures, ", checking")
+        layout, root, listed, report=lambda done, _: report(done, 2 * len(paths), ", checking")
     )
     say(findings.text(brief=True, allowed=allow_partial))
     if not allow_partial:
@@ -97,7 +102,13 @@ def _make(
     partial_dir = data_dir / f".partial-{target.parent.name}"
     shutil.rmtree(partial_dir, ignore_errors=True)  # a killed process left it, and no lock told
     try:
-        made = _write(layout, root, listed, findings, partial_dir, report)
+        facts = {"problems": findings.problems, "changed_ns": stamp.changed_ns}
+        made = _write(layout, root, listed, findings, facts, partial_dir, report)
+        if file_stamp(root, paths).digest != stamp.digest:
+            raise ValueError(
+                f"pictures below {root} were changed while they were prepared; wait until nothing "
+                "writes there, and start again"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         made.rename(target)
     finally:  # Ctrl-C too: leave nothing half-made
@@ -109,10 +120,11 @@ def _write(
     root: Path,
     listed: Source,
     findings: Findings,
+    facts: dict[str, Any],
     partial_dir: Path,
     report: Report,
 ) -> Path:
-    """Runs the set's TFDS builder in `partial_dir`."""
+    """Runs the set's TFDS builder in `partial_dir`; facts: for metadata.json."""
     import tensorflow_datasets as tfds  # a second to import: not for a set that is there already
 
     left_out = {path for path, _ in findings.unreadable}
@@ -132,7 +144,7 @@ def _write(
         data_dir=partial_dir,
         source=kept,
         written=written,
-        facts={"problems": findings.problems, "left_out": sorted(left_out)},
+        facts=facts | {"left_out": sorted(left_out)},
     )
     with contextlib.redirect_stdout(None):  # TFDS announces a download that does not happen
         builder.download_and_prepare(
@@ -159,7 +171,7 @@ def _builder_name(layout: str) -> str:
 
 
 def _of_layout(prepared: Path, layout: str) -> Path:
-    found = json.loads((prepared / INDEX).read_text(encoding="utf-8"))["layout"]
+    found = read_index(prepared)["layout"]
     if found != layout:
         raise ValueError(
             f"{prepared} is a prepared set of layout {found}, not {layout}; name the layout {found}"
@@ -170,7 +182,7 @@ def _of_layout(prepared: Path, layout: str) -> Path:
 def _reuse(target: Path, allow_partial: bool) -> Path:
     """A set that was prepared with problems is still refused to those who do not allow them."""
     if not allow_partial:
-        problems = json.loads((target / INDEX).read_text(encoding="utf-8"))["problems"]
+        problems = read_index(target)["problems"]
         remedy = [f"if the pictures were repaired since, remove {target}"] if problems else []
         _refuse(problems + remedy, target)
     return target

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 TORCH_SUFFIXES = (".pth", ".pt", ".tar")  # the authors write model_best.pth.tar
+OLDEST_TORCH = (2, 6)
 NEEDS_TORCH = """{path} is a PyTorch file and torch is not installed.
 pip install torch (the CPU build will do), or convert the file where torch is:
   from pclhd_jax.weight_files import read_state_dict, write_state_dict
@@ -65,6 +66,10 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
         return load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read ({error}); copy or download it again") from error
+    except (TypeError, AttributeError) as error:  # bfloat16 and float8, unless JAX taught NumPy
+        raise ValueError(
+            f"{path} holds numbers that NumPy does not know ({error}); save them in float32"
+        ) from error
 
 
 def read_torch(path: Path) -> dict[str, np.ndarray]:
@@ -90,11 +95,20 @@ def read_torch(path: Path) -> dict[str, np.ndarray]:
             f"{path} holds no state_dict: {', '.join(map(str, strange[:5]))} are not tensors; "
             "save model.state_dict(), alone or under the key 'state_dict'"
         )
-    # NumPy has no bfloat16; wider floats become float32 where they are used.
-    return {
-        name: (value.float() if value.dtype == torch.bfloat16 else value).numpy()
-        for name, value in loaded.items()
-    }
+    return {name: to_numpy(path, name, value) for name, value in loaded.items()}
+
+
+def to_numpy(path: Path, name: str, tensor: Any) -> np.ndarray:
+    try:
+        # NumPy has no bfloat16; wider floats become float32 where they are used.
+        widened = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
+        return widened.detach().numpy()
+    except (TypeError, RuntimeError) as error:  # sparse, quantized, or without values
+        first_line = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"{path}: {name} is no plain tensor ({first_line}); save the state_dict of a model in "
+            "float32"
+        ) from error
 
 
 def numpy_scalars() -> list[Any]:
@@ -112,6 +126,12 @@ def import_torch(path: Path) -> Any:
         raise ValueError(
             NEEDS_TORCH.format(path=path, name=path.name, stem=path.name.split(".")[0])
         ) from error
+    version = re.match(r"(\d+)\.(\d+)", torch.__version__)
+    if (int(version[1]), int(version[2])) < OLDEST_TORCH:
+        raise ValueError(
+            f"torch {torch.__version__} is installed, {path} needs 2.6 or newer: before, a file "
+            "could run code in spite of weights_only=True (CVE-2025-32434); pip install -U torch"
+        )
     return torch
 
 

@@ -3,17 +3,25 @@
 import multiprocessing
 import os
 import re
+import signal
+import stat
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import PIL
 import pytest
 from PIL import Image
 
-from pclhd_jax.data.cache import HEADER_BYTES, cached_pictures
+from pclhd_jax.data import cache_file
+from pclhd_jax.data.cache import cached_pictures
+from pclhd_jax.data.cache_file import HEADER_BYTES
 from pclhd_jax.data.images import load_pictures
 from pclhd_jax.data.lists import Pictures
+from pclhd_jax.data.stamps import Stamp
 
 FORM = {"height": 12, "width": 6, "resample": "bicubic"}
 COUNT = 5
@@ -62,7 +70,9 @@ class Cache:
         return cached_pictures(chosen, read, tell=self.told.append, **options)
 
     def file(self):
+        """The file, made writable: those who damage it may be another user or root."""
         (path,) = self.folder.glob("*.pictures")
+        path.chmod(0o644)
         return path
 
 
@@ -139,7 +149,7 @@ def test_a_stale_file_is_rebuilt_with_the_reason(cache, pictures, monkeypatch, c
     elif change == "fewer":
         new["pictures"] = pictures.take([1, 2])
     elif change == "stamp":
-        new["stamp"] = "moved"
+        new["stamp"] = Stamp("moved", 0)
     else:
         monkeypatch.setattr(PIL, "__version__", "0.0")
     images = cache(**new)
@@ -158,9 +168,12 @@ def test_a_stale_file_is_rebuilt_with_the_reason(cache, pictures, monkeypatch, c
         (lambda data: data[:100], "the header is damaged"),
         (lambda data: b"", "the header is damaged"),
         (lambda data: data.replace(b'"filter"', b'"filler"', 1), "the header is damaged"),
-        (lambda data: data.replace(b'{"format": 1', b'{"format": 2', 1), "the header is damaged"),
+        (lambda data: data.replace(b'{"format": 2', b'{"format": 3', 1), "the header is damaged"),
         (lambda data: bytes(HEADER_BYTES) + data[HEADER_BYTES:], "the header is damaged"),
         (lambda data: b"[]" + data[2:], "the header is damaged"),
+        (lambda data: b"[" * HEADER_BYTES + data[HEADER_BYTES:], "the header is damaged"),
+        (lambda data: data[:-1] + bytes([data[-1] ^ 1]), "the pixels are damaged"),
+        (lambda data: data[:HEADER_BYTES] + bytes(1080), "the pixels are damaged"),
     ],
 )
 def test_a_torn_or_damaged_file_is_rebuilt_with_the_reason(cache, damage, message):
@@ -180,6 +193,148 @@ def test_a_running_process_keeps_its_pictures_while_another_replaces_the_file(ca
     os.utime(os.path.join(cache.pictures.root, "0.png"), ns=(1, 1))
     assert (cache()[0] != before[0]).any()
     np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize("loss", ["removed", "renamed", "replaced"])
+def test_mapped_pictures_outlive_their_files_name(cache, loss):
+    images = cache()
+    before = images.copy()
+    if loss == "removed":
+        cache.file().unlink()
+    elif loss == "renamed":
+        cache.file().rename(cache.folder / "elsewhere")
+    else:
+        (cache.folder / "other").write_bytes(bytes(100))
+        (cache.folder / "other").replace(cache.file())
+    np.testing.assert_array_equal(images, before)
+    np.testing.assert_array_equal(cache(), before)
+
+
+def test_the_file_is_protected_from_being_written_to(cache):
+    # Cut short while it is mapped, it would end the process: `cp` and `>` are refused.
+    cache()
+    (path,) = cache.folder.glob("*.pictures")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+
+
+def swap(path, seed):
+    """Another picture of the same size and date, as `cp -p` and a careless tool make it."""
+    before = os.stat(path)
+    draw(path, seed)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert os.stat(path).st_size == before.st_size
+
+
+@pytest.fixture
+def bitmaps(tmp_path):
+    """Pictures whose files all have one size."""
+    root = tmp_path / "bitmaps"
+    root.mkdir()
+    for i in range(COUNT):
+        draw(root / f"{i}.bmp", i)
+    return listed(root, [f"{i}.bmp" for i in range(COUNT)])
+
+
+def test_a_picture_replaced_by_another_of_its_size_and_date_is_decoded_again(cache, bitmaps):
+    cache(pictures=bitmaps)
+    time.sleep(0.02)  # the system's clock for files ticks a hundred times a second or more
+    swap(os.path.join(bitmaps.root, "3.bmp"), 77)
+    images = cache(pictures=bitmaps)
+    assert len(cache.told) == 1 and "replaced by another of its size and date" in cache.told[0]
+    np.testing.assert_array_equal(images, load_pictures(bitmaps, **FORM))
+    cache(pictures=bitmaps)
+    assert cache.told == [] == cache.decoded
+
+
+def test_pictures_that_were_only_touched_are_not_decoded_again(cache, bitmaps):
+    before = cache(pictures=bitmaps).copy()
+    time.sleep(0.02)
+    os.chmod(os.path.join(bitmaps.root, "3.bmp"), 0o600)
+    np.testing.assert_array_equal(cache(pictures=bitmaps), before)
+    assert cache.told == []
+    assert sorted(cache.decoded) == list(range(COUNT))  # their bytes were compared
+
+
+def test_a_picture_that_is_lost_or_unreadable_later_is_named_by_the_next_run(cache, bitmaps):
+    cache(pictures=bitmaps)
+    os.unlink(os.path.join(bitmaps.root, "3.bmp"))
+    with pytest.raises(ValueError, match=r"cannot read picture .*3\.bmp"):
+        cache(pictures=bitmaps)
+    assert "another source" in cache.told[0]
+
+
+def test_what_fails_to_be_compared_is_decoded_and_then_named(pictures, folder):
+    told = []
+    cached_pictures(pictures, None, folder=folder, stamp=Stamp("same", 1), **FORM)
+    options = dict(folder=folder, stamp=Stamp("same", 2), tell=told.append, **FORM)
+
+    def read(index):
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(ValueError, match=r"cannot read picture .*Input/output error"):
+        cached_pictures(pictures, read, **options)
+    assert "a picture behind it cannot be read" in told[0]
+
+
+def test_a_bad_sector_under_the_file_is_noticed_on_opening_and_it_is_made_anew(cache, monkeypatch):
+    before = cache().copy()
+    check, calls = cache_file._checksum_behind_header, []
+
+    def fail_once(file):
+        calls.append(file)
+        if len(calls) == 1:
+            raise OSError(5, "Input/output error")
+        return check(file)
+
+    monkeypatch.setattr(cache_file, "_checksum_behind_header", fail_once)
+    np.testing.assert_array_equal(cache(), before)
+    assert "cannot be read (Input/output error); decoding again" in cache.told[0]
+
+
+def test_a_folder_in_the_files_place_is_an_error_with_the_remedy(cache):
+    cache()
+    path = cache.file()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ValueError, match=r"cannot write the picture cache .*config\.data\.cache"):
+        cache()
+    assert "cannot be read" in cache.told[0]
+
+
+def test_each_of_two_runs_that_share_a_name_keeps_its_own_pictures(cache, pictures, folder):
+    """The sets differ, the file's name does not: the last rename wins, nobody sees a mixture."""
+    others = pictures.take([4, 3, 2, 1, 0])
+    inner = []
+
+    def read(index):
+        if index == 0 and not inner:
+            inner.append(None)
+            inner[0] = cached_pictures(others, None, folder=folder, **FORM)
+        with open(os.path.join(pictures.root, pictures.paths[index]), "rb") as file:
+            return file.read()
+
+    outer = cached_pictures(pictures, read, folder=folder, **FORM)
+    np.testing.assert_array_equal(outer, load_pictures(pictures, **FORM))
+    np.testing.assert_array_equal(inner[0], load_pictures(others, **FORM))
+
+
+def test_a_run_killed_while_it_writes_leaves_nothing_that_is_read(cache, pictures, folder):
+    program = (
+        "import os, signal, numpy as np\n"
+        "from pclhd_jax.data.cache import cached_pictures\n"
+        "from pclhd_jax.data.lists import Pictures\n"
+        f"zeros = np.zeros({COUNT}, np.int32)\n"
+        f"pictures = Pictures({pictures.root!r}, {pictures.paths!r}, zeros, zeros)\n"
+        "def kill(done, total):\n"
+        "    if done == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"cached_pictures(pictures, None, folder={str(folder)!r}, report=kill, **{FORM!r})"
+    )
+    root = Path(__file__).parent.parent
+    killed = subprocess.run([sys.executable, "-c", program], cwd=root, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.suffix for path in folder.iterdir()] == [".partial"]
+    np.testing.assert_array_equal(cache(), load_pictures(pictures, **FORM))
+    assert [path.suffix for path in folder.iterdir()] == [".pictures"]
 
 
 def test_nothing_stands_at_the_name_until_all_is_decoded_and_an_error_leaves_nothing(cache, folder):

@@ -242,12 +242,70 @@ def test_a_regdb_trial_outside_one_to_ten_is_refused(regdb, trial):
         ("/etc/0.bmp 0", "lies outside"),
         ("C:\\0.bmp 0", "lies outside"),
         ("idx/train_visible_1.txt 0", "is not a picture"),
+        ("Visible/0/\x1b[2J.bmp 0", r"line 2: 1 names hold control characters .*'Visible/0/\\x1b"),
+        ("Visible/0/\x0b0.bmp 0", "control characters"),
+        ("Visible/0/\x00.bmp 0", "control characters"),
+        ("//host/share/0.bmp 0", "lies outside"),
+        ("\\\\host\\share\\0.bmp 0", "lies outside"),
     ],
 )
 def test_a_malformed_regdb_line_is_refused_with_its_number(regdb, line, message):
     write(regdb / "idx/train_visible_1.txt", f"Visible/0/0 a.bmp 0\n{line}\n")
     with pytest.raises(ValueError, match=message):
         regdb_train(regdb, trial=1)
+
+
+def test_a_listed_name_that_no_disk_can_hold_is_missing_like_any_other(regdb):
+    write(regdb / "idx/train_visible_1.txt", f"Visible/{'x' * 5000}.bmp 0\n")
+    with pytest.raises(FileNotFoundError, match=r"1 are not on disk, the first is Visible/x+;"):
+        regdb_train(regdb, trial=1)
+
+
+def test_links_that_lie_in_the_folder_are_followed_wherever_they_lead(
+    regdb, sysu, tmp_path_factory
+):
+    elsewhere = tmp_path_factory.mktemp("another disk")
+    (regdb / "Visible").rename(elsewhere / "Visible")
+    (regdb / "Visible").symlink_to(elsewhere / "Visible")
+    assert len(regdb_train(regdb, trial=1).visible.paths) == 6
+    before = sysu_test(sysu)[0].paths
+    (sysu / "cam4").rename(elsewhere / "cam4")
+    (sysu / "cam4").symlink_to(elsewhere / "cam4")
+    (sysu / "cam1/0110/0001.jpg").rename(elsewhere / "one.jpg")
+    (sysu / "cam1/0110/0001.jpg").symlink_to(elsewhere / "one.jpg")
+    assert sysu_test(sysu)[0].paths == before
+
+
+@pytest.mark.parametrize("path", ["cam4", "cam4/0110", "cam1/0110/0001.jpg"])
+def test_a_broken_link_is_named_and_its_pictures_are_not_passed_over(sysu, path):
+    (sysu / path).rename(sysu / "away")
+    (sysu / path).symlink_to(sysu / "nowhere")
+    with pytest.raises(ValueError, match=f"{path} is a broken link; remove it, or bring back"):
+        sysu_test(sysu)
+
+
+@pytest.mark.parametrize("name", [b"a\nb.jpg", b"\xff\xfe.jpg", b"\x1b]0;title\x07.jpg"])
+def test_a_file_name_that_cannot_be_shown_is_refused(sysu, name):
+    place = os.fsencode(sysu / "cam2/0023") + b"/" + name
+    with open(place, "wb"):
+        pass
+    with pytest.raises(ValueError, match=r"1 names hold control characters or are not UTF-8.*ren"):
+        sysu_test(sysu)
+
+
+def test_any_other_name_is_taken(sysu):
+    names = ["照片.jpg", "a b.jpg", "é\u0301.jpg", "~$x;`id`&.jpg", f"{'x' * 251}.jpg"]
+    for name in names:
+        touch(sysu / "cam2/0023" / name)
+    paths = sysu_test(sysu)[0].paths
+    assert {f"cam2/0023/{name}" for name in names} <= set(paths)
+
+
+def test_what_is_no_file_is_passed_over_and_never_opened(sysu):
+    before = sysu_test(sysu)[0].paths
+    os.mkfifo(sysu / "cam2/0023/pipe.jpg")  # opening it would wait for ever
+    (sysu / "cam2/0023/zero.jpg").symlink_to("/dev/zero")
+    assert sysu_test(sysu)[0].paths == before
 
 
 def test_regdb_pictures_that_are_listed_but_missing_are_counted(regdb):

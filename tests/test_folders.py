@@ -97,6 +97,8 @@ def test_the_camera_column_may_be_missing_and_paths_may_hold_commas(root):
         ("visible/b.JPG,1,", r"line 3: 'visible/b\.JPG' is listed twice"),
         ("visible/../visible/b.JPG,1,", "line 3: .*lies outside"),
         ("/etc/x.jpg,1,", "line 3: .*lies outside"),
+        ("C:/x.jpg,1,", "line 3: .*lies outside"),
+        ("visible/\x1b[2J.jpg,1,", "line 3: .*control characters"),
         ("visible/notes.txt,1,", "line 3: .*is not a picture"),
         ("infrared/door 1/a.jpg,-1,", "line 3: identity '-1' is not a whole number"),
         ("infrared/door 1/a.jpg,anna,", "line 3: identity 'anna'"),
@@ -147,10 +149,44 @@ def test_a_linked_folder_is_followed_and_a_link_in_a_circle_ends(root, tmp_path_
     assert "visible/linked/n.jpg" in paths and len(paths) == 5
 
 
-def test_a_broken_link_is_named(root):
-    link = root / "visible" / "gone.jpg"
-    link.symlink_to(root / "nowhere.jpg")
-    with pytest.raises(ValueError, match=r"gone\.jpg is a broken link"):
+@pytest.mark.parametrize("name", ["gone.jpg", "door 7"])
+def test_a_broken_link_is_named(root, name):
+    (root / "visible" / name).symlink_to(root / "nowhere")
+    with pytest.raises(ValueError, match=rf"{name} is a broken link"):
+        folders_train(root)
+
+
+def test_a_broken_link_that_begins_with_a_dot_is_an_editors_and_passed_over(root):
+    (root / "visible/.#notes.txt").symlink_to("user@host.123")
+    assert len(folders_train(root).visible.paths) == 4
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_and_not_passed_over(root, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if "door 2" in os.fspath(path):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match="door 2"):
+        folders_train(root)
+
+
+def test_what_is_no_file_is_passed_over_and_never_opened(root):
+    os.mkfifo(root / "visible/pipe.jpg")  # opening it would wait for ever
+    (root / "visible/zero.jpg").symlink_to("/dev/zero")
+    assert len(folders_train(root).visible.paths) == 4
+
+
+@pytest.mark.parametrize("name", [b"a\nb.jpg", b"\xff\xfe.jpg", b"\x1b[2J/a.jpg"])
+def test_a_name_that_cannot_be_shown_is_refused(root, name):
+    place = os.fsencode(root / "visible") + b"/" + name
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    with open(place, "wb"):
+        pass
+    with pytest.raises(ValueError, match=r"visible: 1 names hold control characters .*; rename"):
         folders_train(root)
 
 

@@ -1,5 +1,7 @@
 """The four layouts from files to scores: drawn, prepared, cached, trained on, evaluated."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -123,6 +125,20 @@ def test_prepared_and_raw_sets_give_the_same_lists_pixels_and_protocols(sets, la
         expected = load_pictures(raw[split], height=32, width=16, resample=resample)
         np.testing.assert_array_equal(images_NHWC, expected)
     assert [protocol.name for protocol in work.protocols] == NAMES[layout]
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_run_that_has_started_needs_no_file_of_its_pictures_any_more(sets, tmp_path, on_disk):
+    config = config_of(tmp_path / "own", "folders")
+    shutil.copytree(sets / "folders", config.data.source)
+    if not on_disk:
+        config.data.prepared = config.data.cache = ""
+    work = load_workload(config)
+    before = work.train.visible_NHWC.copy(), work.test_NHWC["infrared"].copy()
+    for folder in tmp_path.iterdir():
+        shutil.rmtree(folder)
+    np.testing.assert_array_equal(work.train.visible_NHWC, before[0])
+    np.testing.assert_array_equal(work.test_NHWC["infrared"], before[1])
 
 
 # The run on SYSU-MM01's layout is in test_train.py.

@@ -150,3 +150,20 @@ def test_a_file_without_tensors_is_refused(tmp_path):
     torch.save({"state_dict": {"a": torch.zeros(1), "lr": 0.1}}, tmp_path / "odd.pth")
     with pytest.raises(ValueError, match=r"lr are not tensors; save model\.state_dict"):
         read_state_dict(tmp_path / "odd.pth")
+
+
+@pytest.mark.parametrize("kind", ["sparse", "meta", "float8"])
+def test_a_tensor_that_numpy_cannot_hold_is_named(tmp_path, kind):
+    tensor = {
+        "sparse": lambda: torch.eye(2).to_sparse(),
+        "meta": lambda: torch.ones(2, device="meta"),
+        "float8": lambda: torch.ones(2).to(torch.float8_e4m3fn),
+    }[kind]()
+    torch.save({"state_dict": {"conv.weight": tensor}}, tmp_path / "odd.pth")
+    with pytest.raises(ValueError, match=r"odd\.pth: conv\.weight is no plain tensor"):
+        read_state_dict(tmp_path / "odd.pth")
+
+
+def test_parameters_that_were_saved_with_their_gradient_flag_are_read(tmp_path):
+    torch.save({"state_dict": {"a": torch.nn.Parameter(torch.ones(2))}}, tmp_path / "a.pth")
+    assert read_state_dict(tmp_path / "a.pth")["a"].tolist() == [1.0, 1.0]

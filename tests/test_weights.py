@@ -1,7 +1,10 @@
 """Torch names and layouts <-> our tree: nothing is lost, nothing is passed over in silence."""
 
 import hashlib
+import json
+import re
 import sys
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -178,6 +181,24 @@ def test_safetensors_are_written_and_read_without_torch(tmp_path, monkeypatch):
         read_state_dict(tmp_path / "best.pth.tar")
     remedy = 'write_state_dict("best.safetensors", read_state_dict("best.pth.tar"))'
     assert remedy in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["1.13.1", "2.5.1+cu121"])
+def test_a_torch_whose_weights_only_can_be_led_astray_is_refused(tmp_path, monkeypatch, version):
+    (tmp_path / "a.pth").touch()
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__version__=version))
+    with pytest.raises(
+        ValueError, match=rf"torch {re.escape(version)} .*a\.pth needs 2\.6 or newer"
+    ):
+        read_state_dict(tmp_path / "a.pth")
+
+
+def test_a_number_format_that_numpy_lacks_is_named(tmp_path):
+    header = json.dumps({"a": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}}).encode()
+    data = len(header).to_bytes(8, "little") + header + bytes(4)
+    (tmp_path / "a.safetensors").write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.safetensors holds numbers .*; save them in float32"):
+        read_state_dict(tmp_path / "a.safetensors")
 
 
 def test_a_file_that_is_not_there_damaged_or_of_another_kind_says_so(tmp_path):

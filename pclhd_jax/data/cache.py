@@ -1,20 +1,11 @@
-"""Decoded pictures on disk, memory-mapped: decoding and resizing happen once, not once a run.
+"""Decoded pictures on disk, memory-mapped: decoding and resizing happen once, not once a run."""
 
-A cache file is one header of `HEADER_BYTES` (a line of JSON, filled up with spaces) and the pixels,
-uint8 (N, H, W, 3). It gets its name by one rename when it is complete: two processes that build the
-same file at once both see a whole one, and the last rename wins.
-"""
-
-import contextlib
-import errno
 import hashlib
-import json
 import os
-import re
-import secrets
-import socket
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +13,13 @@ import numpy as np
 import PIL
 from PIL import features
 
+from pclhd_jax.data.cache_file import Header, UnfitFileError, build_pixels, open_pixels
 from pclhd_jax.data.images import Read, Report, check_form, load_pictures
 from pclhd_jax.data.lists import Pictures
+from pclhd_jax.data.picture_files import read_picture_file
+from pclhd_jax.data.stamps import Stamp, file_stamp
 
-HEADER_BYTES = 4096  # a page: the pixels behind it stay aligned
+FORMAT = 2
 SUFFIX = ".pictures"
 
 
@@ -38,15 +32,15 @@ def cached_pictures(
     resample: str,
     folder: str | os.PathLike,
     name: str = "pictures",
-    stamp: str | None = None,
+    stamp: Stamp | None = None,
     report: Report | None = None,
     tell: Callable[[str], None] = print,
 ) -> np.ndarray:
     """What `load_pictures` returns, memory-mapped read-only from a file in `folder`.
 
     The file is made on first use and again when it does not fit: other pictures or their bytes,
-    another size, filter, Pillow or JPEG library, a file cut short or damaged in its header. `tell`
-    gets a line that says why. Damage in the pixels is not noticed: they are not read on opening.
+    another size, filter, Pillow or JPEG library, a file cut short or with a byte that is not as it
+    was written. `tell` gets a line that says why.
 
     Args:
       pictures: N pictures.
@@ -54,8 +48,7 @@ def cached_pictures(
       height, width, resample, report: as for `load_pictures`.
       folder: is made if there is none; '' keeps the pictures in memory only.
       name: of these pictures, the beginning of the file's name.
-      stamp: what changes when the bytes behind `read` do; None takes size and time of each file
-        under `pictures.root`.
+      stamp: of the files behind `read`; None takes those under `pictures.root`.
 
     Returns:
       uint8 (N, height, width, 3); not writable, unless in memory.
@@ -67,143 +60,67 @@ def cached_pictures(
     check_form(**form)
     if not os.fspath(folder) or not pictures.paths:
         return load_pictures(pictures, read=read, report=report, **form)
-    header = _describe(pictures, stamp or file_stamp(pictures.root, pictures.paths), form)
-    place = hashlib.sha256(os.path.abspath(pictures.root).encode()).hexdigest()[:8]
+    root = Path(pictures.root)
+    read = read or (lambda index: read_picture_file(root / pictures.paths[index]))
+    stamp = stamp or file_stamp(root, pictures.paths)
+    place = hashlib.sha256(os.path.abspath(root).encode()).hexdigest()[:8]
     path = Path(folder) / f"{name}-{height}x{width}-{resample}-{place}{SUFFIX}"
-    reason = why_not(path, header)
-    if reason:
-        # A file that was never there needs no explanation.
-        if path.exists():
-            tell(f"{path}: {reason}; decoding again")
-        _build(path, header, lambda out: load_pictures(
-            pictures, read=read, report=report, out_NHWC=out, **form
-        ))  # fmt: skip
-    pixels = np.memmap(path, np.uint8, "r", HEADER_BYTES, tuple(header["shape"]))
-    return np.asarray(pixels)  # a plain array: the mapping stays alive behind it
+    header = _describe(pictures, stamp, form)
+    try:
+        return open_pixels(path, header, partial(_replaced, stamp, read))
+    except FileNotFoundError:
+        pass  # a file that was never there needs no explanation
+    except UnfitFileError as reason:
+        tell(f"{path}: {reason}; decoding again")
+    return build_pixels(
+        path,
+        header | {"changed_ns": stamp.changed_ns},
+        partial(_decode_all, pictures, read, report, form),
+    )
 
 
-def file_stamp(root: str | os.PathLike, paths: Iterable[str | os.PathLike]) -> str:
-    """Digest of size and modification time of files below root; 'missing' where there is none."""
-    digest = hashlib.sha256()
-    for path in paths:
-        try:
-            status = os.stat(os.path.join(root, path))
-            digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
-        except OSError:  # the decoder will name it
-            digest.update(b"missing\n")
-    return digest.hexdigest()
-
-
-def _describe(pictures: Pictures, stamp: str, form: dict[str, Any]) -> dict[str, Any]:
-    """The header a fitting file has."""
+def _describe(pictures: Pictures, stamp: Stamp, form: dict[str, Any]) -> Header:
+    """What the header of a fitting file says."""
     return {
-        "format": 1,
+        "format": FORMAT,
         "shape": [len(pictures.paths), form["height"], form["width"], 3],
         "filter": form["resample"],
         "list of pictures": hashlib.sha256("\n".join(pictures.paths).encode()).hexdigest(),
-        "source": stamp,
+        "source": stamp.digest,
         # Both decide about pixel values.
         "Pillow": PIL.__version__,
         "JPEG library": str(features.version("jpg")),
     }
 
 
-def why_not(path: Path, expected: dict[str, Any]) -> str | None:
-    """Why the file at `path` is not the one described; None if it is."""
-    try:
-        with path.open("rb") as file:
-            line = file.read(HEADER_BYTES)
-        size = path.stat().st_size
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    header = _parse(line)
-    if header is None:
-        return "the header is damaged"
-    changed = [key for key in expected if header.get(key) != expected[key]]
-    if changed:
-        return "another " + ", ".join(
-            f"{key} (there {short(header.get(key))}, now {short(expected[key])})" for key in changed
-        )
-    full = HEADER_BYTES + int(np.prod(expected["shape"]))
-    return None if size == full else f"it has {size:,} bytes of {full:,}"
+def _decode_all(
+    pictures: Pictures,
+    read: Read,
+    report: Report | None,
+    form: dict[str, Any],
+    pixels_NHWC: np.ndarray,
+) -> Header:
+    """Fills in the pixels; the header's checksum of the files they were decoded from."""
+    checksums_N = np.zeros(len(pictures.paths), "<u4")
+
+    def summed(index: int) -> bytes:
+        data = read(index)
+        checksums_N[index] = zlib.crc32(data)
+        return data
+
+    load_pictures(pictures, read=summed, report=report, out_NHWC=pixels_NHWC, **form)
+    return {"files": zlib.crc32(checksums_N)}
 
 
-def short(value: Any) -> str:
-    """A digest by its first characters."""
-    return re.sub(r"^([0-9a-f]{8})[0-9a-f]{56}$", r"\1", str(value))
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    """The header without its checksum; None if one byte is not as it was written."""
-    try:
-        header = json.loads(line)
-        checksum = header.pop("checksum")
-    except (ValueError, AttributeError, KeyError):
+def _replaced(stamp: Stamp, read: Read, header: Header) -> str | None:
+    """Whether files that look the same hold other bytes; they are read only if one is newer."""
+    if stamp.changed_ns <= header["changed_ns"]:
         return None
-    return header if line == _header_line(header) and checksum == _checksum(header) else None
-
-
-def _header_line(header: dict[str, Any]) -> bytes:
-    text = json.dumps(header | {"checksum": _checksum(header)})
-    return text.encode().ljust(HEADER_BYTES - 1) + b"\n"
-
-
-def _checksum(header: dict[str, Any]) -> int:
-    return zlib.crc32(json.dumps(header).encode())
-
-
-def _build(path: Path, header: dict[str, Any], fill: Callable[[np.ndarray], Any]) -> None:
-    """Write the file under a name of this process, then rename it."""
-    size = HEADER_BYTES + int(np.prod(header["shape"]))
-    owner = f"{socket.gethostname()}.{os.getpid()}"
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.{owner}.partial")
+    total = header["shape"][0]
     try:
-        with _explained(path, size):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _remove_leftovers(path)
-            with partial.open("w+b") as file:
-                file.write(_header_line(header))
-                file.flush()
-                # Ask for the room now: a full disk under a mapping kills the process unheard.
-                _reserve(file.fileno(), size)
-            pixels = np.memmap(partial, np.uint8, "r+", HEADER_BYTES, tuple(header["shape"]))
-        fill(pixels)
-        with _explained(path, size):
-            pixels.flush()  # before the rename: a crash then leaves no hollow file of that name
-            partial.replace(path)
-    finally:
-        with contextlib.suppress(OSError):  # renamed, or never made: the reason is on its way
-            partial.unlink()
-
-
-@contextlib.contextmanager
-def _explained(path: Path, size: int) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(
-            f"cannot write the picture cache {path} of {size / 1e9:.2f} GB ({error.strerror}); "
-            "free some room, set config.data.cache to another folder, or to '' for memory only"
-        ) from error
-
-
-def _reserve(descriptor: int, size: int) -> None:
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(descriptor, 0, size)
-            return
-        except OSError as error:  # some network file systems cannot; a full disk is another matter
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-                raise
-    os.truncate(descriptor, size)  # and macOS, Windows
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Unfinished files of processes of this machine that are no more: they may be gigabytes."""
-    for leftover in path.parent.glob(f"{path.name}.*.{socket.gethostname()}.*.partial"):
-        owner = leftover.name.split(".")[-2]
-        with contextlib.suppress(PermissionError, ValueError):  # another user's; not ours at all
-            try:
-                os.kill(int(owner), 0)
-            except ProcessLookupError:
-                leftover.unlink(missing_ok=True)
+        with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+            checksums_N = list(pool.map(lambda index: zlib.crc32(read(index)), range(total)))
+    except Exception:  # whatever it is, the decoder names the picture
+        return "a picture behind it cannot be read"
+    same = zlib.crc32(np.array(checksums_N, "<u4")) == header["files"]
+    return None if same else "a picture was replaced by another of its size and date"

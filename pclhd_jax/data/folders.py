@@ -12,6 +12,8 @@ from pclhd_jax.data.lists import (
     UNKNOWN,
     Pictures,
     TrainSet,
+    check_link,
+    check_names,
     check_path,
     check_root,
     is_picture_name,
@@ -102,13 +104,14 @@ def _all_paths(root: str | os.PathLike) -> dict[str, list[str]]:
                 f"no picture under {Path(root) / modality}; put files there that end in "
                 + ", ".join(PICTURE_SUFFIXES)
             )
+        check_names(Path(root) / modality, paths)
     return found
 
 
 def _walk(root: Path, modality: str) -> list[str]:
     paths: list[str] = []
     seen: set[str] = set()  # links to folders are followed, but no folder twice
-    for folder, subfolders, names in os.walk(root / modality, followlinks=True):
+    for folder, subfolders, names in os.walk(root / modality, onerror=_raise, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:
             subfolders.clear()
@@ -116,14 +119,17 @@ def _walk(root: Path, modality: str) -> list[str]:
         seen.add(real)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         inside = Path(folder).relative_to(root)
-        pictures = [name for name in names if is_picture_name(name)]
-        broken = [name for name in pictures if not (Path(folder) / name).is_file()]
-        if broken:
-            raise ValueError(
-                f"{Path(folder) / broken[0]} is a broken link; remove it, or bring its picture back"
-            )
-        paths += [(inside / name).as_posix() for name in pictures]
+        for name in names:
+            if not name.startswith("."):  # a broken link may have been a folder of pictures
+                check_link(os.path.join(folder, name))
+            if is_picture_name(name) and os.path.isfile(os.path.join(folder, name)):
+                paths.append((inside / name).as_posix())
     return paths
+
+
+def _raise(error: OSError) -> None:
+    """A folder that cannot be read is not passed over."""
+    raise error
 
 
 def _cameras(paths: list[str], pattern: str) -> dict[str, int]:

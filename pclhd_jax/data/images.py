@@ -1,6 +1,5 @@
 """Picture files -> one uint8 array in memory: exact decode to RGB, one resize."""
 
-import io
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +9,15 @@ import numpy as np
 from PIL import Image
 
 from pclhd_jax.data.lists import Pictures
+from pclhd_jax.data.picture_files import (
+    RefusedPictureError,
+    UnreadablePictureError,
+    check_truncation_is_an_error,
+    open_picture,
+    read_picture_file,
+)
 
 _RESAMPLE = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
-_FORMATS = ("JPEG", "PNG", "BMP")
 
 Read = Callable[[int], bytes]
 Report = Callable[[int, int], None]
@@ -38,9 +43,10 @@ def load_pictures(
     read(i): the bytes of picture i's file, from any thread; by default the file under
     `pictures.root`. out_NHWC: where to put them; by default a new array.
     Raises ValueError for a picture that is missing, truncated, not JPEG/PNG/BMP, deeper than 8 bits
-    or larger than Pillow's limit, and for a size below 1 or an unknown resample.
+    or too large (`picture_files`), and for a size below 1 or an unknown resample.
     """
     check_form(height, width, resample)
+    check_truncation_is_an_error()
     if num_workers is not None and num_workers < 1:
         raise ValueError(f"num_workers is {num_workers}; use at least 1, or None")
     total = len(pictures.paths)
@@ -51,7 +57,7 @@ def load_pictures(
             f"{(total, height, width, 3)}, or None"
         )
     root = Path(pictures.root)
-    read = read or (lambda index: (root / pictures.paths[index]).read_bytes())
+    read = read or (lambda index: read_picture_file(root / pictures.paths[index]))
 
     def load_one(index: int) -> None:
         name = root / pictures.paths[index]
@@ -80,33 +86,14 @@ def _decode(
     read: Read, index: int, name: Path, size: tuple[int, int], resample: Image.Resampling
 ) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(read(index)), formats=_FORMATS) as image:
-            _check(image, name)
+        with open_picture(read(index)) as image:
             return np.asarray(image.convert("RGB").resize(size, resample))
-    except _RefusedPictureError:
+    except UnreadablePictureError:  # `read` knows better what to do
         raise
+    except RefusedPictureError as error:
+        raise ValueError(f"picture {name} has {error}") from error
     except Exception as error:  # Decoders raise many types: OSError, SyntaxError, zlib.error, ...
         raise ValueError(
             f"cannot read picture {name} ({type(error).__name__}: {error}); copy it again from the "
             "data set, or remove it and its entry in the split file"
         ) from error
-
-
-class _RefusedPictureError(ValueError):
-    """A readable picture that we will not take."""
-
-
-def _check(image: Image.Image, name: Path) -> None:
-    """Refuses what Pillow would only warn about or silently spoil, before any pixel is decoded."""
-    pixels, limit = image.width * image.height, Image.MAX_IMAGE_PIXELS
-    if limit is not None and pixels > limit:
-        raise _RefusedPictureError(
-            f"picture {name} has {pixels:,} pixels, the limit is {limit:,}; "
-            "crop the person out of it first"
-        )
-    # Pillow turns these into RGB by clipping at 255: a 16-bit thermal picture would become white.
-    if image.mode == "F" or image.mode.startswith("I"):
-        raise _RefusedPictureError(
-            f"picture {name} has mode {image.mode!r}, deeper than 8 bits per channel; "
-            "scale it to 8 bits first"
-        )

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ import numpy as np
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 UNKNOWN = -1  # an identity or a camera that nobody wrote down
+# Control characters, line separators, and what Python makes of bytes that are not UTF-8.
+UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Pictures(NamedTuple):
@@ -39,8 +42,9 @@ class TrainSet(NamedTuple):
 
 
 def make_pictures(root: str | os.PathLike, rows: Sequence[tuple[str, int, int]]) -> Pictures:
-    """`Pictures` of (path, identity, camera) rows; at least one."""
+    """`Pictures` of (path, identity, camera) rows; at least one. Raises as `check_names`."""
     paths, identities, cameras = zip(*rows, strict=True)
+    check_names(root, paths)
     return Pictures(
         os.fspath(root), paths, np.array(identities, np.int32), np.array(cameras, np.int32)
     )
@@ -114,17 +118,19 @@ def read_labelled(
     the number of pictures that are listed but missing.
     """
     file = Path(root) / name
-    rows = [_labelled(file, *line) for line in read_lines(root, name, dataset, content)]
-    missing = [path for path, _ in rows if not (Path(root) / path).is_file()]
+    rows = [parse_labelled(file, *line) for line in read_lines(root, name, dataset, content)]
+    # Of a name that no disk can hold, os.path says False where pathlib raises.
+    missing = [path for path, _ in rows if not os.path.isfile(os.path.join(root, path))]
     if missing:
         raise FileNotFoundError(
             f"{file} lists {len(rows):,} pictures, {len(missing):,} are not on disk, "
-            f"the first is {missing[0]}; unpack {content} below {root}"
+            f"the first is {missing[0][:200]}; unpack {content} below {root}"
         )
     return rows
 
 
-def _labelled(file: Path, number: int, text: str) -> tuple[str, int]:
+def parse_labelled(file: Path, number: int, text: str) -> tuple[str, int]:
+    """(path, label) of a line. Raises ValueError with its number."""
     path, _, label = text.replace("\t", " ").rpartition(" ")
     path = path.strip()
     if not (path and label.isascii() and label.isdigit() and len(label) <= 9):
@@ -137,7 +143,11 @@ def _labelled(file: Path, number: int, text: str) -> tuple[str, int]:
 
 
 def check_path(path: str, where: str) -> None:
-    """Raises ValueError unless `path` is relative, stays inside and is named like a picture."""
+    """Raises ValueError unless `path` is relative, stays inside and is named like a picture.
+
+    Links that lie inside may lead outside: who made the folder wanted them.
+    """
+    check_names(where, [path])
     # Windows rules split at both kinds of slash and know drives, so they cover posix paths too.
     parsed = PureWindowsPath(path)
     if parsed.drive or parsed.root or ".." in parsed.parts:
@@ -152,18 +162,45 @@ def check_path(path: str, where: str) -> None:
         )
 
 
+def check_names(where: str | os.PathLike, names: Iterable[str]) -> None:
+    """Raises ValueError for names that cannot be printed, listed line by line or written as UTF-8.
+
+    They would also steer the terminal of those who read a message.
+    """
+    bad = [name for name in names if UNSHOWABLE.search(name)]
+    if bad:
+        raise ValueError(
+            f"{where}: {len(bad):,} names hold control characters or are not UTF-8, the first is "
+            f"{bad[0][:200]!r}; rename them"
+        )
+
+
 def is_picture_name(name: str) -> bool:
     # A leading dot: '._0001.jpg' is what macOS archives leave behind, not a picture.
     return name.lower().endswith(PICTURE_SUFFIXES) and name[0] != "."
 
 
 def picture_names(folder: Path) -> list[str]:
-    """Sorted picture files; empty when the folder is missing (not every camera saw everyone)."""
+    """Sorted picture files; empty when the folder is missing (not every camera saw everyone).
+
+    Raises ValueError for a broken link: a picture that vanished is not passed over.
+    """
     try:
         with os.scandir(folder) as entries:
-            return sorted(e.name for e in entries if is_picture_name(e.name) and e.is_file())
+            named = [entry for entry in entries if is_picture_name(entry.name)]
     except (FileNotFoundError, NotADirectoryError):
+        check_link(folder)
         return []
+    for entry in named:
+        if entry.is_symlink():
+            check_link(entry.path)
+    return sorted(entry.name for entry in named if entry.is_file())
+
+
+def check_link(path: str | os.PathLike) -> None:
+    """Raises ValueError for a link to nothing; a path that is not there at all is none."""
+    if os.path.islink(path) and not os.path.exists(path):
+        raise ValueError(f"{path} is a broken link; remove it, or bring back what it points at")
 
 
 def camera_folders(
@@ -171,8 +208,10 @@ def camera_folders(
 ) -> list[tuple[str, int, int]]:
     """(path, identity, camera) of every `{folder}/{identity:04d}/*`; file names are sorted.
 
-    folders: by camera number, in the order of the rows.
+    folders: by camera number, in the order of the rows. Raises as `picture_names`.
     """
+    for folder in folders.values():
+        check_link(Path(root) / folder)
     return [
         (f"{folder}/{identity:04d}/{name}", identity, camera)
         for identity in ids

@@ -1,16 +1,16 @@
 """Reads a set that `data_prep.prepare` wrote: lists from a JSON file, pictures from ArrayRecord."""
 
-import json
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from pclhd_jax.data.lists import Pictures
+from pclhd_jax.data.prepared_index import is_prepared, read_index
+from pclhd_jax.data.record_files import PictureRecord
 
-FORMAT = 1  # of metadata.json
-INDEX, TFDS_INFO = "metadata.json", "dataset_info.json"
+__all__ = ["PreparedSet", "is_prepared", "open_prepared"]
 
 
 class _Rows(NamedTuple):
@@ -34,7 +34,7 @@ class PreparedSet:
         layout: str,
         pictures: dict[str, Pictures],
         places: dict[str, _Rows],
-        records: dict[str, Any],
+        records: dict[str, PictureRecord],
     ):
         self.layout, self.pictures = layout, pictures
         self._places, self._records = places, records
@@ -42,25 +42,12 @@ class PreparedSet:
     def read(self, split: str, index: int) -> bytes:
         """The picture file of row `index` of `pictures[split]`: JPEG or PNG.
 
-        Raises IndexError outside 0 <= index < N.
+        Raises IndexError outside 0 <= index < N, and ValueError for one that is damaged.
         """
         record, rows_N = self._places[split]
         if not 0 <= index < rows_N.size:
             raise IndexError(f"{split} has {rows_N.size:,} pictures, there is no index {index}")
-        return self._records[record][int(rows_N[index])]["image"]
-
-
-def is_prepared(path: str | os.PathLike) -> bool:
-    """Whether `path` is a folder that `data_prep.prepare` wrote (an original layout is not).
-
-    Preparation writes elsewhere and renames at the end: a folder that is there is complete.
-    """
-    if not all((Path(path) / name).is_file() for name in (INDEX, TFDS_INFO)):
-        return False
-    try:
-        return "trials" in json.loads((Path(path) / INDEX).read_text(encoding="utf-8"))
-    except ValueError:
-        return False
+        return self._records[record].read(int(rows_N[index]))
 
 
 def open_prepared(path: str | os.PathLike, *, trial: int | None = None) -> PreparedSet:
@@ -71,19 +58,9 @@ def open_prepared(path: str | os.PathLike, *, trial: int | None = None) -> Prepa
     Raises FileNotFoundError (no prepared set), ValueError (another format, no such trial, damaged).
     """
     root = Path(path)
-    if not is_prepared(root):
-        raise FileNotFoundError(
-            f"no prepared set at {root}; make one with "
-            "python -m data_prep.prepare LAYOUT --source DIR --data_dir DIR"
-        )
-    index = json.loads((root / INDEX).read_text(encoding="utf-8"))
-    if index.get("format") != FORMAT:
-        raise ValueError(
-            f"{root} has format {index.get('format')}, this program reads {FORMAT}; remove the "
-            "folder and prepare the set again"
-        )
+    index = read_index(root)
     lists = _lists(root, index, trial)
-    records = _open_records(root, index["records"])
+    records = {name: PictureRecord(root, name, paths) for name, paths in index["records"].items()}
     pictures, places = {}, {}
     for split, entry in lists.items():
         paths = index["records"][entry["record"]]
@@ -108,19 +85,3 @@ def _lists(root: Path, index: dict, trial: int | None) -> dict[str, dict]:
             f"for {trial}; name one of them, or prepare again with the lists of the others"
         )
     return trials[str(trial)]
-
-
-def _open_records(root: Path, paths: dict[str, list[str]]) -> dict[str, Any]:
-    """Random access to the examples of each record split, images as file bytes."""
-    import tensorflow_datasets as tfds  # a second to import, and no need of it for raw folders
-
-    builder = tfds.builder_from_directory(root)
-    bytes_only = {"image": tfds.decode.SkipDecoding()}
-    records = {name: builder.as_data_source(name, decoders=bytes_only) for name in paths}
-    for name, listed in paths.items():
-        if len(records[name]) != len(listed):
-            raise ValueError(
-                f"{root} is damaged: {len(listed):,} pictures of {name} are listed, "
-                f"{len(records[name]):,} stored; remove the folder and prepare the set again"
-            )
-    return records

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pclhd_jax.data.cache import file_stamp
 from pclhd_jax.data.datasets import (
     folders_test,
     folders_train,
@@ -17,18 +16,21 @@ from pclhd_jax.data.datasets import (
     sysu_train,
 )
 from pclhd_jax.data.lists import Pictures
+from pclhd_jax.data.picture_files import read_picture_file
 from pclhd_jax.data.prepared import open_prepared
+from pclhd_jax.data.prepared_index import check_not_damaged
+from pclhd_jax.data.stamps import Stamp, file_stamp
 
 LAYOUTS = ("sysu", "regdb", "llcm", "folders")
 
 
 class PictureSource(NamedTuple):
     """lists: 'train_visible', 'train_infrared' and, unless the set has no test, 'test_visible' and
-    'test_infrared'; read(split, i): the file of a picture; stamp: changes when the bytes do."""
+    'test_infrared'; read(split, i): the file of a picture; stamp: of the files behind them."""
 
     lists: dict[str, Pictures]
     read: Callable[[str, int], bytes]
-    stamp: str
+    stamp: Stamp
 
 
 def open_raw(
@@ -36,9 +38,10 @@ def open_raw(
 ) -> PictureSource:
     """A set as its authors hand it out. trial: RegDB's; camera_pattern: of `folders_train`.
 
-    Raises ValueError for an unknown layout, and as the layout's readers.
+    Raises ValueError for an unknown layout or a damaged prepared set, and as the layout's readers.
     """
     check_layout(layout)
+    check_not_damaged(root)
     if layout == "sysu":
         train, test = sysu_train(root), sysu_test(root)
     elif layout == "regdb":
@@ -52,7 +55,7 @@ def open_raw(
         lists |= {"test_visible": test[0], "test_infrared": test[1]}
 
     def read(split: str, index: int) -> bytes:
-        return (Path(root) / lists[split].paths[index]).read_bytes()
+        return read_picture_file(Path(root) / lists[split].paths[index])
 
     paths = [path for pictures in lists.values() for path in pictures.paths]
     return PictureSource(lists, read, file_stamp(root, paths))
