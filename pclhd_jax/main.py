@@ -11,6 +11,7 @@ there, and writes nothing. SIGTERM or ctrl-C: the run saves after the step at ha
 exit code 143 or 130; a second one ends it at once.
 """
 
+import faulthandler
 import importlib.util
 import os
 import re
@@ -55,6 +56,7 @@ TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came from
 
 def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # Orbax tells thirty lines a save
+    faulthandler.enable()  # a mapped picture cache that is cut short ends in SIGBUS: say where
     if len(argv) > 1:
         sys.exit(f"unknown arguments: {' '.join(argv[1:])}; settings are --config.key=value")
     if CONFIG.value is None:
