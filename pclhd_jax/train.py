@@ -52,18 +52,18 @@ def train_and_evaluate(
     check_unlocked(workdir)
     check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
     weights = {} if latest_epoch(workdir) else starting_weights(config)
-    with Interrupts() as interrupts:
-        run = start_run(config)._replace(workdir=Path(workdir), pause=interrupts.check)
-        with disk_explained(workdir), locked(workdir):
-            changed = start_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
-            check_pictures(workdir, run.work.digests)
-            with (
-                Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints,
-                Unfinished(workdir, config.checkpoint_every_steps, run.pause) as unfinished,
-            ):
-                if changed:  # the epoch under way was begun with other settings
-                    unfinished.clear()
-                run_epochs(run, checkpoints, unfinished, weights)
+    run = start_run(config)  # a signal still ends the process: nothing is lost by that
+    with disk_explained(workdir), locked(workdir), Interrupts() as interrupts:
+        run = run._replace(workdir=Path(workdir), pause=interrupts.check)
+        changed = start_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
+        check_pictures(workdir, run.work.digests)
+        with (
+            Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints,
+            Unfinished(workdir, config.checkpoint_every_steps, run.pause) as unfinished,
+        ):
+            if changed:  # the epoch under way was begun with other settings
+                unfinished.clear()
+            run_epochs(run, checkpoints, unfinished, weights)
     return report(config, workdir)
 
 
