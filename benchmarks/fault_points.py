@@ -30,12 +30,12 @@ IN_THE_MIDDLE = "save, half-way"
 NAMES = (*POINTS, IN_THE_MIDDLE)
 
 
-def arm(name: str, count: int, workdir: str | Path) -> None:
-    """This process will SIGKILL itself at the `count`-th passing of a point, from 1."""
+def arm(name: str, count: int, workdir: str | Path, signum: int = signal.SIGKILL) -> None:
+    """This process will send itself `signum` at the `count`-th passing of a point, from 1."""
     if name == IN_THE_MIDDLE:
         wrap(POINTS["save"], count, lambda: kill_when_files_appear(Path(workdir)))
     else:
-        wrap(POINTS[name], count, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        wrap(POINTS[name], count, lambda: os.kill(os.getpid(), signum))
 
 
 def wrap(place: str, count: int, act: Callable[[], None]) -> None:

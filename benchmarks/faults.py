@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the places drawn")
     parser.add_argument("--no_corruption", action="store_true", help="leave out the second part")
-    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         return child(*options.child)
@@ -73,9 +73,11 @@ def kill_rounds(root: Path, kills: int, seed: int) -> None:
     )
 
 
-def start(root: Path, workdir: Path, name: str = "", count: int = 0) -> int:
+def start(
+    root: Path, workdir: Path, name: str = "", count: int = 0, signum: int = signal.SIGKILL
+) -> int:
     """The exit code of the tiny run in a process of its own; -9 if it was killed."""
-    arguments = [str(root / "pictures"), str(workdir), name, str(count)]
+    arguments = [str(root / "pictures"), str(workdir), name, str(count), str(int(signum))]
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "JAX_COMPILATION_CACHE_DIR": str(root / "compiled"),
@@ -89,15 +91,19 @@ def start(root: Path, workdir: Path, name: str = "", count: int = 0) -> int:
     ).returncode
 
 
-def child(pictures: str, workdir: str, name: str, count: str) -> None:
+def child(pictures: str, workdir: str, name: str, count: str, signum: str) -> None:
+    from pclhd_jax.interrupts import Interrupted
     from pclhd_jax.train import train_and_evaluate
     from tests.tiny import tiny_config
 
     config = tiny_config(pictures)
     config.checkpoint_every_steps = 1
     if name:
-        arm(name, int(count), workdir)
-    train_and_evaluate(config, workdir)
+        arm(name, int(count), workdir, int(signum))
+    try:
+        train_and_evaluate(config, workdir)
+    except Interrupted as stop:
+        sys.exit(stop.exit_code)
 
 
 def report_end(root: Path, workdir: Path) -> int:
