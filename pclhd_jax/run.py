@@ -1,7 +1,7 @@
 """What stays put from the start of a run to its end, built from the config."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,11 +45,7 @@ def start_run(config: Any) -> Run:
     check_settings(config, mesh)
     model = make_model(config)
     tx = make_optimizer(config.optimizer.weight_decay)
-    fixed = fixed_of(config, model, tx)
-    train_steps = {
-        stage: jax.jit(partial(step, fixed=fixed), donate_argnums=(0, 1))
-        for stage, step in ((1, steps.stage1_step), (2, steps.stage2_step))
-    }
+    train_steps = make_train_steps(fixed_of(config, model, tx))
     work = load_workload(config)
     return Run(config, mesh, work, tx, train_steps, make_feature_steps(model))
 
@@ -68,6 +64,15 @@ def start_evaluation(config: Any) -> Run:
     return Run(config, mesh, load_test(config), tx, {}, make_feature_steps(make_model(config)))
 
 
+@cache  # a second run in one process, as in a notebook, compiles nothing anew
+def make_train_steps(fixed: steps.Fixed) -> dict[int, Callable]:
+    return {
+        stage: jax.jit(partial(step, fixed=fixed), donate_argnums=(0, 1))
+        for stage, step in ((1, steps.stage1_step), (2, steps.stage2_step))
+    }
+
+
+@cache
 def make_feature_steps(model: AGW) -> dict[str, Callable]:
     return {
         modality: jax.jit(partial(steps.feature_step, model=model, modality=modality))

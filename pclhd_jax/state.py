@@ -1,5 +1,6 @@
 """The training state: online encoder, momentum encoder, optimiser."""
 
+from functools import cache
 from typing import Any
 
 import flax.struct
@@ -33,6 +34,7 @@ class TrainState:
         return {"params": self.momentum_params, "batch_stats": self.momentum_batch_stats}
 
 
+@cache  # equal settings, one object: steps are compiled per optimiser
 def make_optimizer(weight_decay: float) -> optax.GradientTransformation:
     """Adam with the decay ADDED TO THE GRADIENT (not AdamW), as torch's `Adam(weight_decay=...)`.
 
