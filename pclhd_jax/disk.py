@@ -1,4 +1,4 @@
-"""When the disk refuses: what to say, and how to clear up."""
+"""Small files written for good; and what to say, and how to clear up, when the disk refuses."""
 
 import errno
 import os
@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 REFUSALS = (
     errno.ENOSPC,
@@ -18,6 +19,26 @@ REFUSALS = (
     errno.EPERM,
     errno.EIO,
 )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write beside `path`, then rename: a kill or a power cut leaves the old file or the new."""
+    beside = path.with_name(path.name + ".new")
+    with beside.open("w") as file:
+        file.write(text)
+        on_disk(file)
+    os.replace(beside, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the rename itself
+    finally:
+        os.close(folder)
+
+
+def on_disk(file: IO) -> None:
+    """Returns when what was written is no longer only in memory."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def disk_error(error: Exception) -> str:
@@ -41,12 +62,14 @@ def refused(what: str, folder: Path, size: int, reason: str) -> str:
 
 
 @contextmanager
-def disk_explained(workdir: Path) -> Iterator[None]:
+def disk_explained(workdir: str | Path) -> Iterator[None]:
     """Gives the system's bare errors of writing in `workdir` the words that a person needs."""
     try:
         yield
     except OSError as error:
-        if error.errno not in REFUSALS:
+        # A picture that cannot be read is another matter.
+        elsewhere = error.filename is not None and not str(error.filename).startswith(str(workdir))
+        if error.errno not in REFUSALS or elsewhere:
             raise
         raise OSError(
             f"{workdir} cannot be written: {disk_error(error)}; what was saved before is intact. "

@@ -1,6 +1,5 @@
 """A saved epoch clustered anew at many eps: a table per modality, and one picture."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +11,10 @@ from sklearn.neighbors import sort_graph_by_row_values
 from pclhd_jax.cluster_plots import draw_clusters
 from pclhd_jax.clustering.epoch import ClusterSettings, keep_mixed
 from pclhd_jax.clustering.jaccard import jaccard_distance
-from pclhd_jax.clustering.labels import labels_from_distance
+from pclhd_jax.clustering.labels import cutoff_for, labels_from_distance
 from pclhd_jax.clustering.sweep import SweepRow, eps_sweep, k_distances
 from pclhd_jax.progress import say
+from pclhd_jax.records import read_json
 from pclhd_jax.saved_epoch import SavedEpoch, load_epoch
 
 NUM_EPS = 18
@@ -89,7 +89,13 @@ def read_config(workdir: Path) -> dict[str, Any]:
     path = workdir / "config.json"
     if not path.exists():
         raise FileNotFoundError(f"no config.json in {workdir}; name the workdir of a run")
-    return json.loads(path.read_text())
+    config = read_json(path)
+    missing = [name for name in ClusterSettings._fields if name not in config.get("cluster", {})]
+    if missing:
+        raise ValueError(
+            f"{path} has no config.cluster.{missing[0]}; it is of another version of this program"
+        )
+    return config
 
 
 def eps_grid(eps: float, eps_max: float) -> np.ndarray:
@@ -149,10 +155,12 @@ def report_part(part: Part, eps_E: np.ndarray, settings: ClusterSettings) -> Par
         f"\n{part.name}: {len(part.z_ND):,} pictures; k1 {part.k1}, k2 {part.k2}, "
         f"min_samples {settings.min_samples}"
     )
-    # The next float32: a pair at the largest eps itself is within it.
-    cutoff = float(np.nextafter(np.float32(eps_E[-1]), np.float32(1)))
     distance_NN = jaccard_distance(
-        part.z_ND, k1=part.k1, k2=part.k2, modality_N=part.modality_N, cutoff=cutoff
+        part.z_ND,
+        k1=part.k1,
+        k2=part.k2,
+        modality_N=part.modality_N,
+        cutoff=cutoff_for(eps_E[-1]),
     )
     # In place and once: every eps finds the rows in order.
     distance_NN = sort_graph_by_row_values(distance_NN, warn_when_not_sorted=False)

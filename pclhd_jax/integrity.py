@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from pclhd_jax.records import write_whole
+from pclhd_jax.disk import write_whole
 
 MANIFEST = "manifest.json"
 DAMAGE = (errno.ENOENT, errno.ENOTDIR, errno.EIO)  # a lack of rights, say, is none

@@ -1,7 +1,7 @@
 """SIGTERM and SIGINT: the first one asks the run to save and stop, the second ends it at once."""
 
-import os
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Any
@@ -40,9 +40,13 @@ class Interrupts:
             signal.signal(signum, handler)
 
     def _ask(self, signum: int, _: FrameType | None) -> None:
-        if self.asked:
-            os._exit(128 + signum)  # no clean-up: whoever asks twice does not want to wait
         self.asked = signum
+        # Python's own handlers would wait for the end of a long call into compiled code.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # A notebook's kernel, with all that is in it, is not to end.
+        in_notebook = "ipykernel" in sys.modules
+        again = signal.default_int_handler if in_notebook else signal.SIG_DFL
+        signal.signal(signal.SIGINT, again)
         say(
             f"{signal.Signals(signum).name}: saving after the current step; "
             "a second signal ends the run at once"

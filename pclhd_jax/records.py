@@ -1,10 +1,12 @@
 """What a run leaves to read: its config, one JSON line per epoch, TensorBoard curves."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
+
+from pclhd_jax.curves import Curves
+from pclhd_jax.disk import on_disk, write_whole
 
 # Settings that a resumed run may change: where things lie. `check_pictures` minds what they hold.
 FREE = tuple(
@@ -26,21 +28,21 @@ def has_checkpoint(workdir: str | Path) -> bool:
     return any(path.name.isdecimal() for folder in folders for path in folder.glob("*"))
 
 
-def check_pictures(workdir: str | Path, digests: dict[str, str]) -> None:
-    """Keep the digests of the picture lists, or compare them with those that were kept.
+def check_pictures(workdir: str | Path, digests: dict[str, str]) -> list[str]:
+    """The splits whose lists are not those the workdir keeps the digests of; writes nothing.
 
     Raises:
       ValueError: the workdir holds a checkpoint that was trained on other lists.
     """
     path = Path(workdir) / "pictures.json"
-    kept = json.loads(path.read_text()) if path.exists() else digests
+    kept = read_json(path) if path.exists() else digests
     changed = sorted(s for s in kept.keys() | digests.keys() if kept.get(s) != digests.get(s))
     if changed and has_checkpoint(workdir):
         raise ValueError(
             f"{workdir} was trained on other lists of pictures ({', '.join(changed)} differ); "
             "bring the pictures back, or name another --workdir"
         )
-    write_whole(path, json.dumps(digests, indent=2, sort_keys=True) + "\n")
+    return changed
 
 
 def check_workdir(
@@ -53,7 +55,7 @@ def check_workdir(
         `accept_changes` is not given.
     """
     path = Path(workdir) / "config.json"
-    lines = config_difference(json.loads(path.read_text()), config) if path.exists() else []
+    lines = config_difference(read_json(path), config) if path.exists() else []
     lines = [line for line in lines if not line.startswith(FREE)]
     if lines and has_checkpoint(workdir) and not accept_changes:
         raise ValueError(
@@ -66,25 +68,31 @@ def check_workdir(
 
 
 def start_workdir(
-    workdir: str | Path, config: dict[str, Any], *, accept_changes: bool = False
-) -> list[str]:
-    """Make `workdir` with `config.json`; returns the changes. Raises as `check_workdir`.
+    workdir: str | Path,
+    config: dict[str, Any],
+    digests: dict[str, str],
+    *,
+    accept_changes: bool = False,
+    epochs_done: int = 0,
+) -> None:
+    """Make `workdir` with `config.json` and `pictures.json`. Raises as the two checks.
 
-    A workdir without a checkpoint has nothing to lose: it takes the new settings. One with a
-    checkpoint notes them in `changes.jsonl`.
+    A workdir without a checkpoint has nothing to lose: it takes new settings and pictures. One
+    with a checkpoint, of `epochs_done`, notes the settings in `changes.jsonl`.
     """
     lines = check_workdir(workdir, config, accept_changes=accept_changes)
+    other_pictures = check_pictures(workdir, digests)
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    if lines and has_checkpoint(workdir):
-        rows = read_records(workdir)
-        done = rows[-1]["epochs_done"] if rows else 0
-        append_line(workdir / "changes.jsonl", {"epochs_done": done, "changes": lines})
-    elif lines:
-        (workdir / "metrics.jsonl").unlink(missing_ok=True)  # of the settings before
+    if has_checkpoint(workdir):
+        if lines:
+            append_line(workdir / "changes.jsonl", {"epochs_done": epochs_done, "changes": lines})
+    elif lines or other_pictures:
+        (workdir / "metrics.jsonl").unlink(missing_ok=True)  # of the ones before
         shutil.rmtree(workdir / "features", ignore_errors=True)
-    write_whole(workdir / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
-    return lines
+    for name, content in (("config", config), ("pictures", digests)):
+        text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+        write_whole(workdir / f"{name}.json", text)
 
 
 def config_difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
@@ -104,16 +112,19 @@ def config_difference(old: dict[str, Any], new: dict[str, Any], prefix: str = ""
 class Records:
     """`metrics.jsonl` and TensorBoard of one run."""
 
-    def __init__(self, workdir: Path, *, epochs_done: int):
-        """Keep the lines of the first `epochs_done` epochs: a killed run may have written more."""
-        from tensorboardX import SummaryWriter  # here: not every machine that computes has it
+    def __init__(self, workdir: Path, *, epochs_done: int, last_row: dict[str, Any] | None = None):
+        """Keep the lines of the first `epochs_done` epochs: a killed run may have written more.
 
+        last_row: of the last of them, from its checkpoint: a power cut may have taken its line.
+        """
         self.path = workdir / "metrics.jsonl"
         kept = [row for row in read_records(workdir) if row["epochs_done"] <= epochs_done]
+        if last_row is not None and (not kept or kept[-1]["epochs_done"] < epochs_done):
+            kept.append(last_row)
         write_whole(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self.has_rows = bool(kept)
         self.timing_path = workdir / "timing.jsonl"
-        self.tensorboard = SummaryWriter(str(workdir / "tensorboard"), purge_step=epochs_done + 1)
+        self.curves = Curves(workdir / "tensorboard", purge_step=epochs_done + 1)
 
     def write(self, row: dict[str, Any], seconds: dict[str, float] | None = None) -> None:
         """Append one epoch; `row['epochs_done']` is its number.
@@ -126,34 +137,48 @@ class Records:
         if seconds is not None:
             append_line(self.timing_path, {"epochs_done": row["epochs_done"], **seconds})
             scalars += flatten(seconds, "seconds/")
-        for name, value in scalars:
-            self.tensorboard.add_scalar(name, value, row["epochs_done"])
-        self.tensorboard.flush()
+        self.curves.write(scalars, row["epochs_done"])
 
     def close(self) -> None:
-        self.tensorboard.close()
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write beside `path`, then rename: a kill leaves the old file or the new one."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(text)
-    os.replace(beside, path)
+        self.curves.close()
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
     with path.open("a") as file:
         file.write(json.dumps(row) + "\n")
+        on_disk(file)
+
+
+def read_json(path: Path) -> Any:
+    """Raises ValueError, with the remedy, for a file that is not whole."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}); bring it back from a backup, or name another --workdir"
+        ) from error
 
 
 def read_records(workdir: str | Path) -> list[dict[str, Any]]:
-    """The rows of `metrics.jsonl`; none if there is no such file. A torn last line is left out."""
+    """The rows of `metrics.jsonl`; none if there is no such file. A torn last line is left out.
+
+    Raises:
+      ValueError: a line that is damaged.
+    """
     path = Path(workdir) / "metrics.jsonl"
     if not path.exists():
         return []
     # A kill can tear only the last line, which has no newline then.
-    complete = path.read_text().split("\n")[:-1]
-    return [json.loads(line) for line in complete]
+    rows = []
+    for number, line in enumerate(path.read_text().split("\n")[:-1], 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise ValueError(
+                f"{path}, line {number} is damaged ({error}); if it is the last one, remove it: "
+                "the run writes it again"
+            ) from error
+    return rows
 
 
 def flatten(row: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:

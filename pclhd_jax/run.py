@@ -147,10 +147,13 @@ def check_settings(config: Any, mesh: Mesh) -> None:
     check_cluster_settings(cluster_settings(config))
     if not schedule(config):
         raise ValueError("no epoch to run; raise config.stage1.epochs or config.stage2.epochs")
-    if config.keep_features < 0:
-        raise ValueError(
-            f"config.keep_features is {config.keep_features}; give 0 (none), or how many epochs"
-        )
+    for name, least in (
+        ("keep_checkpoints", 1),
+        ("keep_features", 0),
+        ("checkpoint_every_steps", 0),
+    ):
+        if config[name] < least:
+            raise ValueError(f"config.{name} is {config[name]}; give at least {least}")
     check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
     for stage in STAGES:
         sampling = sampling_of(config, stage)

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,37 +49,79 @@ def train_and_evaluate(
       Interrupted: a KeyboardInterrupt; SIGTERM or SIGINT asked the run to stop, and it saved.
     """
     # What cannot work is found before it costs minutes, and leaves no workdir behind.
-    check_unlocked(workdir)
+    with disk_explained(workdir):
+        check_unlocked(workdir)
     check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
     weights = {} if latest_epoch(workdir) else starting_weights(config)
     run = start_run(config)  # a signal still ends the process: nothing is lost by that
     with disk_explained(workdir), locked(workdir), Interrupts() as interrupts:
         run = run._replace(workdir=Path(workdir), pause=interrupts.check)
-        changed = start_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
-        check_pictures(workdir, run.work.digests)
         with (
             Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints,
             Unfinished(workdir, config.checkpoint_every_steps, run.pause) as unfinished,
         ):
-            if changed:  # the epoch under way was begun with other settings
+            # All that may refuse comes before anything is written.
+            changed = check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
+            check_pictures(workdir, run.work.digests)
+            start = first_state(run, checkpoints, weights)
+            # In this order: the epoch under way was begun with the settings before.
+            if changed:
                 unfinished.clear()
-            run_epochs(run, checkpoints, unfinished, weights)
+            start_workdir(
+                workdir,
+                config.to_dict(),
+                run.work.digests,
+                accept_changes=accept_changes,
+                epochs_done=start.epochs_done,
+            )
+            run_epochs(run, start, checkpoints, unfinished)
     return report(config, workdir)
 
 
-def run_epochs(
-    run: Run, checkpoints: Checkpoints, unfinished: Unfinished, weights: dict[tuple, Any]
-) -> None:
-    """All epochs that the newest checkpoint has not seen."""
-    config, epochs = run.config, schedule(run.config)
-    state, epochs_done = first_state(run, checkpoints, weights)
-    records = Records(run.workdir, epochs_done=epochs_done)
+class Start(NamedTuple):
+    """Where a run starts or goes on."""
+
+    state: TrainState
+    epochs_done: int
+    row: dict[str, Any] | None  # the record of the last of them
+
+
+def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...], Any]) -> Start:
+    """The newest checkpoint, or a fresh state.
+
+    Raises:
+      ValueError: a checkpoint that the schedule does not lead to.
+    """
+    restored = checkpoints.restore_newest(
+        lambda _: state_shapes(run.config), run.mesh, set_aside=True
+    )
+    if restored is None:
+        if not (weights or "synthetic" in run.config.data):
+            say(NO_WEIGHTS)
+        return Start(fresh_state(run, weights), 0, None)
+    epochs, progress = schedule(run.config), restored.progress
+    there = progress["stage"], progress["epoch"]
+    if restored.id > len(epochs) or epochs[restored.id - 1] != there:
+        raise ValueError(
+            f"the newest checkpoint of {run.workdir} ends stage {there[0]}, epoch {there[1] + 1}, "
+            f"as epoch {restored.id} of the run, and config.stage1.epochs "
+            f"{run.config.stage1.epochs} with config.stage2.epochs {run.config.stage2.epochs} do "
+            "not lead there; only a stage that is not finished can change its length"
+        )
+    say(f"resuming {run.workdir} after epoch {restored.id} of {len(epochs)}")
+    return Start(restored.state, restored.id, progress.get("row"))
+
+
+def run_epochs(run: Run, start: Start, checkpoints: Checkpoints, unfinished: Unfinished) -> None:
+    """All epochs that are still to come."""
+    state, epochs_done, last_row = start
+    records = Records(run.workdir, epochs_done=epochs_done, last_row=last_row)
     if not epochs_done and not records.has_rows:
         if run.work.protocols:
             say("scoring the untrained encoder")
         records.write({"epochs_done": 0, "evaluation": evaluate(run, state.online)})
-    remaining = Remaining(config, epochs_done)
-    for stage, epoch in epochs[epochs_done:]:
+    remaining = Remaining(run.config, epochs_done)
+    for stage, epoch in schedule(run.config)[epochs_done:]:
         if (stage, epoch) == (2, 0):
             state = hand_over(state, run.tx)
         state, row, seconds = run_epoch(run, state, stage, epoch, unfinished)
@@ -87,24 +129,10 @@ def run_epochs(
         # The record goes first: on resume a line without its checkpoint is dropped,
         # but a checkpoint without its line could not be completed.
         records.write(row, seconds)
-        checkpoints.save(row["epochs_done"], state, {"stage": stage, "epoch": epoch})
+        progress = {"stage": stage, "epoch": epoch, "row": row}
+        checkpoints.save(row["epochs_done"], state, progress)
         unfinished.clear()
     records.close()
-
-
-def first_state(
-    run: Run, checkpoints: Checkpoints, weights: dict[tuple, Any]
-) -> tuple[TrainState, int]:
-    """The newest checkpoint's state, or a fresh one; and the epochs it has seen."""
-    restored = checkpoints.restore_newest(
-        lambda _: state_shapes(run.config), run.mesh, set_aside=True
-    )
-    if restored is None:
-        if not (weights or "synthetic" in run.config.data):
-            say(NO_WEIGHTS)
-        return fresh_state(run, weights), 0
-    say(f"resuming {run.workdir} after epoch {restored.id} of {len(schedule(run.config))}")
-    return restored.state, restored.id
 
 
 def run_epoch(
@@ -238,22 +266,27 @@ def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> s
     return "\n".join(lines)
 
 
-def report(config: Any, workdir: Path) -> dict[str, Any]:
+def report(config: Any, workdir: str | Path) -> dict[str, Any]:
     """Print the tables of the untrained and the trained encoder; return the last record."""
-    rows = [row for row in read_records(workdir) if "evaluation" in row]
+    rows = read_records(workdir)
     first, last = rows[0], rows[-1]
-    if not last["evaluation"]:
+    title = f"After {last['epochs_done']} epochs, recipe {last['recipe']}"
+    if (Path(workdir) / "changes.jsonl").exists():
+        title += ", settings changed on the way (changes.jsonl)"
+    if "evaluation" not in last:
         say(
-            f"\nAfter {last['epochs_done']} epochs, recipe {config.recipe}: nothing was scored, "
-            f"for nobody's identity is known. An identities.csv in {config.data.source} (columns "
-            "path, identity, camera) names pictures to score"
+            f"\n{title}: the last epoch was not scored (config.evaluation.every_epochs); "
+            "--mode=eval with the same command scores it"
         )
-        return last
-    say("\n" + format_table(scores_of(first), "Untrained encoder"))
-    title = (
-        f"After {last['epochs_done']} epochs, recipe {config.recipe} (the last epoch is the result)"
-    )
-    say("\n" + format_table(scores_of(last), title))
+    elif not last["evaluation"]:
+        say(
+            f"\n{title}: nothing was scored, for nobody's identity is known. An identities.csv in "
+            f"{config.data.source} (columns path, identity, camera) names pictures to score"
+        )
+    else:
+        if first["epochs_done"] == 0:
+            say("\n" + format_table(scores_of(first), "Untrained encoder"))
+        say("\n" + format_table(scores_of(last), f"{title} (the last epoch is the result)"))
     return last
 
 

@@ -12,7 +12,6 @@ from jax.sharding import Mesh
 
 from pclhd_jax.batch import EpochLabels
 from pclhd_jax.checkpoint import Checkpoints
-from pclhd_jax.disk import free_name
 from pclhd_jax.epoch_steps import EpochWork, finite_history
 from pclhd_jax.integrity import DamagedCheckpoint
 from pclhd_jax.interrupts import Interrupted
@@ -96,7 +95,7 @@ class Unfinished:
         except DamagedCheckpoint as error:
             for id in self.checkpoints.ids():
                 self.checkpoints.set_aside(id)
-            say(f"warning: {error}; the epoch starts anew")
+            say(f"warning: {'; '.join(error.lines)}; the epoch starts anew")
             return None
         tree, progress = restored.state, restored.progress
         if progress["epochs_done"] != epochs_done:  # that epoch was finished after this save
@@ -111,9 +110,11 @@ class Unfinished:
         """Nothing that was saved here is wanted any more."""
         self.checkpoints.close()
         folder = self.checkpoints.folder
+        # Renamed first: a kill half-way through must not leave what looks like a damaged save.
+        old = folder.with_name(f"{folder.name}-old")
+        if old.exists():  # of such a kill
+            shutil.rmtree(old)
         if folder.exists():
-            # Renamed first: a kill half-way through must not leave what looks like a damaged save.
-            old = free_name(folder.with_name(f"{folder.name}-old"))
             folder.rename(old)
             shutil.rmtree(old)
 

@@ -44,7 +44,7 @@ def workdir_of(path, config, *, stage):
     state = state.replace(
         momentum_params=average["params"], momentum_batch_stats=average["batch_stats"]
     )
-    start_workdir(path, config.to_dict())
+    start_workdir(path, config.to_dict(), {})
     with Checkpoints(path, keep=1) as checkpoints:
         checkpoints.save(7, state, {"stage": stage, "epoch": 0})
     return path

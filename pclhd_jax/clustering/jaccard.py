@@ -5,6 +5,7 @@ the encoding V has tens of entries (hundreds after query expansion), so two pict
 through the columns they share; no N x N array exists at any time, and no list has a cap.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ NORM_TOLERANCE = 1e-3
 # Rows worked on at a time: their buffers are as wide as the widest row could be, and bounded.
 BLOCK_ROWS = 512
 BLOCK_ENTRIES = 2**24
+# Where numba has neither OpenMP nor TBB, two threads in its loops at once end the process.
+ONE_AT_A_TIME = threading.Lock()
 
 
 class SparseRows(NamedTuple):
@@ -113,11 +116,20 @@ def jaccard_from_neighbours(
             f"neighbour lists {indices_Nk.shape} and similarities {similarities_Nk.shape} for "
             f"{len(features_ND)} rows; k1={k1}, k2={k2} need {needed} neighbours of every row"
         )
-    if indices_Nk.min() < 0 or indices_Nk.max() >= num_rows:
-        raise ValueError(
-            f"neighbours are numbered {indices_Nk.min()} to {indices_Nk.max()}; with {num_rows} "
-            f"rows give numbers from 0 to {num_rows - 1}"
-        )
+    _check_lists(indices_Nk, similarities_Nk)
+    with ONE_AT_A_TIME:
+        return _jaccard(features_ND, indices_Nk, similarities_Nk, k1, k2, modality_N, cutoff)
+
+
+def _jaccard(
+    features_ND: np.ndarray,
+    indices_Nk: np.ndarray,
+    similarities_Nk: np.ndarray,
+    k1: int,
+    k2: int,
+    modality_N: np.ndarray | None,
+    cutoff: float,
+) -> sparse.csr_matrix:
     encoding = _reciprocal_encoding(features_ND, indices_Nk, similarities_Nk, k1)
     if k2 > 1:
         encoding = _query_expansion(encoding, indices_Nk[:, :k2], modality_N)
@@ -139,6 +151,26 @@ def _check_arguments(
         raise ValueError(
             f"modality has shape {np.shape(modality_N)} and {len(np.unique(modality_N))} values; "
             f"give ({num_rows},) with at most 2 values"
+        )
+
+
+def _check_lists(indices_Nk: np.ndarray, similarities_Nk: np.ndarray) -> None:
+    """What the compiled loops rely on: they write where these numbers point to."""
+    num_rows = len(indices_Nk)
+    in_order_Nk = np.sort(indices_Nk, axis=1)
+    problem = ""
+    if in_order_Nk[:, 0].min() < 0 or in_order_Nk[:, -1].max() >= num_rows:
+        problem = f"numbered {in_order_Nk[:, 0].min()} to {in_order_Nk[:, -1].max()}"
+    elif (in_order_Nk[:, 1:] == in_order_Nk[:, :-1]).any():
+        problem = "named twice in a row's list"
+    elif (indices_Nk[:, 0] != np.arange(num_rows)).any():
+        problem = "not headed by the row itself"
+    elif not (np.abs(similarities_Nk) <= 1 + 3 * NORM_TOLERANCE).all():
+        problem = "at similarities outside -1 to 1"
+    if problem:
+        raise ValueError(
+            f"neighbours are {problem}; with {num_rows} rows give numbers from 0 to "
+            f"{num_rows - 1}, each row first in its own list, as nearest_neighbours does"
         )
 
 
