@@ -16,7 +16,7 @@ POINTS = {
     "clustering": "pclhd_jax.clustering.epoch:labels_from_neighbours",
     "matching": "pclhd_jax.clustering.epoch:match_clusters",
     "a file renamed": "pclhd_jax.saved_epoch:os.replace",
-    "banks": "pclhd_jax.train:make_banks",
+    "banks": "pclhd_jax.one_epoch:make_banks",
     "step": "pclhd_jax.epoch_steps:shard_batch",
     "hand-over": "pclhd_jax.train:hand_over",
     "evaluation": "pclhd_jax.epoch:score",

@@ -11,9 +11,9 @@ from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.epoch import evaluate
 from pclhd_jax.evaluation.protocols import Protocol, format_table
 from pclhd_jax.progress import say
+from pclhd_jax.report import scores_of
 from pclhd_jax.run import Run, start_evaluation, starting_weights
 from pclhd_jax.sharding import replicate
-from pclhd_jax.train import scores_of
 
 
 def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]:

@@ -6,10 +6,7 @@ through the columns they share; no N x N array exists at any time, and no list h
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
-import numba
 import numpy as np
 from scipy import sparse
 
@@ -22,26 +19,15 @@ from pclhd_jax.clustering.jaccard_kernels import (
     least_shared,
     mirror_block,
     mutual,
-    pack,
     pair_block,
 )
 from pclhd_jax.clustering.neighbours import Neighbours, nearest_neighbours
+from pclhd_jax.clustering.sparse_rows import SparseRows, by_blocks, stack
 
 # Largest accepted | |z| - 1 |.
 NORM_TOLERANCE = 1e-3
-# Rows worked on at a time: their buffers are as wide as the widest row could be, and bounded.
-BLOCK_ROWS = 512
-BLOCK_ENTRIES = 2**24
 # Where numba has neither OpenMP nor TBB, two threads in its loops at once end the process.
 ONE_AT_A_TIME = threading.Lock()
-
-
-class SparseRows(NamedTuple):
-    """Rows of unequal length: row r holds columns[starts[r]:starts[r + 1]], in any order."""
-
-    starts: np.ndarray
-    columns: np.ndarray
-    values: np.ndarray
 
 
 def jaccard_distance(
@@ -202,7 +188,7 @@ def _reciprocal_encoding(
         mutual(indices_Nk, full),
         mutual(indices_Nk, half),
     )
-    return _stack(_by_blocks(expand_block, inputs, num_rows, width=full * half))
+    return stack(by_blocks(expand_block, inputs, num_rows, width=full * half))
 
 
 def _query_expansion(
@@ -220,7 +206,7 @@ def _query_expansion(
         weight_Nk = np.where(both_N1, 0.5, 1.0) / num_own_Nk
     longest = int(np.diff(encoding.starts).max())
     inputs = (np.ascontiguousarray(indices_Nk), weight_Nk, *encoding)
-    return _stack(_by_blocks(average_block, inputs, num_rows, width=k2 * longest))
+    return stack(by_blocks(average_block, inputs, num_rows, width=k2 * longest))
 
 
 def _distances(by_column: SparseRows, by_row: SparseRows, cutoff: float) -> sparse.csr_matrix:
@@ -229,7 +215,7 @@ def _distances(by_column: SparseRows, by_row: SparseRows, cutoff: float) -> spar
     width = _most_pairs(by_row, by_column, cutoff)
     inputs = (tuple(by_row), tuple(by_column), entries_above(*by_row[:2]), cutoff)
     # Pairs i < j only; the mirror below makes the result symmetric to the last bit.
-    upper = list(_by_blocks(pair_block, inputs, num_rows, width))
+    upper = list(by_blocks(pair_block, inputs, num_rows, width))
     del inputs, by_column, by_row
     length_N = np.ones(num_rows, np.int64)  # the diagonal
     first = 0
@@ -279,28 +265,3 @@ def _most_pairs(by_row: SparseRows, by_column: SparseRows, cutoff: float) -> int
     length_N = np.diff(by_column.starts)
     bound = np.minimum(by_row.values * length_N[by_row.columns], mass_N[by_row.columns])
     return int(min(num_rows, np.add.reduceat(bound, by_row.starts[:-1]).max() / least + 1))
-
-
-def _by_blocks(kernel: Callable, inputs: tuple, num_rows: int, width: int) -> Iterator[SparseRows]:
-    """Rows [lo, hi) at a time: the kernel fills wide buffers, what it filled is packed."""
-    width = min(width, num_rows)
-    threads = numba.get_num_threads()  # asked here: inside a kernel it would prevent caching
-    block_rows = min(num_rows, max(threads, min(BLOCK_ROWS, BLOCK_ENTRIES // width)))
-    columns_BW = np.empty((block_rows, width), np.int32)
-    values_BW = np.empty((block_rows, width), np.float32)
-    count_B = np.zeros(block_rows, np.int64)
-    for lo in range(0, num_rows, block_rows):
-        hi = min(lo + block_rows, num_rows)
-        kernel(lo, hi, threads, columns_BW, values_BW, count_B, *inputs)
-        starts = np.concatenate(([0], np.cumsum(count_B[: hi - lo])))
-        yield SparseRows(starts, *pack(starts, columns_BW, values_BW))
-
-
-def _stack(blocks: Iterator[SparseRows]) -> SparseRows:
-    blocks = list(blocks)
-    length_N = np.concatenate([np.diff(block.starts) for block in blocks])
-    return SparseRows(
-        np.concatenate(([0], np.cumsum(length_N))),
-        np.concatenate([block.columns for block in blocks]),
-        np.concatenate([block.values for block in blocks]),
-    )

@@ -135,45 +135,21 @@ def pair_block(lo, hi, threads, out_j, out_distance, count, by_row, by_column, a
     too little mass to bring a pair to the cutoff, are left out first: their lists of rows are the
     longest, and only the few pairs that come close without them are completed with them.
     """
-    starts, columns, values = by_row
-    heads, rows, masses = by_column
+    starts, columns = by_row[:2]
     least = least_shared(cutoff)
     for thread in numba.prange(threads):
         shared = np.zeros(len(starts) - 1)  # s(i, j) of the row at hand, so far
         frequent = np.zeros(len(starts) - 1, np.float32)  # V of the row at hand, columns left out
         touched = np.empty(len(starts), np.int32)
         for i in range(lo + thread, hi, threads):
-            split, left_out = starts[i + 1], 0.0
-            while split > starts[i] and left_out + values[split - 1] <= LEFT_OUT * least:
-                split -= 1
-                left_out += values[split]
-                frequent[columns[split]] = values[split]
-            num_touched = 0
-            for e in range(starts[i], split):
-                mass = values[e]
-                for f in range(heads[columns[e]] + above[e], heads[columns[e] + 1]):
-                    j = rows[f]
-                    touched[num_touched] = j
-                    num_touched += shared[j] == 0
-                    shared[j] += min(mass, masses[f])
-            size = 0
-            for m in range(num_touched):
-                j = touched[m]
-                if shared[j] < least - left_out:
-                    shared[j] = 0
-                else:
-                    touched[size] = j
-                    size += 1
-            close = np.sort(touched[:size])
+            split, left_out = _leave_out(i, by_row, LEFT_OUT * least, frequent)
+            num_touched = _add_shared(i, split, by_row, by_column, above, shared, touched)
+            close = _pick_close(num_touched, least - left_out, shared, touched)
             first_left_out = columns[split] if split < starts[i + 1] else len(frequent)
             size = 0
             for j in close:
-                s = shared[j]
+                s = shared[j] + _frequent_shared(j, first_left_out, by_row, frequent)
                 shared[j] = 0
-                f = starts[j + 1] - 1
-                while f >= starts[j] and columns[f] >= first_left_out:
-                    s += min(frequent[columns[f]], values[f])
-                    f -= 1
                 distance = np.float32(1 - s / (2 - s))
                 if distance < ROUNDING:
                     distance = SMALLEST_DISTANCE
@@ -183,6 +159,60 @@ def pair_block(lo, hi, threads, out_j, out_distance, count, by_row, by_column, a
             for e in range(split, starts[i + 1]):
                 frequent[columns[e]] = 0
             count[i - lo] = size
+
+
+@numba.njit(nogil=True, cache=True)
+def _leave_out(i, by_row, most, frequent):
+    """The last entries of row i, of mass up to `most`, into `frequent`; where they begin."""
+    starts, columns, values = by_row
+    split, mass = starts[i + 1], 0.0
+    while split > starts[i] and mass + values[split - 1] <= most:
+        split -= 1
+        mass += values[split]
+        frequent[columns[split]] = values[split]
+    return split, mass
+
+
+@numba.njit(nogil=True, cache=True)
+def _add_shared(i, split, by_row, by_column, above, shared, touched):
+    """s(i, j) over the entries of row i before `split`, for j > i; returns how many j there are."""
+    starts, columns, values = by_row
+    heads, rows, masses = by_column
+    size = 0
+    for e in range(starts[i], split):
+        mass = values[e]
+        for f in range(heads[columns[e]] + above[e], heads[columns[e] + 1]):
+            j = rows[f]
+            touched[size] = j
+            size += shared[j] == 0
+            shared[j] += min(mass, masses[f])
+    return size
+
+
+@numba.njit(nogil=True, cache=True)
+def _pick_close(num_touched, needed, shared, touched):
+    """The touched rows with at least `needed`, ascending; the others' sums are cleared."""
+    size = 0
+    for m in range(num_touched):
+        j = touched[m]
+        if shared[j] < needed:
+            shared[j] = 0
+        else:
+            touched[size] = j
+            size += 1
+    return np.sort(touched[:size])
+
+
+@numba.njit(nogil=True, cache=True)
+def _frequent_shared(j, first, by_row, frequent):
+    """The part of s(i, j) over columns from `first` on."""
+    starts, columns, values = by_row
+    s = 0.0
+    e = starts[j + 1] - 1
+    while e >= starts[j] and columns[e] >= first:
+        s += min(frequent[columns[e]], values[e])
+        e -= 1
+    return s
 
 
 @numba.njit(nogil=True, cache=True)
