@@ -231,7 +231,7 @@ def test_a_mistake_put_right_does_not_need_another_workdir(pictures, tmp_path):
 def test_a_negative_number_of_epochs_to_keep_is_refused(pictures):
     config = tiny_config(pictures)
     config.keep_features = -1
-    with pytest.raises(ValueError, match=r"config\.keep_features is -1; give 0"):
+    with pytest.raises(ValueError, match=r"config\.keep_features is -1; give at least 0"):
         start_run(config)
 
 

@@ -135,8 +135,7 @@ def test_changed_settings_are_refused_by_an_epoch_under_way_and_accepted_when_to
         train.train_and_evaluate(config, workdir)
     last = train.train_and_evaluate(config, workdir, accept_changes=True)
     assert last["epochs_done"] == 1
-    changes = (workdir / "changes.jsonl").read_text()
-    assert "config.cluster.eps: there 0.7, here 0.65" in changes
+    assert not (workdir / "changes.jsonl").exists()  # nothing of the old settings was kept
     # Its labels were made with the new eps: as in a run that had it from the start.
     train.train_and_evaluate(config, tmp_path / "fresh")
     one, other = ((path / "metrics.jsonl").read_bytes() for path in (workdir, tmp_path / "fresh"))
