@@ -42,7 +42,10 @@ def train_and_evaluate(
     with disk_explained(workdir):
         check_unlocked(workdir)
     check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
-    weights = {} if latest_epoch(workdir) else starting_weights(config)
+    is_new = latest_epoch(workdir) is None
+    weights = starting_weights(config) if is_new else {}
+    if is_new and not (weights or "synthetic" in config.data):
+        say(NO_WEIGHTS)
     run = start_run(config)  # a signal still ends the process: nothing is lost by that
     with disk_explained(workdir), locked(workdir), Interrupts() as interrupts:
         run = run._replace(workdir=Path(workdir), pause=interrupts.check)
@@ -86,8 +89,6 @@ def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...
         lambda _: state_shapes(run.config), run.mesh, set_aside=True
     )
     if restored is None:
-        if not (weights or "synthetic" in run.config.data):
-            say(NO_WEIGHTS)
         return Start(fresh_state(run, weights), 0, None)
     epochs, progress = schedule(run.config), restored.progress
     there = progress["stage"], progress["epoch"]
