@@ -29,9 +29,10 @@ from pclhd_jax.integrity import (
     unsealed,
     write_manifest,
 )
+from pclhd_jax.processes import barrier, first_then_all, from_first, is_first
 from pclhd_jax.progress import say
 from pclhd_jax.quiet import quiet
-from pclhd_jax.sharding import replicate
+from pclhd_jax.sharding import readable, replicate
 
 
 class Restored(NamedTuple):
@@ -41,7 +42,10 @@ class Restored(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints in one folder of a run. Use as a context manager."""
+    """The checkpoints in one folder of a run. Use as a context manager.
+
+    Of several processes, all save and restore together: process 0 writes, every one reads.
+    """
 
     def __init__(
         self, workdir: str | Path, *, keep: int | None = None, folder: str = "checkpoints"
@@ -67,11 +71,15 @@ class Checkpoints:
     def manager(self) -> ocp.CheckpointManager:
         """Opened when it is needed, for it lists the folder once only."""
         if self._manager is None:
+            writes = self.keep is not None and is_first()
+            if writes:
+                self.folder.mkdir(parents=True, exist_ok=True)
             self._manager = ocp.CheckpointManager(
                 self.folder,
                 options=ocp.CheckpointManagerOptions(
-                    create=self.keep is not None,
-                    cleanup_tmp_directories=self.keep is not None,  # of a killed save
+                    create=False,
+                    multiprocessing_options=each_alone(),
+                    cleanup_tmp_directories=writes,  # of a killed save
                     enable_async_checkpointing=False,
                 ),
                 item_names=("state", "progress", "checksums"),
@@ -99,6 +107,9 @@ class Checkpoints:
           RuntimeError: Orbax did not take the id (it refuses, silently, one not newer).
           OSError: it could not be written; the older checkpoints are as they were.
         """
+        from_first(self._save, id, jax.tree.map(readable, state), progress)
+
+    def _save(self, id: int, state: Any, progress: dict[str, Any]) -> None:
         # From the host: so the digests are of the very bytes that are written, each is fetched
         # once, and no device of this machine is needed to read them.
         state = jax.tree.map(np.asarray, state)
@@ -232,6 +243,18 @@ class Checkpoints:
           DamagedCheckpoint: all are damaged; nothing was moved.
           ValueError: it holds another pytree than `like`.
         """
+        # Process 0 comes first, and the others find what it has left.
+        restored = first_then_all(self._restore_newest, like, mesh, warn, set_aside)
+        barrier(f"{self.folder}: {restored and restored.id}")  # a shared disk may show old folders
+        return restored
+
+    def _restore_newest(
+        self,
+        like: Callable[[dict[str, Any]], Any],
+        mesh: Mesh,
+        warn: Callable[[str], None],
+        set_aside: bool,
+    ) -> Restored | None:
         damaged: dict[int, DamagedCheckpoint] = {}
         for id in reversed(self.ids()):
             try:
@@ -257,6 +280,12 @@ class Checkpoints:
         return target
 
 
+def each_alone() -> ocp.options.MultiprocessingOptions:
+    """Orbax without its meetings, in which it would wait for a process that is lost."""
+    this = jax.process_index()
+    return ocp.options.MultiprocessingOptions(primary_host=this, active_processes={this})
+
+
 def latest_epoch(workdir: str | Path) -> int | None:
     """Epochs done in the newest checkpoint of a workdir, or None; nothing is written."""
-    return Checkpoints(workdir).latest()
+    return from_first(Checkpoints(workdir).latest)

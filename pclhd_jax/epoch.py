@@ -8,7 +8,8 @@ import numpy as np
 
 from pclhd_jax.batch import EpochLabels
 from pclhd_jax.evaluation.features import Report, extract_features
-from pclhd_jax.evaluation.protocols import score
+from pclhd_jax.evaluation.protocols import Protocol, score
+from pclhd_jax.processes import from_first, same_as_first
 from pclhd_jax.progress import Progress
 from pclhd_jax.prototypes import build_bank, num_rows
 from pclhd_jax.run import Run
@@ -74,7 +75,7 @@ def make_banks(
             build(z_ND, labels_N, rows=rows_for(labels_N), num_dynamic=0)
             for z_ND, labels_N in zip(z, labels[:2], strict=True)
         )
-        return replicate(run.mesh, Banks(visible, infrared))
+        return placed_banks(run, Banks(visible, infrared))
 
     key = jax.random.fold_in(epoch_key(run.config.seed, stage, epoch), BANK_KEY)
     visible, infrared = (
@@ -91,7 +92,7 @@ def make_banks(
         )
     )
     if labels.joint_visible_N is None:
-        return replicate(run.mesh, Banks(visible, infrared))
+        return placed_banks(run, Banks(visible, infrared))
     joint_N = np.concatenate([labels.joint_visible_N, labels.joint_infrared_N])
     joint = build(
         np.concatenate(z),
@@ -100,7 +101,12 @@ def make_banks(
         num_dynamic=0,
         modality_N=np.repeat([0, 1], [len(z.visible_ND), len(z.infrared_ND)]),
     )
-    return replicate(run.mesh, Banks(visible, infrared, joint))
+    return placed_banks(run, Banks(visible, infrared, joint))
+
+
+def placed_banks(run: Run, banks: Banks) -> Banks:
+    """On every device, one and the same: sums of many rows may round apart on two of them."""
+    return replicate(run.mesh, same_as_first(banks))
 
 
 jitted_build_bank = jax.jit(build_bank, static_argnames=("rows", "num_farthest", "num_dynamic"))
@@ -119,10 +125,14 @@ def evaluate(run: Run, variables: Any) -> dict[str, dict[str, Any]]:
     """Scores of an encoder by protocol name, as plain numbers; none without a protocol."""
     if not run.work.protocols:
         return {}
-    z = extract(run, variables, run.work.test_NHWC, "test")._asdict()
-    by_modality = {"visible": z["visible_ND"], "infrared": z["infrared_ND"]}
+    z = extract(run, variables, run.work.test_NHWC, "test")
+    return from_first(score_all, run.work.protocols, z)
+
+
+def score_all(protocols: list[Protocol], z: Features) -> dict[str, dict[str, Any]]:
+    by_modality = {"visible": z.visible_ND, "infrared": z.infrared_ND}
     scores = {}
-    for protocol in run.work.protocols:
+    for protocol in protocols:
         gallery_modality = "visible" if protocol.query_modality == "infrared" else "infrared"
         result = score(
             protocol, by_modality[protocol.query_modality], by_modality[gallery_modality]

@@ -8,6 +8,7 @@ from pclhd_jax.batch import EpochLabels
 from pclhd_jax.clustering.epoch import label_apart, label_jointly
 from pclhd_jax.clustering.labels import cluster_quality
 from pclhd_jax.epoch import MODALITIES, Features, train_features
+from pclhd_jax.processes import from_first, is_first
 from pclhd_jax.progress import Progress
 from pclhd_jax.run import Run, cluster_settings, sampling_of, schedule
 from pclhd_jax.saved_epoch import SavedEpoch, save_epoch
@@ -26,21 +27,22 @@ def labels_and_momentum_features(
 ) -> tuple[EpochLabels, Features | None]:
     """Pseudo labels of `z` and, in stage 2, the momentum encoder's features of all pictures.
 
-    Neither needs the other: the host clusters while the device works on the features.
+    Neither needs the other: the host clusters while the device works on the features. Process 0
+    clusters for all, and all work on the features.
     """
     if stage == 1:
-        return label(run, z, stage), None
+        return from_first(label, run, z, stage), None
     with ThreadPoolExecutor(1) as host:
-        labels = host.submit(label, run, z, stage)
+        labels = host.submit(label, run, z, stage) if is_first() else None
         momentum_z = train_features(run, state.momentum)
-        return labels.result(), momentum_z
+        return from_first(lambda: labels.result()), momentum_z
 
 
 def save_labelling(
     run: Run, z: Features, labels: EpochLabels | None, stage: int, epoch: int
 ) -> None:
     """Leave labels and the features they were made from in the workdir, for `visualize`."""
-    if run.workdir is None:
+    if run.workdir is None or not is_first():
         return
     epochs_done = schedule(run.config).index((stage, epoch)) + 1
     identities = run.work.visible_identities_N, run.work.infrared_identities_N

@@ -26,6 +26,9 @@ class DamagedCheckpoint(ValueError):
         self.lines = lines
         super().__init__("\n".join(lines) + f"\n{REMEDY}")
 
+    def __reduce__(self) -> tuple:  # for the other processes
+        return type(self), self.lines
+
 
 def named_leaves(tree: Any) -> dict[str, Any]:
     """The leaves of a pytree by path, such as `params/bottleneck/scale`."""

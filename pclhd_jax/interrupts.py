@@ -6,9 +6,11 @@ import threading
 from types import FrameType
 from typing import Any
 
+from pclhd_jax.processes import gather, is_alone
 from pclhd_jax.progress import say
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+AGREE_EVERY = 8  # checks of several processes: each time would keep devices from working ahead
 
 
 class Interrupted(KeyboardInterrupt):
@@ -25,11 +27,13 @@ class Interrupted(KeyboardInterrupt):
 class Interrupts:
     """Context manager: `asked` is the number of the first signal that came, 0 before.
 
+    Of several processes, one that is asked stops all, at the same call of `check`.
+
     Outside the main thread, where Python gives no signals, nothing is caught.
     """
 
     def __enter__(self) -> "Interrupts":
-        self.asked = 0
+        self.asked = self.checks = 0
         self.before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             self.before = {s: signal.signal(s, self._ask) for s in SIGNALS}
@@ -54,5 +58,9 @@ class Interrupts:
 
     def check(self) -> None:
         """Raises Interrupted if a signal has come."""
-        if self.asked:
-            raise Interrupted(self.asked)
+        self.checks += 1
+        if not is_alone() and self.checks % AGREE_EVERY:
+            return
+        asked = max(gather(self.asked))
+        if asked:
+            raise Interrupted(asked)

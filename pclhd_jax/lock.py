@@ -1,4 +1,4 @@
-"""One workdir, one run."""
+"""One workdir, one run. Of several processes, process 0 holds it for all."""
 
 import fcntl
 import json
@@ -6,12 +6,22 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from pclhd_jax.processes import from_first
 
 
 @contextmanager
 def locked(workdir: str | Path) -> Iterator[None]:
+    """Holds `workdir` for the processes of this run. Raises as `_locked`, on all of them."""
+    with ExitStack() as held:
+        from_first(held.enter_context, _locked(workdir))
+        yield
+
+
+@contextmanager
+def _locked(workdir: str | Path) -> Iterator[None]:
     """Holds `workdir`/run.lock, which the system lets go of when the process ends, however it does.
 
     A file that a killed run left behind is thus no lock. The file says who holds it.
@@ -38,9 +48,13 @@ def locked(workdir: str | Path) -> Iterator[None]:
 
 
 def check_unlocked(workdir: str | Path) -> None:
-    """Raises ValueError if another process holds `workdir`; makes nothing."""
+    """Raises ValueError if another run holds `workdir`; makes nothing."""
+    from_first(_check_unlocked, workdir)
+
+
+def _check_unlocked(workdir: str | Path) -> None:
     if (Path(workdir) / "run.lock").exists():
-        with locked(workdir):
+        with _locked(workdir):
             pass
 
 

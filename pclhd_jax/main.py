@@ -4,6 +4,11 @@
     python -m pclhd_jax.main --config=configs/sysu.py:released --config.data.source=DIR
     python -m pclhd_jax.main --mode=eval --config=configs/sysu.py --config.init.agw=FILE
 
+Several processes, here or on several machines, train as one (README, "Several processes"):
+
+    ... --coordinator=HOST:PORT --num_processes=2 --process_id=0     and likewise 1
+    srun ... --distributed=slurm
+
 The recipe after the colon is `paper` (default) or `released`. Any setting can be given as
 --config.section.key=value; the experiment files and configs/common.py list them all. The same
 command, given again, continues where its workdir left off; with --mode=eval it scores what is
@@ -51,6 +56,28 @@ ACCEPT_CHANGES = flags.DEFINE_bool(
     "Go on in a workdir of other settings from its newest checkpoint, with the new ones; "
     "changes.jsonl there notes them.",
 )
+COORDINATOR = flags.DEFINE_string(
+    "coordinator",
+    None,
+    "Of several processes: HOST:PORT where process 0 listens, a free port of its machine.",
+)
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes train as one.")
+PROCESS_ID = flags.DEFINE_integer("process_id", None, "This one's number, from 0.")
+DISTRIBUTED = flags.DEFINE_enum(
+    "distributed",
+    "off",
+    ["off", "slurm"],
+    "slurm: the tasks that srun started train as one. Never so unless asked for.",
+)
+START_TIMEOUT_S = flags.DEFINE_integer(
+    "start_timeout_s", 300, "How long processes wait for each other to start.", lower_bound=1
+)
+PEER_TIMEOUT_S = flags.DEFINE_integer(
+    "peer_timeout_s",
+    60,
+    "After this long without a word a process counts as lost, and JAX ends the others.",
+    lower_bound=10,
+)
 TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came from.")
 
 
@@ -64,16 +91,24 @@ def main(argv: list[str]) -> None:
     # After the flags: --help should be quick.
     from pclhd_jax.eval_mode import evaluate_only
     from pclhd_jax.interrupts import Interrupted
+    from pclhd_jax.launch import joined
+    from pclhd_jax.records import check_same_settings
     from pclhd_jax.train import train_and_evaluate
 
     experiment = Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]).stem
     split = f"-{CONFIG.value.trial}" if CONFIG.value.data.layout == "regdb" else ""
     workdir = WORKDIR.value or f"runs/{experiment}-{CONFIG.value.recipe}{split}"
     try:
-        if MODE.value == "train":
-            train_and_evaluate(CONFIG.value, workdir, accept_changes=ACCEPT_CHANGES.value)
-        else:
-            evaluate_only(CONFIG.value, workdir)
+        timeouts = dict(start_timeout_s=START_TIMEOUT_S.value, peer_timeout_s=PEER_TIMEOUT_S.value)
+        with joined(place_among_several(), **timeouts):
+            check_same_settings(
+                CONFIG.value.to_dict()
+                | {"mode": MODE.value, "workdir": workdir, "accept_changes": ACCEPT_CHANGES.value}
+            )
+            if MODE.value == "train":
+                train_and_evaluate(CONFIG.value, workdir, accept_changes=ACCEPT_CHANGES.value)
+            else:
+                evaluate_only(CONFIG.value, workdir)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         sys.exit(stop.exit_code)
@@ -82,6 +117,20 @@ def main(argv: list[str]) -> None:
         if TRACEBACK.value:
             raise
         sys.exit(f"{type(error).__name__}: {error}")
+
+
+def place_among_several() -> dict[str, Any] | None:
+    """What `launch.joined` takes; None: this process is alone."""
+    from pclhd_jax.launch import note_of_slurm, place_of_flags, place_of_slurm
+    from pclhd_jax.progress import say
+
+    if DISTRIBUTED.value == "slurm":
+        return place_of_slurm(os.environ)
+    place = place_of_flags(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
+    note = note_of_slurm(os.environ)
+    if place is None and note:
+        say(note)
+    return place
 
 
 def parse_flags(argv: list[str]) -> list[str]:

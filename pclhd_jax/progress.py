@@ -3,6 +3,8 @@
 import sys
 import time
 
+from pclhd_jax.processes import is_first
+
 
 class Progress:
     """Prints how far, how fast and how long still; nothing if all is done in time.
@@ -28,8 +30,9 @@ class Progress:
 
 
 def say(line: str) -> None:
-    """One line to the terminal, at once (a pipe would hold it back)."""
-    print(line, file=sys.stdout, flush=True)
+    """One line to the terminal, at once (a pipe would hold it back); from process 0 alone."""
+    if is_first():
+        print(line, file=sys.stdout, flush=True)
 
 
 def clock(seconds: float) -> str:

@@ -1,4 +1,7 @@
-"""What a run leaves to read: its config, one JSON line per epoch, TensorBoard curves."""
+"""What a run leaves to read: its config, one JSON line per epoch, TensorBoard curves.
+
+Of several processes, all check and start a workdir together; process 0 alone reads and writes.
+"""
 
 import json
 import shutil
@@ -7,18 +10,13 @@ from typing import Any
 
 from pclhd_jax.curves import Curves
 from pclhd_jax.disk import on_disk, write_whole
+from pclhd_jax.processes import from_first, gather, is_first
 
-# Settings that a resumed run may change: where things lie. `check_pictures` minds what they hold.
-FREE = tuple(
-    f"config.{name}:"
-    for name in (
-        "data.source",
-        "data.prepared",
-        "data.cache",
-        "keep_checkpoints",
-        "keep_features",
-        "checkpoint_every_steps",
-    )
+# Where things lie: free to differ between machines. `check_pictures` minds what they hold.
+PLACES = tuple(f"config.data.{name}:" for name in ("source", "prepared", "cache"))
+# Settings that a resumed run may change.
+FREE = PLACES + tuple(
+    f"config.{name}:" for name in ("keep_checkpoints", "keep_features", "checkpoint_every_steps")
 )
 
 
@@ -32,9 +30,21 @@ def check_pictures(workdir: str | Path, digests: dict[str, str]) -> list[str]:
     """The splits whose lists are not those the workdir keeps the digests of; writes nothing.
 
     Raises:
-      ValueError: the workdir holds a checkpoint that was trained on other lists.
+      ValueError: the workdir holds a checkpoint that was trained on other lists; two processes
+        found different ones.
     """
-    path = Path(workdir) / "pictures.json"
+    first, *others = gather(digests)
+    for number, other in enumerate(others, 1):
+        if other != first:
+            raise ValueError(
+                f"process {number} found other pictures than process 0; give both the same "
+                "config.data.source, or copies of it"
+            )
+    return from_first(_check_pictures, Path(workdir), digests)
+
+
+def _check_pictures(workdir: Path, digests: dict[str, str]) -> list[str]:
+    path = workdir / "pictures.json"
     kept = read_json(path) if path.exists() else digests
     changed = sorted(s for s in kept.keys() | digests.keys() if kept.get(s) != digests.get(s))
     if changed and has_checkpoint(workdir):
@@ -54,7 +64,11 @@ def check_workdir(
       ValueError: the workdir holds a checkpoint of other settings (they are listed), and
         `accept_changes` is not given.
     """
-    path = Path(workdir) / "config.json"
+    return from_first(_check_workdir, Path(workdir), config, accept_changes)
+
+
+def _check_workdir(workdir: Path, config: dict[str, Any], accept_changes: bool) -> list[str]:
+    path = workdir / "config.json"
     lines = config_difference(read_json(path), config) if path.exists() else []
     lines = [line for line in lines if not line.startswith(FREE)]
     if lines and has_checkpoint(workdir) and not accept_changes:
@@ -80,9 +94,18 @@ def start_workdir(
     A workdir without a checkpoint has nothing to lose: it takes new settings and pictures. One
     with a checkpoint, of `epochs_done`, notes the settings in `changes.jsonl`.
     """
-    lines = check_workdir(workdir, config, accept_changes=accept_changes)
-    other_pictures = check_pictures(workdir, digests)
-    workdir = Path(workdir)
+    from_first(_start_workdir, Path(workdir), config, digests, accept_changes, epochs_done)
+
+
+def _start_workdir(
+    workdir: Path,
+    config: dict[str, Any],
+    digests: dict[str, str],
+    accept_changes: bool,
+    epochs_done: int,
+) -> None:
+    lines = _check_workdir(workdir, config, accept_changes)
+    other_pictures = _check_pictures(workdir, digests)
     workdir.mkdir(parents=True, exist_ok=True)
     if has_checkpoint(workdir):
         if lines:
@@ -93,6 +116,19 @@ def start_workdir(
     for name, content in (("config", config), ("pictures", digests)):
         text = json.dumps(content, indent=2, sort_keys=True) + "\n"
         write_whole(workdir / f"{name}.json", text)
+
+
+def check_same_settings(settings: dict[str, Any]) -> None:
+    """Raises ValueError, on all processes, when one was started with other settings."""
+    first, *others = gather(settings)
+    for number, other in enumerate(others, 1):
+        lines = [x for x in config_difference(first, other) if not x.startswith(PLACES)]
+        if lines:
+            raise ValueError(
+                f"process {number} (here) has other settings than process 0 (there):\n  "
+                + "\n  ".join(lines)
+                + "\ngive all processes the same"
+            )
 
 
 def config_difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
@@ -118,13 +154,16 @@ class Records:
         last_row: of the last of them, from its checkpoint: a power cut may have taken its line.
         """
         self.path = workdir / "metrics.jsonl"
+        self.timing_path = workdir / "timing.jsonl"
+        self.has_rows = from_first(self._open, workdir, epochs_done, last_row)
+
+    def _open(self, workdir: Path, epochs_done: int, last_row: dict[str, Any] | None) -> bool:
         kept = [row for row in read_records(workdir) if row["epochs_done"] <= epochs_done]
         if last_row is not None and (not kept or kept[-1]["epochs_done"] < epochs_done):
             kept.append(last_row)
         write_whole(self.path, "".join(json.dumps(row) + "\n" for row in kept))
-        self.has_rows = bool(kept)
-        self.timing_path = workdir / "timing.jsonl"
         self.curves = Curves(workdir / "tensorboard", purge_step=epochs_done + 1)
+        return bool(kept)
 
     def write(self, row: dict[str, Any], seconds: dict[str, float] | None = None) -> None:
         """Append one epoch; `row['epochs_done']` is its number.
@@ -132,6 +171,8 @@ class Records:
         seconds: of the epoch's parts. They go to `timing.jsonl`, so that `metrics.jsonl`
         says nothing that differs between two runs of one seed.
         """
+        if not is_first():
+            return
         append_line(self.path, row)
         scalars = flatten(row)
         if seconds is not None:
@@ -140,7 +181,8 @@ class Records:
         self.curves.write(scalars, row["epochs_done"])
 
     def close(self) -> None:
-        self.curves.close()
+        if is_first():
+            self.curves.close()
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pclhd_jax.evaluation.protocols import Score, format_table
+from pclhd_jax.processes import from_first
 from pclhd_jax.progress import clock, say
 from pclhd_jax.records import read_records
 from pclhd_jax.run import schedule
@@ -55,7 +56,7 @@ def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> s
 
 def report(config: Any, workdir: str | Path) -> dict[str, Any]:
     """Print the tables of the untrained and the trained encoder; return the last record."""
-    rows = read_records(workdir)
+    rows = from_first(read_records, workdir)
     first, last = rows[0], rows[-1]
     title = f"After {last['epochs_done']} epochs, recipe {last['recipe']}"
     if (Path(workdir) / "changes.jsonl").exists():

@@ -14,6 +14,7 @@ from pclhd_jax import steps
 from pclhd_jax.clustering.epoch import ClusterSettings, check_cluster_settings
 from pclhd_jax.data.batches import Sampling
 from pclhd_jax.models.agw import AGW
+from pclhd_jax.processes import first_then_all, same_as_first
 from pclhd_jax.sharding import check_divisible, make_mesh, replicate
 from pclhd_jax.starting_weights import check_one_file, overlay, read_starting_weights
 from pclhd_jax.state import TrainState, init_state, init_variables, make_optimizer, start_state
@@ -46,7 +47,7 @@ def start_run(config: Any) -> Run:
     model = make_model(config)
     tx = make_optimizer(config.optimizer.weight_decay)
     train_steps = make_train_steps(fixed_of(config, model, tx))
-    work = load_workload(config)
+    work = first_then_all(load_workload, config)
     return Run(config, mesh, work, tx, train_steps, make_feature_steps(model))
 
 
@@ -61,7 +62,8 @@ def start_evaluation(config: Any) -> Run:
     check_words(config)
     check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
     tx = make_optimizer(config.optimizer.weight_decay)
-    return Run(config, mesh, load_test(config), tx, {}, make_feature_steps(make_model(config)))
+    work = first_then_all(load_test, config)
+    return Run(config, mesh, work, tx, {}, make_feature_steps(make_model(config)))
 
 
 @cache  # a second run in one process, as in a notebook, compiles nothing anew
@@ -101,7 +103,8 @@ def fresh_state(run: Run, weights: dict[tuple[str, ...], Any] | None = None) -> 
     config = run.config
     size = {"height": config.data.height, "width": config.data.width}
     variables = init_variables(make_model(config), **size, key=jax.random.key(config.seed))
-    return replicate(run.mesh, start_state(overlay(variables, weights or {}), run.tx))
+    state = start_state(overlay(variables, weights or {}), run.tx)
+    return replicate(run.mesh, same_as_first(state))
 
 
 def state_shapes(config: Any) -> TrainState:

@@ -15,6 +15,7 @@ from pclhd_jax.checkpoint import Checkpoints
 from pclhd_jax.epoch_steps import EpochWork, finite_history
 from pclhd_jax.integrity import DamagedCheckpoint
 from pclhd_jax.interrupts import Interrupted
+from pclhd_jax.processes import from_first
 from pclhd_jax.progress import say
 from pclhd_jax.prototypes import PrototypeBank
 from pclhd_jax.state import TrainState
@@ -66,7 +67,7 @@ class Unfinished:
         """
         history = finite_history(work.history, what)
         id = epochs_done * STEPS_PER_EPOCH + len(history)
-        if self.checkpoints.latest() == id:  # it went on from here, and did no step
+        if from_first(self.checkpoints.latest) == id:  # it went on from here, and did no step
             return
         arrays = {name: x for name, x in work.labels._asdict().items() if x is not None}
         banks = {name: bank_arrays(bank) for name, bank in work.banks._asdict().items() if bank}
@@ -86,15 +87,14 @@ class Unfinished:
         A damaged save is moved aside with a warning: the epoch then starts anew, which costs its
         steps and changes nothing.
         """
-        if self.checkpoints.latest() is None:
+        if from_first(self.checkpoints.latest) is None:
             return None
         try:
             restored = self.checkpoints.restore_newest(
                 lambda progress: tree_like(like, progress["shapes"]), mesh, set_aside=True
             )
         except DamagedCheckpoint as error:
-            for id in self.checkpoints.ids():
-                self.checkpoints.set_aside(id)
+            from_first(self._set_aside)
             say(f"warning: {'; '.join(error.lines)}; the epoch starts anew")
             return None
         tree, progress = restored.state, restored.progress
@@ -106,9 +106,16 @@ class Unfinished:
         labels = EpochLabels(**tree["labels"])
         return EpochWork(tree["state"], banks, labels, progress["clusters"], history)
 
+    def _set_aside(self) -> None:
+        for id in self.checkpoints.ids():
+            self.checkpoints.set_aside(id)
+
     def clear(self) -> None:
         """Nothing that was saved here is wanted any more."""
         self.checkpoints.close()
+        from_first(self._remove)
+
+    def _remove(self) -> None:
         folder = self.checkpoints.folder
         # Renamed first: a kill half-way through must not leave what looks like a damaged save.
         old = folder.with_name(f"{folder.name}-old")

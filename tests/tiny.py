@@ -1,6 +1,7 @@
 """A run so small that a test can make it: 12 synthetic people, a narrow ResNet-18."""
 
 from configs import synthetic
+from pclhd_jax.models.resnet import TRUNKS, BasicBlock, Trunk
 
 
 def tiny_config(root, recipe="paper"):
@@ -24,4 +25,15 @@ def tiny_config(root, recipe="paper"):
     c.evaluation.trials = 2
     c.feature_batch_size = 32
     c.keep_checkpoints = 3
+    return c
+
+
+def tiniest_config(root):
+    """An epoch of each stage with a trunk of one block, which compiles in seconds."""
+    TRUNKS[4] = Trunk(BasicBlock, (0, 0, 0, 1))
+    c = tiny_config(root)
+    c.model.depth = 4
+    c.stage1.epochs = c.stage2.epochs = 1
+    c.stage1.batches_per_epoch, c.stage2.batches_per_epoch = 12, 2
+    c.checkpoint_every_steps = 4
     return c

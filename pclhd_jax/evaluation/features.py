@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from pclhd_jax.sharding import shard_batch
+from pclhd_jax.sharding import readable, shard_batch
 
 Report = Callable[[int, int], None]
 
@@ -34,7 +34,8 @@ def extract_features(
         if missing:
             filler_BHWC = np.repeat(chunk_BHWC[:1], missing, axis=0)
             chunk_BHWC = np.concatenate([chunk_BHWC, filler_BHWC])
-        outputs.append(step(variables, shard_batch(mesh, np.ascontiguousarray(chunk_BHWC))))
+        images_BHWC = shard_batch(mesh, np.ascontiguousarray(chunk_BHWC))
+        outputs.append(readable(step(variables, images_BHWC)))
         # Fetch one batch late: the device works on the next one meanwhile.
         if len(outputs) > 1:
             outputs[-2] = np.asarray(outputs[-2])

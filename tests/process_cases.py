@@ -1,0 +1,112 @@
+"""What the processes of test_processes.py do.
+
+python -m tests.process_cases CASE PLACE FOLDER [START_TIMEOUT_S]
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+
+from pclhd_jax import processes
+from pclhd_jax.interrupts import Interrupted, Interrupts
+from pclhd_jax.launch import joined
+
+PEER_TIMEOUT_S = 10
+RESULT = "RESULT "  # before the line of JSON that the test reads
+
+
+def error_of(work, *args):
+    try:
+        work(*args)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def stopped_at(this):
+    """Process 1 is asked to stop: the check that raises, and the exit code."""
+    with Interrupts() as interrupts:
+        if this == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        for number in range(100):
+            try:
+                interrupts.check()
+            except Interrupted as stop:
+                return [number, stop.exit_code]
+
+
+def helpers(path):
+    """Every helper once; then process 0 is killed while process 1 waits for it."""
+    from pclhd_jax.records import check_same_settings
+
+    this = processes.gather(None) and int(not processes.is_first())
+    made, calls = path / "made", []
+
+    def work(value):
+        calls.append(value)
+        return {"labels": np.arange(3), "from": value}
+
+    def fail():
+        raise FileNotFoundError(2, "no such list", "here.txt")
+
+    def fail_on_1():
+        if this == 1:
+            raise ValueError("process 1 alone")
+
+    shared = processes.from_first(work, this)
+    seen = processes.first_then_all(lambda: (made.exists(), made.touch())[0])
+    result = {
+        "gathered": processes.gather({"id": this}),
+        "shared": [shared["labels"].tolist(), shared["from"]],
+        "calls": len(calls),
+        "seen": seen,
+        "same": processes.same_as_first({"x": np.float32([this, 0.1])})["x"].tolist(),
+        "large": [len(value) for value in processes.gather("x" * (5000 * (1 + this)))],
+        "stopped": stopped_at(this),
+        "errors": [
+            error_of(processes.from_first, fail),
+            error_of(processes.together, "work", fail_on_1),
+            error_of(processes.barrier, f"place {this}"),
+            error_of(processes.from_first, processes.gather, 1),
+            error_of(check_same_settings, {"seed": this, "data": {"source": f"disk{this}"}}),
+        ],
+    }
+    print(RESULT + json.dumps(result), flush=True)
+    if processes.is_first():
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+    processes.gather("for ever")
+
+
+def fail_alone(path):
+    """Process 1 fails where process 0 waits for it."""
+    if not processes.is_first():
+        raise MemoryError("no room for a batch")
+    processes.gather("for ever")
+
+
+def fail_alike(path):
+    """Both fail of the same, which they have not agreed on."""
+    raise FloatingPointError("step 3: loss not finite")
+
+
+def train(path):
+    from absl import logging
+
+    from pclhd_jax.train import train_and_evaluate
+    from tests.tiny import tiniest_config
+
+    logging.set_verbosity(logging.WARNING)
+    train_and_evaluate(tiniest_config(path / "pictures"), path / "run")
+
+
+if __name__ == "__main__":
+    from pathlib import Path
+
+    case, place, folder, *start_timeout_s = sys.argv[1:]
+    start_timeout_s = int(start_timeout_s[0]) if start_timeout_s else 60
+    with joined(json.loads(place), start_timeout_s=start_timeout_s, peer_timeout_s=PEER_TIMEOUT_S):
+        globals()[case](Path(folder))
