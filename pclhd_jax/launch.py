@@ -156,6 +156,8 @@ def _initialize(place: dict[str, Any], start_timeout_s: int, peer_timeout_s: int
     )
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # JAX has put in its own, which goes on
+        # JAX's verdict on a lost process is an abort: no stack of ours behind it (faulthandler's).
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
     processes.set_place(jax.process_index(), jax.process_count())
 
 

@@ -104,6 +104,7 @@ def main(argv: list[str]) -> None:
             check_same_settings(
                 CONFIG.value.to_dict()
                 | {"mode": MODE.value, "workdir": workdir, "accept_changes": ACCEPT_CHANGES.value}
+                | {"num_processes": NUM_PROCESSES.value}
             )
             if MODE.value == "train":
                 train_and_evaluate(CONFIG.value, workdir, accept_changes=ACCEPT_CHANGES.value)
