@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from pclhd_jax.clustering.epoch import TooFewClusters
 from pclhd_jax.epoch import evaluate, make_banks, train_features
 from pclhd_jax.epoch_clusters import (
     cluster_notes,
@@ -81,7 +82,7 @@ def begin_epoch(
     watch.lap("features")
     try:
         labels, momentum_z = labels_and_momentum_features(run, state, z, stage)
-    except ValueError:  # what led there can then be looked at
+    except TooFewClusters:  # what led there can then be looked at
         save_labelling(run, z, None, stage, epoch)
         raise
     save_labelling(run, z, labels, stage, epoch)

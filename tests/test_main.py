@@ -1,9 +1,14 @@
 """The command line: errors in one line that says what would be right."""
 
+import signal
 import subprocess
 import sys
 
 import pytest
+from absl.testing import flagsaver
+
+from pclhd_jax import main, train
+from pclhd_jax.interrupts import Interrupted
 
 
 def run_main(*arguments):
@@ -50,3 +55,18 @@ def test_help_teaches_the_command():
     result = run_main("--help")
     assert "--config=configs/synthetic.py" in result.stdout
     assert "released" in result.stdout
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_run_that_was_asked_to_stop_ends_with_the_code_of_the_signal(
+    signum, code, monkeypatch, capsys
+):
+    def interrupted(config, workdir, *, accept_changes):
+        raise Interrupted(signum)
+
+    monkeypatch.setattr(train, "train_and_evaluate", interrupted)
+    monkeypatch.setattr(main.faulthandler, "enable", lambda: None)  # pytest's stays
+    with flagsaver.flagsaver(), pytest.raises(SystemExit) as stop:
+        main.main(main.parse_flags(["main", "--config=configs/synthetic.py"]))
+    assert stop.value.code == code
+    assert "the same command goes on" in capsys.readouterr().err

@@ -21,6 +21,10 @@ from pclhd_jax.clustering.neighbours import (
 COLLAPSED = 1e-6
 
 
+class TooFewClusters(ValueError):
+    """A modality has fewer than 2 clusters: nothing to contrast."""
+
+
 class ClusterSettings(NamedTuple):
     """DBSCAN and k-reciprocal sizes; `joint_*` for both modalities together."""
 
@@ -51,7 +55,7 @@ def label_apart(
     report: called with (pairs compared, all pairs) during the neighbour searches.
 
     Raises:
-      ValueError: a modality with fewer than 2 clusters: nothing to contrast.
+      TooFewClusters: a ValueError; fewer than 2 in a modality.
     """
     length = list_length(settings.k1, settings.k2)
     pairs = len(visible_ND) ** 2, len(infrared_ND) ** 2
@@ -70,7 +74,7 @@ def label_jointly(
     """Stage 2: as `label_apart`, then matched clusters and joint clusters.
 
     Raises:
-      ValueError: fewer than 2 clusters in a modality.
+      TooFewClusters: a ValueError; fewer than 2 in a modality.
     """
     lists = neighbours_by_modality(
         visible_ND,
@@ -132,7 +136,7 @@ def _label_modalities(
 def check_contrast(
     labels_N: np.ndarray, z_ND: np.ndarray, modality: str, settings: ClusterSettings
 ) -> None:
-    """Raises ValueError for fewer than 2 clusters, with what led there and what helps."""
+    """Raises TooFewClusters for fewer than 2, with what led there and what helps."""
     num_clusters, num_rows = labels_N.max(initial=-1) + 1, len(labels_N)
     if num_clusters >= 2:
         return
@@ -154,7 +158,7 @@ def check_contrast(
         )
     else:
         cause = f"lower config.cluster.eps ({settings.eps}) or config.cluster.k1 ({settings.k1})"
-    raise ValueError(
+    raise TooFewClusters(
         f"DBSCAN left {num_clusters} cluster{'' if num_clusters == 1 else 's'} of {num_rows:,} "
         f"{modality} pictures ({outliers:,} outliers), and contrast needs 2: {cause} "
         "(in another --workdir). What other values of eps would give: "
