@@ -29,7 +29,7 @@ from pclhd_jax.integrity import (
     unsealed,
     write_manifest,
 )
-from pclhd_jax.processes import barrier, first_then_all, from_first, is_first
+from pclhd_jax.processes import from_first, is_first, number, together
 from pclhd_jax.progress import say
 from pclhd_jax.quiet import quiet
 from pclhd_jax.sharding import readable, replicate
@@ -243,10 +243,27 @@ class Checkpoints:
           DamagedCheckpoint: all are damaged; nothing was moved.
           ValueError: it holds another pytree than `like`.
         """
-        # Process 0 comes first, and the others find what it has left.
-        restored = first_then_all(self._restore_newest, like, mesh, warn, set_aside)
-        barrier(f"{self.folder}: {restored and restored.id}")  # a shared disk may show old folders
-        return restored
+        restored: Restored | None = None
+
+        def choose() -> int | None:
+            nonlocal restored
+            restored = self._restore_newest(like, mesh, warn, set_aside)
+            return restored and restored.id
+
+        id = from_first(choose)
+        if id is None:
+            return None
+        return together("restore", lambda: restored or self._follow(id, like, mesh))
+
+    def _follow(self, id: int, like: Callable[[dict[str, Any]], Any], mesh: Mesh) -> Restored:
+        """What process 0 has chosen, on the others: they move nothing, whatever they see."""
+        try:
+            return Restored(id, *self._restore(id, like, mesh, say))
+        except DamagedCheckpoint as error:
+            raise OSError(
+                f"process {number()} cannot read what process 0 has read ({error.lines[0]}); is "
+                "the workdir on a disk that all share?"
+            ) from error
 
     def _restore_newest(
         self,

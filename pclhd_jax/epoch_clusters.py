@@ -1,6 +1,7 @@
 """The clusters of one epoch: made while the device works, and described for the record."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -42,12 +43,12 @@ def save_labelling(
     run: Run, z: Features, labels: EpochLabels | None, stage: int, epoch: int
 ) -> None:
     """Leave labels and the features they were made from in the workdir, for `visualize`."""
-    if run.workdir is None or not is_first():
+    if run.workdir is None:
         return
     epochs_done = schedule(run.config).index((stage, epoch)) + 1
     identities = run.work.visible_identities_N, run.work.infrared_identities_N
     saved = SavedEpoch(*z, labels, *identities, stage, epoch, epochs_done)
-    save_epoch(run.workdir, saved, keep=run.config.keep_features)
+    from_first(partial(save_epoch, keep=run.config.keep_features), run.workdir, saved)
 
 
 def label_quality(run: Run, labels: EpochLabels, stage: int) -> dict[str, dict[str, float]]:

@@ -10,6 +10,7 @@ from pclhd_jax.checkpoint import latest_epoch
 from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.epoch import evaluate
 from pclhd_jax.evaluation.protocols import Protocol, format_table
+from pclhd_jax.processes import same_as_first
 from pclhd_jax.progress import say
 from pclhd_jax.report import scores_of
 from pclhd_jax.run import Run, start_evaluation, starting_weights
@@ -37,7 +38,7 @@ def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]
         warn_of_trained_pictures(run, workdir)
     for protocol in run.work.protocols:
         say(describe(protocol))
-    scores = evaluate(run, replicate(run.mesh, variables))
+    scores = evaluate(run, replicate(run.mesh, same_as_first(variables)))
     say("\n" + format_table(scores_of({"evaluation": scores}), title))
     return scores
 

@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any
 
 from pclhd_jax.processes import gather, is_alone
-from pclhd_jax.progress import say
+from pclhd_jax.progress import tell
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 AGREE_EVERY = 8  # checks of several processes: each time would keep devices from working ahead
@@ -51,7 +51,7 @@ class Interrupts:
         in_notebook = "ipykernel" in sys.modules
         again = signal.default_int_handler if in_notebook else signal.SIG_DFL
         signal.signal(signal.SIGINT, again)
-        say(
+        tell(
             f"{signal.Signals(signum).name}: saving after the current step; "
             "a second signal ends the run at once"
         )

@@ -17,8 +17,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from pclhd_jax import processes
+from pclhd_jax.agreement import check_same_device_count
 from pclhd_jax.interrupts import Interrupted
-from pclhd_jax.progress import say
+from pclhd_jax.progress import say, tell
 
 # Process 0 leaves last: with it JAX's coordinator goes, and ends who has not told its error yet.
 GRACE_S = 3.0
@@ -73,7 +74,11 @@ def place_of_slurm(environment: Mapping[str, str]) -> dict[str, Any]:
         raise ValueError(
             f"--distributed=slurm, but {', '.join(missing)} not set: start the command with srun"
         )
-    return {"cluster_detection_method": "slurm"}
+    return {
+        "num_processes": int(environment["SLURM_NTASKS"]),
+        "process_id": int(environment["SLURM_PROCID"]),
+        "cluster_detection_method": "slurm",  # for the machine of process 0 and the device
+    }
 
 
 def note_of_slurm(environment: Mapping[str, str]) -> str | None:
@@ -102,8 +107,11 @@ def joined(
     if place is None:
         yield
         return
+    import jax
+
     _initialize(place, start_timeout_s, peer_timeout_s)
     try:
+        check_same_device_count([device.process_index for device in jax.devices()])
         hosts = processes.gather(socket.gethostname())
         say(f"{len(hosts)} processes: {', '.join(f'{i} on {h}' for i, h in enumerate(hosts))}")
         stopped = None
@@ -114,7 +122,7 @@ def joined(
         processes.barrier("the end")
     except BaseException as error:
         if lost_contact(error):
-            _tell(
+            tell(
                 f"lost contact with another one ({error}). JAX says which within "
                 f"{peer_timeout_s} s, as a task that sends no heartbeats. Give all of them the "
                 "same command again, and the run goes on after what it saved last"
@@ -134,19 +142,20 @@ def lost_contact(error: BaseException) -> bool:
     On CPUs a collective raises an error of gloo, the library, when a peer is gone. On GPUs it
     waits, and JAX ends the process.
     """
-    return "gloo" in str(error).lower()
+    return re.search(r"\bGloo [\w -]+ failed", str(error)) is not None
 
 
 def _initialize(place: dict[str, Any], start_timeout_s: int, peer_timeout_s: int) -> None:
     import jax
 
-    if place.get("process_id") == 0:
-        _check_free(place["coordinator_address"])
-    _tell(
-        f"waiting up to {start_timeout_s} s for all to meet at process 0"
-        + (f", {place['coordinator_address']}" if "coordinator_address" in place else "")
-        + "; JAX ends this one (DEADLINE_EXCEEDED) if one does not come",
-        place.get("process_id"),
+    address = place.get("coordinator_address")  # None: JAX finds it out
+    if place["process_id"] == 0 and address:
+        _check_free(address)
+    processes.set_place(place["process_id"], place["num_processes"])
+    tell(
+        f"waiting up to {start_timeout_s} s for all {place['num_processes']} to meet at process 0"
+        f"{f', {address}' if address else ''}; JAX ends this one (DEADLINE_EXCEEDED) if one does "
+        "not come"
     )
     handler = signal.getsignal(signal.SIGTERM)
     jax.distributed.initialize(
@@ -158,7 +167,6 @@ def _initialize(place: dict[str, Any], start_timeout_s: int, peer_timeout_s: int
         signal.signal(signal.SIGTERM, handler)  # JAX has put in its own, which goes on
         # JAX's verdict on a lost process is an abort: no stack of ours behind it (faulthandler's).
         signal.signal(signal.SIGABRT, signal.SIG_DFL)
-    processes.set_place(jax.process_index(), jax.process_count())
 
 
 def _check_free(address: str) -> None:
@@ -171,11 +179,6 @@ def _check_free(address: str) -> None:
             f"process 0 cannot listen at {address} ({error}); --coordinator must name its own "
             "machine and a free port there"
         ) from error
-
-
-def _tell(line: str, number: int | None = None) -> None:
-    number = processes.number() if number is None else number
-    print(f"process {number} ({socket.gethostname()}): {line}", file=sys.stderr, flush=True)
 
 
 def _leave(code: Any) -> None:

@@ -89,10 +89,10 @@ def main(argv: list[str]) -> None:
     if CONFIG.value is None:
         sys.exit("name an experiment: --config=configs/synthetic.py (--help tells more)")
     # After the flags: --help should be quick.
+    from pclhd_jax.agreement import check_same_settings
     from pclhd_jax.eval_mode import evaluate_only
     from pclhd_jax.interrupts import Interrupted
     from pclhd_jax.launch import joined
-    from pclhd_jax.records import check_same_settings
     from pclhd_jax.train import train_and_evaluate
 
     experiment = Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]).stem
@@ -125,9 +125,11 @@ def place_among_several() -> dict[str, Any] | None:
     from pclhd_jax.launch import note_of_slurm, place_of_flags, place_of_slurm
     from pclhd_jax.progress import say
 
-    if DISTRIBUTED.value == "slurm":
-        return place_of_slurm(os.environ)
     place = place_of_flags(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
+    if DISTRIBUTED.value == "slurm":
+        if place is not None:
+            raise ValueError("--distributed=slurm tells what --coordinator tells; give one of them")
+        return place_of_slurm(os.environ)
     note = note_of_slurm(os.environ)
     if place is None and note:
         say(note)

@@ -125,7 +125,8 @@ def _nothing(*_: Any) -> None:
 
 
 def _name(work: Callable) -> str:
-    return getattr(work, "__qualname__", repr(work))
+    """The same on all processes, for `barrier`."""
+    return getattr(work, "func", work).__qualname__
 
 
 def _portable(error: Exception | None) -> Exception | None:

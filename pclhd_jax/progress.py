@@ -1,9 +1,10 @@
 """A line now and then for anything that takes more than a few seconds."""
 
+import socket
 import sys
 import time
 
-from pclhd_jax.processes import is_first
+from pclhd_jax.processes import is_alone, is_first, number
 
 
 class Progress:
@@ -33,6 +34,12 @@ def say(line: str) -> None:
     """One line to the terminal, at once (a pipe would hold it back); from process 0 alone."""
     if is_first():
         print(line, file=sys.stdout, flush=True)
+
+
+def tell(line: str) -> None:
+    """One line from whichever process this is, of several with its number; to stderr."""
+    who = "" if is_alone() else f"process {number()} ({socket.gethostname()}): "
+    print(who + line, file=sys.stderr, flush=True)
 
 
 def clock(seconds: float) -> str:

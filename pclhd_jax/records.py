@@ -10,7 +10,7 @@ from typing import Any
 
 from pclhd_jax.curves import Curves
 from pclhd_jax.disk import on_disk, write_whole
-from pclhd_jax.processes import from_first, gather, is_first
+from pclhd_jax.processes import from_first, is_first
 
 # Where things lie: free to differ between machines. `check_pictures` minds what they hold.
 PLACES = tuple(f"config.data.{name}:" for name in ("source", "prepared", "cache"))
@@ -30,16 +30,8 @@ def check_pictures(workdir: str | Path, digests: dict[str, str]) -> list[str]:
     """The splits whose lists are not those the workdir keeps the digests of; writes nothing.
 
     Raises:
-      ValueError: the workdir holds a checkpoint that was trained on other lists; two processes
-        found different ones.
+      ValueError: the workdir holds a checkpoint that was trained on other lists.
     """
-    first, *others = gather(digests)
-    for number, other in enumerate(others, 1):
-        if other != first:
-            raise ValueError(
-                f"process {number} found other pictures than process 0; give both the same "
-                "config.data.source, or copies of it"
-            )
     return from_first(_check_pictures, Path(workdir), digests)
 
 
@@ -118,19 +110,6 @@ def _start_workdir(
         write_whole(workdir / f"{name}.json", text)
 
 
-def check_same_settings(settings: dict[str, Any]) -> None:
-    """Raises ValueError, on all processes, when one was started with other settings."""
-    first, *others = gather(settings)
-    for number, other in enumerate(others, 1):
-        lines = [x for x in config_difference(first, other) if not x.startswith(PLACES)]
-        if lines:
-            raise ValueError(
-                f"process {number} (here) has other settings than process 0 (there):\n  "
-                + "\n  ".join(lines)
-                + "\ngive all processes the same"
-            )
-
-
 def config_difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     """One line per setting that differs, named by its path from the root."""
     lines = []
@@ -171,8 +150,9 @@ class Records:
         seconds: of the epoch's parts. They go to `timing.jsonl`, so that `metrics.jsonl`
         says nothing that differs between two runs of one seed.
         """
-        if not is_first():
-            return
+        from_first(self._write, row, seconds)
+
+    def _write(self, row: dict[str, Any], seconds: dict[str, float] | None) -> None:
         append_line(self.path, row)
         scalars = flatten(row)
         if seconds is not None:

@@ -11,6 +11,7 @@ import optax
 from jax.sharding import Mesh
 
 from pclhd_jax import steps
+from pclhd_jax.agreement import check_same_pictures
 from pclhd_jax.clustering.epoch import ClusterSettings, check_cluster_settings
 from pclhd_jax.data.batches import Sampling
 from pclhd_jax.models.agw import AGW
@@ -48,6 +49,7 @@ def start_run(config: Any) -> Run:
     tx = make_optimizer(config.optimizer.weight_decay)
     train_steps = make_train_steps(fixed_of(config, model, tx))
     work = first_then_all(load_workload, config)
+    check_same_pictures(work.digests)
     return Run(config, mesh, work, tx, train_steps, make_feature_steps(model))
 
 
@@ -63,6 +65,7 @@ def start_evaluation(config: Any) -> Run:
     check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
     tx = make_optimizer(config.optimizer.weight_decay)
     work = first_then_all(load_test, config)
+    check_same_pictures(work.digests)
     return Run(config, mesh, work, tx, {}, make_feature_steps(make_model(config)))
 
 

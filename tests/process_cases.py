@@ -10,10 +10,15 @@ import sys
 import time
 
 import numpy as np
+import pytest
 
-from pclhd_jax import processes
+from pclhd_jax import checkpoint, processes
+from pclhd_jax.agreement import check_same_pictures, check_same_settings
+from pclhd_jax.checkpoint import Checkpoints
+from pclhd_jax.integrity import DamagedCheckpoint
 from pclhd_jax.interrupts import Interrupted, Interrupts
 from pclhd_jax.launch import joined
+from pclhd_jax.sharding import make_mesh
 
 PEER_TIMEOUT_S = 10
 RESULT = "RESULT "  # before the line of JSON that the test reads
@@ -38,10 +43,23 @@ def stopped_at(this):
                 return [number, stop.exit_code]
 
 
+def restore_what_process_1_cannot_read(path, this):
+    with Checkpoints(path, keep=2) as checkpoints:
+        for id in (1, 2):
+            checkpoints.save(id, {"x": np.arange(4.0)}, {})
+
+    def stale(folder):
+        raise DamagedCheckpoint(f"{folder}: state is missing")
+
+    with pytest.MonkeyPatch.context() as patch, Checkpoints(path, keep=2) as checkpoints:
+        if this == 1:
+            patch.setattr(checkpoint, "check_files", stale)
+        mesh = make_mesh()
+        checkpoints.restore_newest(lambda _: {"x": np.zeros(4)}, mesh, set_aside=True)
+
+
 def helpers(path):
     """Every helper once; then process 0 is killed while process 1 waits for it."""
-    from pclhd_jax.records import check_same_settings
-
     this = processes.gather(None) and int(not processes.is_first())
     made, calls = path / "made", []
 
@@ -72,7 +90,10 @@ def helpers(path):
             error_of(processes.barrier, f"place {this}"),
             error_of(processes.from_first, processes.gather, 1),
             error_of(check_same_settings, {"seed": this, "data": {"source": f"disk{this}"}}),
+            error_of(check_same_pictures, {"train_visible": f"digest{this}"}),
+            error_of(restore_what_process_1_cannot_read, path, this),
         ],
+        "checkpoints": sorted(x.name for x in (path / "checkpoints").iterdir()),
     }
     print(RESULT + json.dumps(result), flush=True)
     if processes.is_first():
@@ -91,16 +112,6 @@ def fail_alone(path):
 def fail_alike(path):
     """Both fail of the same, which they have not agreed on."""
     raise FloatingPointError("step 3: loss not finite")
-
-
-def train(path):
-    from absl import logging
-
-    from pclhd_jax.train import train_and_evaluate
-    from tests.tiny import tiniest_config
-
-    logging.set_verbosity(logging.WARNING)
-    train_and_evaluate(tiniest_config(path / "pictures"), path / "run")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,14 +17,16 @@ import numpy as np
 import pytest
 
 from pclhd_jax import processes
+from pclhd_jax.agreement import check_same_device_count
 from pclhd_jax.interrupts import AGREE_EVERY
-from pclhd_jax.launch import joined, note_of_slurm, place_of_flags, place_of_slurm
+from pclhd_jax.launch import joined, lost_contact, note_of_slurm, place_of_flags, place_of_slurm
 from pclhd_jax.train import train_and_evaluate
 from tests.finished_run import assert_same_end
 from tests.process_cases import PEER_TIMEOUT_S, RESULT
 from tests.tiny import tiniest_config
 
 HOST = socket.gethostname()
+ROOT = Path(__file__).parents[1]
 SLURM = {"SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}
 
 
@@ -32,46 +35,29 @@ def free_port():
         return server.getsockname()[1]
 
 
-def places_by_flags():
-    port = free_port()
-    return [(place_of_flags(f"127.0.0.1:{port}", 2, id), {}) for id in (0, 1)]
-
-
-def places_by_slurm():
-    """As srun tells two tasks of one machine; JAX makes a port of the number of the job."""
-    for job in range(1000, 2000):
-        with suppress(OSError), socket.create_server(("127.0.0.1", 61_440 + job)):
-            break
-    tasks = [
-        SLURM | {"SLURM_JOB_ID": str(job), "SLURM_PROCID": id, "SLURM_LOCALID": id} for id in "01"
-    ]
-    return [(place_of_slurm(task), task) for task in tasks]
-
-
 class Pair:
-    """Two processes of one case, each with one device; leaving ends what is left of them."""
+    """Two processes with one device each; leaving ends what is left of them.
 
-    def __init__(self, case, path, places=places_by_flags):
-        flags = "--xla_backend_optimization_level=0"
+    arguments: of each, after `python -m`; variables: of its environment.
+    """
+
+    def __init__(self, path, arguments, variables=({}, {})):
         environment = os.environ | {
             "JAX_PLATFORMS": "cpu",
-            "XLA_FLAGS": flags,
+            "XLA_FLAGS": "--xla_backend_optimization_level=0",
             "JAX_COMPILATION_CACHE_DIR": str(path / "compiled"),
         }
-        self.processes = []
-        for place, variables in places():
-            arguments = [case, json.dumps(place), str(path)]
-            command = [sys.executable, "-m", "tests.process_cases", *arguments]
-            self.processes.append(
-                subprocess.Popen(
-                    command,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    env=environment | variables,
-                    cwd=Path(__file__).parents[1],
-                )
+        self.processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", *own_arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=environment | own_variables,
+                cwd=ROOT,
             )
+            for own_arguments, own_variables in zip(arguments, variables, strict=True)
+        ]
 
     def __enter__(self):
         return self
@@ -90,6 +76,45 @@ class Pair:
         return [process.returncode for process in self.processes]
 
 
+def pair_of_cases(case, path):
+    port = free_port()
+    places = [place_of_flags(f"127.0.0.1:{port}", 2, id) for id in (0, 1)]
+    cases = [["tests.process_cases", case, json.dumps(place), str(path)] for place in places]
+    return Pair(path, cases)
+
+
+def pair_of_cases_by_slurm(case, path):
+    """As srun tells two tasks of one machine; JAX makes a port of the number of the job."""
+    for job in range(1000, 2000):
+        with suppress(OSError), socket.create_server(("127.0.0.1", 61_440 + job)):
+            break
+    tasks = [
+        SLURM | {"SLURM_JOB_ID": str(job), "SLURM_PROCID": id, "SLURM_LOCALID": id} for id in "01"
+    ]
+    places = [place_of_slurm(task) for task in tasks]
+    cases = [["tests.process_cases", case, json.dumps(place), str(path)] for place in places]
+    return Pair(path, cases, tasks)
+
+
+def pair_of_commands(path, *flags, flags_of_1=()):
+    """The command line, with an experiment file in `path`, on the run in `path`."""
+    experiment = path / "tiniest.py"
+    experiment.write_text(
+        "from tests.tiny import tiniest_config\n\n\n"
+        f"def get_config():\n    return tiniest_config({str(path / 'pictures')!r})\n"
+    )
+    flags = [
+        f"--config={experiment}",
+        f"--workdir={path / 'run'}",
+        f"--coordinator=localhost:{free_port()}",
+        "--num_processes=2",
+        f"--peer_timeout_s={PEER_TIMEOUT_S}",
+        *flags,
+    ]
+    main = ["pclhd_jax.main", *flags]
+    return Pair(path, [[*main, "--process_id=0"], [*main, "--process_id=1", *flags_of_1]])
+
+
 def results(outputs):
     lines = [line for output in outputs for line in output.splitlines()]
     return [json.loads(x.removeprefix(RESULT)) for x in lines if x.startswith(RESULT)]
@@ -98,7 +123,7 @@ def results(outputs):
 @pytest.fixture(scope="module")
 def helpers(tmp_path_factory):
     """(results of both processes, their output, their exit codes)"""
-    with Pair("helpers", tmp_path_factory.mktemp("helpers"), places_by_slurm) as pair:
+    with pair_of_cases_by_slurm("helpers", tmp_path_factory.mktemp("helpers")) as pair:
         outputs = pair.outputs()
         return results(outputs), outputs, pair.codes()
 
@@ -130,11 +155,20 @@ def test_an_error_of_one_is_raised_on_both_with_one_message(helpers):
 
 def test_processes_that_come_apart_say_where_they_are(helpers):
     for result in helpers[0]:
-        apart, nested, settings = result["errors"][2:]
+        apart, nested, settings, pictures, _ = result["errors"][2:]
         assert "process 0 is at 'place 0'; process 1 is at 'place 1'" in apart
         assert "the other processes wait" in nested
         assert "config.seed: there 0, here 1" in settings
         assert "source" not in settings  # machines may keep their pictures in different places
+        assert pictures.startswith("ValueError: process 1 found other pictures than process 0")
+
+
+def test_a_checkpoint_that_only_one_process_cannot_read_stays_where_it_is(helpers):
+    for result in helpers[0]:
+        assert result["checkpoints"] == ["1", "2"]
+        error = result["errors"][-1]
+        assert error.startswith("OSError: process 1 cannot read what process 0 has read")
+        assert "on a disk that all share?" in error
 
 
 def test_losing_process_0_ends_process_1_and_says_which(helpers):
@@ -151,7 +185,7 @@ def names_process_1(output):
 
 
 def test_a_process_that_fails_alone_tells_why_and_ends_the_other(tmp_path):
-    with Pair("fail_alone", tmp_path) as pair:
+    with pair_of_cases("fail_alone", tmp_path) as pair:
         outputs = pair.outputs()
         assert pair.codes()[0] not in (0, None)
         assert pair.codes()[1] == 1
@@ -162,7 +196,7 @@ def test_a_process_that_fails_alone_tells_why_and_ends_the_other(tmp_path):
 
 
 def test_processes_that_fail_alike_each_tell_it(tmp_path):
-    with Pair("fail_alike", tmp_path) as pair:
+    with pair_of_cases("fail_alike", tmp_path) as pair:
         outputs = pair.outputs()
         assert pair.codes() == [1, 1]
     for output in outputs:
@@ -180,10 +214,10 @@ def wait_for(path, pair, timeout_s=240):
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="compares with two devices of a CPU")
-def test_a_pair_that_lost_a_process_continues_and_ends_as_one_process_does(tmp_path):
+def test_a_pair_that_is_killed_and_stopped_continues_and_ends_as_one_process_does(tmp_path):
     run = tmp_path / "run"
-    with Pair("train", tmp_path) as pair:
-        wait_for(run / "unfinished" / "4", pair)  # of 12 steps
+    with pair_of_commands(tmp_path) as pair:
+        wait_for(run / "unfinished" / "4", pair)  # of 24 steps
         pair.processes[1].kill()
         killed = time.monotonic()
         outputs = pair.outputs()
@@ -192,7 +226,16 @@ def test_a_pair_that_lost_a_process_continues_and_ends_as_one_process_does(tmp_p
         assert pair.codes()[1] == -signal.SIGKILL
     assert names_process_1(outputs[0])
 
-    with Pair("train", tmp_path) as pair:
+    saved = max(int(path.name) for path in (run / "unfinished").iterdir())
+    with pair_of_commands(tmp_path) as pair:
+        wait_for(run / "unfinished" / str(saved + 4), pair)
+        pair.processes[1].terminate()
+        outputs = pair.outputs()
+        assert pair.codes() == [143, 143]
+    assert f"going on after step {saved}" in outputs[0]
+    assert f"process 1 ({HOST}): SIGTERM: saving" in outputs[1]
+
+    with pair_of_commands(tmp_path) as pair:
         outputs = pair.outputs()
         assert pair.codes() == [0, 0], outputs
     assert "going on after step" in outputs[0] and "[2] stage 2 epoch 1" in outputs[0]
@@ -203,6 +246,21 @@ def test_a_pair_that_lost_a_process_continues_and_ends_as_one_process_does(tmp_p
     assert jax.device_count() == 2
     train_and_evaluate(tiniest_config(tmp_path / "pictures"), tmp_path / "alone")
     assert_same_end(run, tmp_path / "alone", epochs=2)
+
+    last_row = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    rank_1 = [f"{100 * scores['cmc'][0]:.2f}" for scores in last_row["evaluation"].values()]
+    with pair_of_commands(tmp_path, "--mode=eval") as pair:
+        outputs = pair.outputs()
+        assert pair.codes() == [0, 0], outputs
+    assert rank_1 and all(number in outputs[0] for number in rank_1)
+    other = f"--config.data.source={shutil.copytree(tmp_path / 'pictures', tmp_path / 'other')}"
+    picture = next((tmp_path / "other").glob("cam1/*/*"))
+    picture.rename(picture.with_stem("renamed"))
+    with pair_of_commands(tmp_path, "--mode=eval", flags_of_1=(other,)) as pair:
+        outputs = pair.outputs()
+        assert pair.codes() == [1, 1]
+    for output in outputs:
+        assert "process 1 found other pictures than process 0" in output
 
 
 def test_one_process_does_everything_itself():
@@ -219,11 +277,9 @@ def test_one_process_does_everything_itself():
 def test_a_process_that_does_not_come_ends_the_one_that_waits(tmp_path):
     place = json.dumps(place_of_flags(f"127.0.0.1:{free_port()}", 2, 0))
     command = [sys.executable, "-m", "tests.process_cases", "helpers", place, str(tmp_path), "2"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[1]
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode not in (0, None)
-    assert "waiting up to 2 s for all to meet at process 0" in done.stderr
+    assert "waiting up to 2 s for all 2 to meet at process 0" in done.stderr
     assert "DEADLINE_EXCEEDED" in done.stderr.split("waiting")[1].split("\n", 1)[1]
 
 
@@ -231,9 +287,7 @@ def test_a_port_that_is_taken_is_an_error(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         place = json.dumps(place_of_flags(f"127.0.0.1:{server.getsockname()[1]}", 2, 0))
         command = [sys.executable, "-m", "tests.process_cases", "helpers", place, str(tmp_path)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[1]
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 1
     assert "ConnectionError" in done.stderr and "a free port there" in done.stderr
 
@@ -251,6 +305,24 @@ def test_the_three_flags_go_together():
         place_of_flags("node7", 4, 3)
     with pytest.raises(ValueError, match="--process_id is 4 of --num_processes=4"):
         place_of_flags("node7:1234", 4, 4)
+
+
+def test_every_process_has_as_many_devices_as_the_others():
+    check_same_device_count([0, 0, 1, 1])
+    with pytest.raises(ValueError, match=r"\(process 0 1, process 1 2\); show each as many"):
+        check_same_device_count([0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("UNKNOWN: Gloo AllGather failed: Read error [127.0.0.1]:1: Connection reset", True),
+        ("UNKNOWN: Gloo all-reduce failed: Connection closed by peer", True),
+        ("/home/gloor/run belongs to a run with other settings", False),
+    ],
+)
+def test_an_error_of_an_exchange_is_known_by_its_words(text, lost):
+    assert lost_contact(ValueError(text)) == lost
 
 
 def test_slurm_is_asked_for_and_started_by_srun():

@@ -34,6 +34,6 @@ def tiniest_config(root):
     c = tiny_config(root)
     c.model.depth = 4
     c.stage1.epochs = c.stage2.epochs = 1
-    c.stage1.batches_per_epoch, c.stage2.batches_per_epoch = 12, 2
+    c.stage1.batches_per_epoch, c.stage2.batches_per_epoch = 24, 2
     c.checkpoint_every_steps = 4
     return c
