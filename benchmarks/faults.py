@@ -94,9 +94,11 @@ def start(
 def child(pictures: str, workdir: str, name: str, count: str, signum: str) -> None:
     from pclhd_jax.interrupts import Interrupted
     from pclhd_jax.train import train_and_evaluate
-    from tests.tiny import tiny_config
+    from tests.tiny import tiniest_config
 
-    config = tiny_config(pictures)
+    config = tiniest_config(pictures)
+    config.stage2.epochs = 2
+    config.stage1.batches_per_epoch = config.stage2.batches_per_epoch = 3
     config.checkpoint_every_steps = 1
     if name:
         arm(name, int(count), workdir, int(signum))

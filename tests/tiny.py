@@ -29,7 +29,7 @@ def tiny_config(root, recipe="paper"):
 
 
 def tiniest_config(root):
-    """An epoch of each stage with a trunk of one block, which compiles in seconds."""
+    """An epoch of each stage with a trunk of one block, for processes that each compile anew."""
     TRUNKS[4] = Trunk(BasicBlock, (0, 0, 0, 1))
     c = tiny_config(root)
     c.model.depth = 4
