@@ -18,6 +18,7 @@ import numpy as np
 
 from pclhd_jax.checkpoint import Checkpoints
 from pclhd_jax.integrity import DamagedCheckpoint
+from pclhd_jax.newest import restore_newest
 from pclhd_jax.sharding import make_mesh
 
 DAMAGES = {
@@ -73,7 +74,7 @@ def outcome(saved: dict[int, Any], workdir: Path, folder: str, file: str) -> tup
     like = jax.tree.map(np.empty_like, saved[max(saved)])
     try:
         with Checkpoints(workdir, folder=folder) as checkpoints:
-            restored = checkpoints.restore_newest(lambda _: like, make_mesh(), said.append)
+            restored = restore_newest(checkpoints, lambda _: like, make_mesh(), said.append)
     except DamagedCheckpoint as error:
         done, said = "stopped", [str(error)]
     except Exception as error:  # whatever it is, it is the finding

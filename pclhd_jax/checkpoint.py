@@ -17,7 +17,6 @@ from jax.sharding import Mesh
 
 from pclhd_jax.disk import disk_error, free_name, refused, remove_at_last
 from pclhd_jax.integrity import (
-    DamagedCheckpoint,
     check_files,
     check_fits,
     check_leaves,
@@ -29,7 +28,7 @@ from pclhd_jax.integrity import (
     unsealed,
     write_manifest,
 )
-from pclhd_jax.processes import from_first, is_first, number, together
+from pclhd_jax.processes import from_first, is_first
 from pclhd_jax.progress import say
 from pclhd_jax.quiet import quiet
 from pclhd_jax.sharding import readable, replicate
@@ -162,26 +161,21 @@ class Checkpoints:
         return "no other is there" if last is None else f"checkpoint {last} is intact"
 
     def restore(
-        self, id: int, like: Any, mesh: Mesh, warn: Callable[[str], None] = say
-    ) -> tuple[Any, dict[str, Any]]:
+        self,
+        id: int,
+        like: Callable[[dict[str, Any]], Any],
+        mesh: Mesh,
+        warn: Callable[[str], None] = say,
+    ) -> Restored:
         """The state and progress of a checkpoint, verified, on every device of `mesh`.
 
-        like: a pytree of the expected shapes and types; its values are not read. What is a
-          NumPy array there comes back as one.
+        like: from the progress, a pytree of the expected shapes and types; its values are not
+          read. What is a NumPy array there comes back as one.
 
         Raises:
           DamagedCheckpoint: it does not hold what was saved; names the files or leaves.
           ValueError: it holds another pytree than `like`.
         """
-        return self._restore(id, lambda _: like, mesh, warn)
-
-    def _restore(
-        self,
-        id: int,
-        like: Callable[[dict[str, Any]], Any],
-        mesh: Mesh,
-        warn: Callable[[str], None],
-    ) -> tuple[Any, dict[str, Any]]:
         path = self.folder / str(id)
         files_are_sound = check_files(path)
         with damage_named(path, "progress"):
@@ -203,7 +197,7 @@ class Checkpoints:
         state = jax.tree.map(
             lambda x, y: y if isinstance(x, stays) else replicate(mesh, y), target, state
         )
-        return state, progress
+        return Restored(id, state, progress)
 
     def _read(self, id: int, **args: Any) -> Any:
         with quiet():
@@ -225,69 +219,6 @@ class Checkpoints:
             raise ValueError("that of progress does not fit")
         return checksums["leaves"]
 
-    def restore_newest(
-        self,
-        like: Callable[[dict[str, Any]], Any],
-        mesh: Mesh,
-        warn: Callable[[str], None] = say,
-        *,
-        set_aside: bool = False,
-    ) -> Restored | None:
-        """The newest checkpoint that holds what was saved, or None if there is none at all.
-
-        like: from the progress, the pytree to restore into, as for `restore`.
-        warn: gets a line for every damaged checkpoint that was passed over.
-        set_aside: move those away, so that their ids can be saved again.
-
-        Raises:
-          DamagedCheckpoint: all are damaged; nothing was moved.
-          ValueError: it holds another pytree than `like`.
-        """
-        restored: Restored | None = None
-
-        def choose() -> int | None:
-            nonlocal restored
-            restored = self._restore_newest(like, mesh, warn, set_aside)
-            return restored and restored.id
-
-        id = from_first(choose)
-        if id is None:
-            return None
-        return together("restore", lambda: restored or self._follow(id, like, mesh))
-
-    def _follow(self, id: int, like: Callable[[dict[str, Any]], Any], mesh: Mesh) -> Restored:
-        """What process 0 has chosen, on the others: they move nothing, whatever they see."""
-        try:
-            return Restored(id, *self._restore(id, like, mesh, say))
-        except DamagedCheckpoint as error:
-            raise OSError(
-                f"process {number()} cannot read what process 0 has read ({error.lines[0]}); is "
-                "the workdir on a disk that all share?"
-            ) from error
-
-    def _restore_newest(
-        self,
-        like: Callable[[dict[str, Any]], Any],
-        mesh: Mesh,
-        warn: Callable[[str], None],
-        set_aside: bool,
-    ) -> Restored | None:
-        damaged: dict[int, DamagedCheckpoint] = {}
-        for id in reversed(self.ids()):
-            try:
-                restored = Restored(id, *self._restore(id, like, mesh, warn))
-                break
-            except DamagedCheckpoint as error:
-                damaged[id] = error
-        else:
-            if damaged:
-                raise DamagedCheckpoint(*(line for e in damaged.values() for line in e.lines))
-            return None
-        for passed, error in damaged.items():
-            moved = f", and {passed} is now {self.set_aside(passed)}" if set_aside else ""
-            warn(f"warning: {error.lines[0]}; checkpoint {id} is used instead{moved}")
-        return restored
-
     def set_aside(self, id: int) -> Path:
         """Move a checkpoint to `workdir/damaged`, over nothing that is there. Returns its place."""
         target = free_name(self.workdir / "damaged" / f"{self.folder.name}-{id}")
@@ -301,8 +232,3 @@ def each_alone() -> ocp.options.MultiprocessingOptions:
     """Orbax without its meetings, in which it would wait for a process that is lost."""
     this = jax.process_index()
     return ocp.options.MultiprocessingOptions(primary_host=this, active_processes={this})
-
-
-def latest_epoch(workdir: str | Path) -> int | None:
-    """Epochs done in the newest checkpoint of a workdir, or None; nothing is written."""
-    return from_first(Checkpoints(workdir).latest)

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from pclhd_jax.checkpoint import Checkpoints, latest_epoch
+from pclhd_jax.checkpoint import Checkpoints
+from pclhd_jax.newest import latest_epoch, restore_newest
 from pclhd_jax.run import state_shapes
 from pclhd_jax.sharding import make_mesh
 
@@ -36,8 +37,8 @@ def load_encoder(workdir: str | Path) -> Encoder:
         )
     config = ConfigDict(json.loads(path.read_text()))
     with Checkpoints(workdir) as checkpoints:
-        epochs_done, state, progress = checkpoints.restore_newest(
-            lambda _: state_shapes(config), make_mesh()
+        epochs_done, state, progress = restore_newest(
+            checkpoints, lambda _: state_shapes(config), make_mesh()
         )
     variables = state.online if progress["stage"] == 1 else state.momentum
     return Encoder(variables, config, epochs_done, progress["stage"])

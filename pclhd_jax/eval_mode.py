@@ -6,10 +6,10 @@ from typing import Any
 
 from flax.traverse_util import unflatten_dict
 
-from pclhd_jax.checkpoint import latest_epoch
 from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.epoch import evaluate
 from pclhd_jax.evaluation.protocols import Protocol, format_table
+from pclhd_jax.newest import latest_epoch
 from pclhd_jax.processes import same_as_first
 from pclhd_jax.progress import say
 from pclhd_jax.report import scores_of

@@ -43,7 +43,7 @@ def readable(x: Any) -> Any:
     """`x` so that every process can read all of it."""
     if not isinstance(x, jax.Array) or x.is_fully_addressable or x.is_fully_replicated:
         return x
-    return replicate(make_mesh(), x)
+    return replicate(x.sharding.mesh, x)
 
 
 def _placed(tree: Any, sharding: NamedSharding) -> Any:

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pclhd_jax.checkpoint import Checkpoints, latest_epoch
+from pclhd_jax.checkpoint import Checkpoints
 from pclhd_jax.disk import disk_explained
 from pclhd_jax.epoch import evaluate
 from pclhd_jax.interrupts import Interrupts
 from pclhd_jax.lock import check_unlocked, locked
+from pclhd_jax.newest import latest_epoch, restore_newest
 from pclhd_jax.one_epoch import run_epoch
 from pclhd_jax.progress import say
 from pclhd_jax.records import Records, check_pictures, check_workdir, start_workdir
@@ -85,8 +86,8 @@ def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...
     Raises:
       ValueError: a checkpoint that the schedule does not lead to.
     """
-    restored = checkpoints.restore_newest(
-        lambda _: state_shapes(run.config), run.mesh, set_aside=True
+    restored = restore_newest(
+        checkpoints, lambda _: state_shapes(run.config), run.mesh, set_aside=True
     )
     if restored is None:
         return Start(fresh_state(run, weights), 0, None)

@@ -15,6 +15,7 @@ from pclhd_jax.checkpoint import Checkpoints
 from pclhd_jax.epoch_steps import EpochWork, finite_history
 from pclhd_jax.integrity import DamagedCheckpoint
 from pclhd_jax.interrupts import Interrupted
+from pclhd_jax.newest import restore_newest
 from pclhd_jax.processes import from_first
 from pclhd_jax.progress import say
 from pclhd_jax.prototypes import PrototypeBank
@@ -90,8 +91,11 @@ class Unfinished:
         if from_first(self.checkpoints.latest) is None:
             return None
         try:
-            restored = self.checkpoints.restore_newest(
-                lambda progress: tree_like(like, progress["shapes"]), mesh, set_aside=True
+            restored = restore_newest(
+                self.checkpoints,
+                lambda progress: tree_like(like, progress["shapes"]),
+                mesh,
+                set_aside=True,
             )
         except DamagedCheckpoint as error:
             from_first(self._set_aside)

@@ -18,6 +18,7 @@ from pclhd_jax.checkpoint import Checkpoints
 from pclhd_jax.integrity import DamagedCheckpoint
 from pclhd_jax.interrupts import Interrupted, Interrupts
 from pclhd_jax.launch import joined
+from pclhd_jax.newest import restore_newest
 from pclhd_jax.sharding import make_mesh
 
 PEER_TIMEOUT_S = 10
@@ -55,7 +56,7 @@ def restore_what_process_1_cannot_read(path, this):
         if this == 1:
             patch.setattr(checkpoint, "check_files", stale)
         mesh = make_mesh()
-        checkpoints.restore_newest(lambda _: {"x": np.zeros(4)}, mesh, set_aside=True)
+        restore_newest(checkpoints, lambda _: {"x": np.zeros(4)}, mesh, set_aside=True)
 
 
 def helpers(path):

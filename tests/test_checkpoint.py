@@ -13,6 +13,7 @@ import pytest
 
 from pclhd_jax import integrity
 from pclhd_jax.checkpoint import Checkpoints
+from pclhd_jax.newest import restore_newest
 from pclhd_jax.sharding import make_mesh, replicate
 from tests.states import assert_same_bits, mixed_tree, small_state, start
 
@@ -29,8 +30,8 @@ def saved(workdir, *ids, keep=9):
 def restored(workdir, id=None):
     with Checkpoints(workdir) as checkpoints:
         if id is not None:
-            return checkpoints.restore(id, small_state(0.0), make_mesh())[0]
-        return checkpoints.restore_newest(lambda _: small_state(0.0), make_mesh())
+            return checkpoints.restore(id, lambda _: small_state(0.0), make_mesh()).state
+        return restore_newest(checkpoints, lambda _: small_state(0.0), make_mesh())
 
 
 def finish(process, timeout=60):
@@ -42,7 +43,7 @@ def test_a_checkpoint_gives_back_every_leaf_and_the_progress(tmp_path):
     saved(tmp_path, 1)
     with Checkpoints(tmp_path) as checkpoints:
         assert checkpoints.latest() == 1
-        state, progress = checkpoints.restore(1, small_state(0.0), make_mesh())
+        _, state, progress = checkpoints.restore(1, lambda _: small_state(0.0), make_mesh())
     assert progress == {"stage": 1, "epoch": 0}
     assert_same_bits(state, small_state(1.0))
 
@@ -54,7 +55,7 @@ def test_leaves_of_every_kind_come_back_bit_by_bit_and_where_they_were(tmp_path)
     with Checkpoints(tmp_path, keep=1, folder="unfinished") as checkpoints:
         checkpoints.save(40, tree, {"step": 40})
         like = mixed_tree(0.0)
-        id, back, progress = checkpoints.restore_newest(lambda progress: like, mesh)
+        id, back, progress = restore_newest(checkpoints, lambda progress: like, mesh)
     assert (id, progress) == (40, {"step": 40})
     assert_same_bits(back, tree)
     assert isinstance(back["labels_N"], np.ndarray)  # 64 bits: JAX would have cut them
@@ -67,7 +68,7 @@ def test_leaves_of_every_kind_come_back_bit_by_bit_and_where_they_were(tmp_path)
 def test_the_progress_decides_what_is_restored_into(tmp_path):
     with Checkpoints(tmp_path, keep=1) as checkpoints:
         checkpoints.save(1, {"labels": np.arange(7)}, {"rows": 7})
-        back = checkpoints.restore_newest(lambda p: {"labels": np.empty(p["rows"], int)}, None)
+        back = restore_newest(checkpoints, lambda p: {"labels": np.empty(p["rows"], int)}, None)
     assert back.state["labels"].tolist() == list(range(7))
 
 
@@ -89,7 +90,7 @@ def test_another_pytree_than_the_saved_one_is_named_and_is_no_damage(tmp_path):
     saved(tmp_path, 1)
     other = {"params": {"kernel": np.zeros((3, 4), np.float32)}}
     with Checkpoints(tmp_path) as checkpoints, pytest.raises(ValueError) as caught:
-        checkpoints.restore_newest(lambda _: other, make_mesh())
+        restore_newest(checkpoints, lambda _: other, make_mesh())
     assert not isinstance(caught.value, integrity.DamagedCheckpoint)
     assert "batch_stats/mean: there ['float32', [2]], here absent" in str(caught.value)
     assert re.search(r"and \d+ more; bring those settings back", str(caught.value))
@@ -122,7 +123,7 @@ def test_a_checkpoint_kept_from_an_earlier_version_is_still_read():
     before = sorted(workdir.rglob("*"))
     said = []
     with Checkpoints(workdir) as checkpoints:
-        back = checkpoints.restore_newest(lambda _: mixed_tree(0.0), make_mesh(), said.append)
+        back = restore_newest(checkpoints, lambda _: mixed_tree(0.0), make_mesh(), said.append)
     assert (back.id, back.progress, said) == (3, {"stage": 2, "epoch": 0}, [])
     assert_same_bits(back.state, mixed_tree(1.5))
     assert back.state["labels_N"].tolist() == [-1, 0, 1099511627776, 1]
@@ -159,7 +160,7 @@ def test_a_full_disk_is_named_and_hurts_no_checkpoint(tmp_path, size, capfd):
         assert os.listdir(tmp_path / "checkpoints") == ["1"]
         checkpoints.save(2, big, {})  # there is room again
         assert checkpoints.ids() == [2]
-        assert_same_bits(checkpoints.restore(2, big, make_mesh())[0], big)
+        assert_same_bits(checkpoints.restore(2, lambda _: big, make_mesh()).state, big)
     message = str(caught.value)
     assert f"saving checkpoint 2 in {tmp_path / 'checkpoints'} failed: File too large" in message
     assert "takes about 0.3 MB, " in message and message.endswith("; checkpoint 1 is intact")
@@ -227,8 +228,8 @@ def test_a_save_that_is_killed_leaves_a_checkpoint_and_is_not_in_the_way(tmp_pat
         assert process.returncode == -9, name
         newest = KILLS[name][2]
         with Checkpoints(tmp_path / name, keep=1) as checkpoints:
-            back = checkpoints.restore_newest(
-                lambda _: mixed_tree(0.0), make_mesh(), set_aside=True
+            back = restore_newest(
+                checkpoints, lambda _: mixed_tree(0.0), make_mesh(), set_aside=True
             )
             assert back.id == newest, name
             assert_same_bits(back.state, mixed_tree(newest + 0.5))

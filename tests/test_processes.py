@@ -1,7 +1,6 @@
 """Several processes that train as one, here on one machine over its loopback."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -9,10 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
-from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
@@ -20,99 +16,18 @@ from pclhd_jax import processes
 from pclhd_jax.agreement import check_same_device_count
 from pclhd_jax.interrupts import AGREE_EVERY
 from pclhd_jax.launch import joined, lost_contact, note_of_slurm, place_of_flags, place_of_slurm
-from pclhd_jax.train import train_and_evaluate
 from tests.finished_run import assert_same_end
 from tests.process_cases import PEER_TIMEOUT_S, RESULT
-from tests.tiny import tiniest_config
+from tests.process_pairs import (
+    ROOT,
+    free_port,
+    pair_of_cases,
+    pair_of_cases_by_slurm,
+    pair_of_commands,
+    run_alone,
+)
 
 HOST = socket.gethostname()
-ROOT = Path(__file__).parents[1]
-SLURM = {"SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-class Pair:
-    """Two processes with one device each; leaving ends what is left of them.
-
-    arguments: of each, after `python -m`; variables: of its environment.
-    """
-
-    def __init__(self, path, arguments, variables=({}, {})):
-        environment = os.environ | {
-            "JAX_PLATFORMS": "cpu",
-            "XLA_FLAGS": "--xla_backend_optimization_level=0",
-            "JAX_COMPILATION_CACHE_DIR": str(path / "compiled"),
-        }
-        self.processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", *own_arguments],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=environment | own_variables,
-                cwd=ROOT,
-            )
-            for own_arguments, own_variables in zip(arguments, variables, strict=True)
-        ]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            process.kill()
-            process.wait()
-            process.stdout.close()
-
-    def outputs(self, timeout_s=240):
-        """What both printed, when both have ended."""
-        return [process.communicate(timeout=timeout_s)[0] for process in self.processes]
-
-    def codes(self):
-        return [process.returncode for process in self.processes]
-
-
-def pair_of_cases(case, path):
-    port = free_port()
-    places = [place_of_flags(f"127.0.0.1:{port}", 2, id) for id in (0, 1)]
-    cases = [["tests.process_cases", case, json.dumps(place), str(path)] for place in places]
-    return Pair(path, cases)
-
-
-def pair_of_cases_by_slurm(case, path):
-    """As srun tells two tasks of one machine; JAX makes a port of the number of the job."""
-    for job in range(1000, 2000):
-        with suppress(OSError), socket.create_server(("127.0.0.1", 61_440 + job)):
-            break
-    tasks = [
-        SLURM | {"SLURM_JOB_ID": str(job), "SLURM_PROCID": id, "SLURM_LOCALID": id} for id in "01"
-    ]
-    places = [place_of_slurm(task) for task in tasks]
-    cases = [["tests.process_cases", case, json.dumps(place), str(path)] for place in places]
-    return Pair(path, cases, tasks)
-
-
-def pair_of_commands(path, *flags, flags_of_1=()):
-    """The command line, with an experiment file in `path`, on the run in `path`."""
-    experiment = path / "tiniest.py"
-    experiment.write_text(
-        "from tests.tiny import tiniest_config\n\n\n"
-        f"def get_config():\n    return tiniest_config({str(path / 'pictures')!r})\n"
-    )
-    flags = [
-        f"--config={experiment}",
-        f"--workdir={path / 'run'}",
-        f"--coordinator=localhost:{free_port()}",
-        "--num_processes=2",
-        f"--peer_timeout_s={PEER_TIMEOUT_S}",
-        *flags,
-    ]
-    main = ["pclhd_jax.main", *flags]
-    return Pair(path, [[*main, "--process_id=0"], [*main, "--process_id=1", *flags_of_1]])
 
 
 def results(outputs):
@@ -213,7 +128,6 @@ def wait_for(path, pair, timeout_s=240):
             process.poll()
 
 
-@pytest.mark.skipif(jax.default_backend() != "cpu", reason="compares with two devices of a CPU")
 def test_a_pair_that_is_killed_and_stopped_continues_and_ends_as_one_process_does(tmp_path):
     run = tmp_path / "run"
     with pair_of_commands(tmp_path) as pair:
@@ -243,9 +157,8 @@ def test_a_pair_that_is_killed_and_stopped_continues_and_ends_as_one_process_doe
     assert len(told) == 1 and "waiting up to" in told[0]  # process 0 speaks for both
 
     # Two processes with one device each are one process with two, to the last bit.
-    assert jax.device_count() == 2
-    train_and_evaluate(tiniest_config(tmp_path / "pictures"), tmp_path / "alone")
-    assert_same_end(run, tmp_path / "alone", epochs=2)
+    alone = run_alone(tmp_path, tmp_path / "alone", devices=2)
+    assert_same_end(run, alone, epochs=2)
 
     last_row = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     rank_1 = [f"{100 * scores['cmc'][0]:.2f}" for scores in last_row["evaluation"].values()]
