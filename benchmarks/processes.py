@@ -2,10 +2,9 @@
 
     python -m benchmarks.processes
 
-Runs the tests' tiny experiment in pairs on this machine's CPU, takes one of the two away, and prints
-how long the other one lived. Then compares the losses of two processes of two
-devices, epoch by epoch, with those of one process of four devices and of one. About three minutes
-on two cores.
+Runs the tests' tiny experiment in pairs on this machine's CPU, takes one of the two away, and
+prints how long the other one lived. Then compares the losses of two processes of two devices, epoch
+by epoch, with those of one process of four devices and of one. About three minutes on two cores.
 """
 
 import json
