@@ -6,7 +6,7 @@ import pytest
 from pclhd_jax.clustering.jaccard import jaccard_distance
 from pclhd_jax.clustering.labels import cluster_quality, labels_from_distance, pseudo_labels
 from pclhd_jax.clustering.sweep import SweepRow, eps_sweep, k_distances, sweep_row
-from tests.test_clustering import filled, people
+from tests.dense_jaccard import filled, people
 
 EPS_E = (0.1, 0.3, 0.45, 0.6, 0.75, 0.9)
 K1, K2 = 8, 3
