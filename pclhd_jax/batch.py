@@ -23,8 +23,9 @@ class Batch(NamedTuple):
 class EpochLabels(NamedTuple):
     """Labels of the N training pictures of each modality; -1 takes no part this epoch.
 
-    The match and joint fields are None in stage 1; the joint ones also where fewer than 2
-    joint clusters hold both modalities: the joint term then rests for the epoch.
+    The match and joint fields are None in stage 1; the joint ones also where there is nothing to
+    contrast (`clustering.epoch.keep_joint`): the joint term then rests for the epoch. Joint
+    clusters of one modality, where they are kept, are negatives and never drawn.
     """
 
     visible_N: np.ndarray
@@ -33,3 +34,9 @@ class EpochLabels(NamedTuple):
     infrared_to_visible_K: np.ndarray | None = None
     joint_visible_N: np.ndarray | None = None
     joint_infrared_N: np.ndarray | None = None
+
+
+def mixed_clusters(joint_visible_N: np.ndarray, joint_infrared_N: np.ndarray) -> np.ndarray:
+    """The joint clusters that hold both modalities, ascending."""
+    shared_J = np.intersect1d(joint_visible_N, joint_infrared_N)
+    return shared_J[shared_J >= 0]

@@ -1,5 +1,6 @@
 """The parts of one epoch but its labels and its steps: features, banks, scores."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,12 +23,20 @@ BANK_KEY = 1_000_000
 
 
 class Features(NamedTuple):
+    """Of all pictures of a set: unit rows, or means of them (config.cluster.unit_features)."""
+
     visible_ND: np.ndarray
     infrared_ND: np.ndarray
 
 
-def extract(run: Run, variables: Any, images: dict[str, np.ndarray], what: str) -> Features:
-    """Features of pictures of each modality, through its own stem."""
+def extract(
+    run: Run,
+    steps: dict[str, Callable],
+    variables: Any,
+    images: dict[str, np.ndarray],
+    what: str,
+) -> Features:
+    """Features of pictures of each modality, through its own stem. steps: by modality."""
 
     def report(modality: str) -> Report:
         progress = Progress(f"{what}, {modality} features")
@@ -41,7 +50,7 @@ def extract(run: Run, variables: Any, images: dict[str, np.ndarray], what: str) 
     return Features(
         *(
             extract_features(
-                run.feature_steps[modality],
+                steps[modality],
                 variables,
                 images[modality],
                 batch_size=run.config.feature_batch_size,
@@ -56,7 +65,7 @@ def extract(run: Run, variables: Any, images: dict[str, np.ndarray], what: str) 
 def train_features(run: Run, variables: Any) -> Features:
     pictures = run.work.train
     images = {"visible": pictures.visible_NHWC, "infrared": pictures.infrared_NHWC}
-    return extract(run, variables, images, "training")
+    return extract(run, run.cluster_feature_steps, variables, images, "training")
 
 
 def make_banks(
@@ -125,7 +134,7 @@ def evaluate(run: Run, variables: Any) -> dict[str, dict[str, Any]]:
     """Scores of an encoder by protocol name, as plain numbers; none without a protocol."""
     if not run.work.protocols:
         return {}
-    z = extract(run, variables, run.work.test_NHWC, "test")
+    z = extract(run, run.feature_steps, variables, run.work.test_NHWC, "test")
     return from_first(score_all, run.work.protocols, z)
 
 

@@ -5,8 +5,9 @@ from functools import partial
 
 import numpy as np
 
-from pclhd_jax.batch import EpochLabels
+from pclhd_jax.batch import EpochLabels, mixed_clusters
 from pclhd_jax.clustering.epoch import label_apart, label_jointly
+from pclhd_jax.clustering.jaccard import reciprocal_length
 from pclhd_jax.clustering.labels import cluster_quality
 from pclhd_jax.epoch import MODALITIES, Features, train_features
 from pclhd_jax.processes import from_first, is_first
@@ -64,11 +65,13 @@ def label_quality(run: Run, labels: EpochLabels, stage: int) -> dict[str, dict[s
         "infrared": quality_row(labels.infrared_N, infrared, small_K[1]),
     }
     if labels.joint_visible_N is not None:
-        small_J = (cluster_sizes(labels.joint_visible_N) < sampling.visible_shots) | (
-            cluster_sizes(labels.joint_infrared_N) < sampling.infrared_shots
+        mixed_J = mixed_clusters(labels.joint_visible_N, labels.joint_infrared_N)
+        small_J = (cluster_sizes(labels.joint_visible_N)[mixed_J] < sampling.visible_shots) | (
+            cluster_sizes(labels.joint_infrared_N)[mixed_J] < sampling.infrared_shots
         )
         joint_N = np.concatenate([labels.joint_visible_N, labels.joint_infrared_N])
         rows["joint"] = quality_row(joint_N, np.concatenate([visible, infrared]), small_J)
+        rows["joint"]["num_mixed"] = len(mixed_J)  # those that batches are drawn from
     return rows
 
 
@@ -87,13 +90,13 @@ def cluster_notes(run: Run, labels: EpochLabels, stage: int) -> list[str]:
                 f"{num_clusters} {modality} clusters for batches of {clusters_per_batch}: "
                 "clusters repeat within a batch"
             )
-        if len(labels_N) <= config.cluster.k1 + 1:
+        if len(labels_N) <= reciprocal_length(config.cluster.k1, config.cluster.count_self):
             notes.append(
                 f"{len(labels_N)} {modality} pictures and config.cluster.k1 {config.cluster.k1}: "
                 "every picture is a neighbour of every other; lower k1"
             )
     if stage == 2 and labels.joint_visible_N is None:
-        notes.append("fewer than 2 joint clusters hold both modalities: no joint term this epoch")
+        notes.append("too few joint clusters hold both modalities: no joint term this epoch")
     return notes
 
 

@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.neighbors import sort_graph_by_row_values
 
 from pclhd_jax.cluster_plots import draw_clusters
-from pclhd_jax.clustering.epoch import ClusterSettings, keep_mixed
+from pclhd_jax.clustering.epoch import ClusterSettings, keep_joint
 from pclhd_jax.clustering.jaccard import jaccard_distance
 from pclhd_jax.clustering.labels import cutoff_for, labels_from_distance
 from pclhd_jax.clustering.sweep import SweepRow, eps_sweep, k_distances
@@ -36,8 +36,7 @@ class Part(NamedTuple):
     labels_N: np.ndarray | None  # as saved; None where clustering stopped the run
     identities_N: np.ndarray | None  # None where one is unknown
     modality_N: np.ndarray | None
-    k1: int
-    k2: int
+    distance: dict[str, Any]  # arguments of the Jaccard distance
 
 
 class PartReport(NamedTuple):
@@ -126,7 +125,8 @@ def parts_of(saved: SavedEpoch, settings: ClusterSettings) -> Iterator[Part]:
     for name, z_ND, labels_N, identities_N in zip(
         ("visible", "infrared"), z, own_labels, identities, strict=True
     ):
-        yield Part(name, z_ND, labels_N, known(identities_N), None, settings.k1, settings.k2)
+        distance = settings.distance(joint=False)
+        yield Part(name, z_ND, labels_N, known(identities_N), None, distance)
     if saved.stage == 1:
         return
     joint_N = np.full(sum(map(len, z)), -1, np.int32)  # what no joint label at all comes to
@@ -140,8 +140,7 @@ def parts_of(saved: SavedEpoch, settings: ClusterSettings) -> Iterator[Part]:
         joint_N,
         known(np.concatenate(identities)),
         np.repeat([0, 1], [len(z_ND) for z_ND in z]),
-        settings.joint_k1,
-        settings.joint_k2,
+        settings.distance(joint=True),
     )
 
 
@@ -152,15 +151,14 @@ def known(identities_N: np.ndarray) -> np.ndarray | None:
 def report_part(part: Part, eps_E: np.ndarray, settings: ClusterSettings) -> PartReport:
     """Print the table of a part, a row as soon as it is known."""
     say(
-        f"\n{part.name}: {len(part.z_ND):,} pictures; k1 {part.k1}, k2 {part.k2}, "
-        f"min_samples {settings.min_samples}"
+        f"\n{part.name}: {len(part.z_ND):,} pictures; k1 {part.distance['k1']}, "
+        f"k2 {part.distance['k2']}, min_samples {settings.min_samples}"
     )
     distance_NN = jaccard_distance(
         part.z_ND,
-        k1=part.k1,
-        k2=part.k2,
         modality_N=part.modality_N,
         cutoff=cutoff_for(eps_E[-1]),
+        **part.distance,
     )
     # In place and once: every eps finds the rows in order.
     distance_NN = sort_graph_by_row_values(distance_NN, warn_when_not_sorted=False)
@@ -189,9 +187,8 @@ def warn_of_other_labels(
         return
     labels_N = labels_from_distance(distance_NN, eps=settings.eps, min_samples=settings.min_samples)
     if part.modality_N is not None:  # as clustering.epoch.label_jointly
-        labels_N = keep_mixed(labels_N, part.modality_N)
-        if labels_N.max() < 1:
-            labels_N = np.full_like(labels_N, -1)
+        joint_N = keep_joint(labels_N, part.modality_N, settings.joint_keeps)
+        labels_N = np.full_like(labels_N, -1) if joint_N is None else joint_N
     num_other = int((labels_N != part.labels_N).sum())
     if num_other:
         say(
@@ -227,7 +224,7 @@ def table_row(row: SweepRow, *, is_own: bool) -> str:
 def table_foot(is_joint: bool, has_ari: bool) -> str:
     lines = ["* the run's own eps"]
     if is_joint:
-        lines.append("mixed: clusters that hold both modalities; training keeps these alone")
+        lines.append("mixed: clusters that hold both modalities; batches are drawn from these")
     if has_ari:
         lines.append(
             "ARI: adjusted Rand index against the true identities; not available in real use"

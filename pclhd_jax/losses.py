@@ -4,6 +4,7 @@ Every term is a softmax cross-entropy over clusters, per example; the callers re
 A loss never writes to the bank.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -20,12 +21,21 @@ class TermWeights(NamedTuple):
     dynamic: jax.Array
 
 
-def similarities(z_BD: jax.Array, prototype_KD: jax.Array) -> jax.Array:
+def similarities(
+    z_BD: jax.Array, prototype_KD: jax.Array, through_KD: jax.Array | None = None
+) -> jax.Array:
     """(B, K) inner products in full float32.
 
     GPUs would otherwise multiply in TF32: an error of 1e-3 is 0.02 in a logit at tau = 0.05.
+
+    through_KD: the gradient with respect to z goes through these rows instead; the values stay.
     """
-    return jnp.matmul(z_BD, prototype_KD.T, precision=jax.lax.Precision.HIGHEST)
+    product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+    if through_KD is None:
+        return product(z_BD, prototype_KD.T)
+    value_BK = product(jax.lax.stop_gradient(z_BD), prototype_KD.T)
+    zero_BD = z_BD - jax.lax.stop_gradient(z_BD)  # has z's gradient
+    return value_BK + product(zero_BD, through_KD.T)
 
 
 def cluster_cross_entropy(
@@ -39,21 +49,31 @@ def cluster_cross_entropy(
 
 
 def centroid_cross_entropy(
-    z_BD: jax.Array, bank: PrototypeBank, labels_B: jax.Array, *, temperature: float
+    z_BD: jax.Array,
+    bank: PrototypeBank,
+    labels_B: jax.Array,
+    *,
+    temperature: float,
+    through: PrototypeBank | None = None,
 ) -> jax.Array:
-    """(B,) commonality: each z against the cluster centroids."""
-    return cluster_cross_entropy(
-        similarities(z_BD, bank.centroid_KD), bank.live_K, labels_B, temperature
-    )
+    """(B,) commonality: each z against the cluster centroids. through: see `prototype_loss`."""
+    through_KD = None if through is None else through.centroid_KD
+    similarity_BK = similarities(z_BD, bank.centroid_KD, through_KD)
+    return cluster_cross_entropy(similarity_BK, bank.live_K, labels_B, temperature)
 
 
 def hard_cross_entropy(
-    z_BD: jax.Array, bank: PrototypeBank, labels_B: jax.Array, *, temperature: float
+    z_BD: jax.Array,
+    bank: PrototypeBank,
+    labels_B: jax.Array,
+    *,
+    temperature: float,
+    through: PrototypeBank | None = None,
 ) -> jax.Array:
-    """(B,) divergence: each z against the hard prototypes."""
-    return cluster_cross_entropy(
-        similarities(z_BD, bank.hard_KD), bank.live_K, labels_B, temperature
-    )
+    """(B,) divergence: each z against the hard prototypes. through: see `prototype_loss`."""
+    through_KD = None if through is None else through.hard_KD
+    similarity_BK = similarities(z_BD, bank.hard_KD, through_KD)
+    return cluster_cross_entropy(similarity_BK, bank.live_K, labels_B, temperature)
 
 
 def dynamic_cross_entropy(
@@ -92,13 +112,16 @@ def prototype_loss(
     hard_weight: jax.Array | float,
     temperature: float,
     margin: float,
+    through: PrototypeBank | None = None,
 ) -> jax.Array:
     """Scalar: centroid_weight relu(CE_centroid - margin) + hard_weight CE_hard.
 
-    Each CE is the batch mean before the relu.
+    Each CE is the batch mean before the relu. through: the same bank at another moment; the value
+    (and with it softmax and relu) is that of `bank`, the gradient goes through these rows.
     """
-    centroid = centroid_cross_entropy(z_BD, bank, labels_B, temperature=temperature).mean()
-    hard = hard_cross_entropy(z_BD, bank, labels_B, temperature=temperature).mean()
+    common = dict(temperature=temperature, through=through)
+    centroid = centroid_cross_entropy(z_BD, bank, labels_B, **common).mean()
+    hard = hard_cross_entropy(z_BD, bank, labels_B, **common).mean()
     return centroid_weight * jax.nn.relu(centroid - margin) + hard_weight * hard
 
 
@@ -109,11 +132,12 @@ def hybrid_loss(
     *,
     temperature: float,
     margin: float,
+    through: PrototypeBank | None = None,
 ) -> jax.Array:
     """Scalar: 0.5 (CE_hard + relu(CE_centroid - margin)).
 
     z_BD: (B, D) unit features. labels_B: (B,) int rows of the bank, none negative.
-    temperature: tau (0.05). margin: 0.2 in the released program.
+    temperature: tau (0.05). margin: 0.2 in the released program. through: see `prototype_loss`.
     """
     return prototype_loss(
         z_BD,
@@ -123,6 +147,7 @@ def hybrid_loss(
         hard_weight=0.5,
         temperature=temperature,
         margin=margin,
+        through=through,
     )
 
 

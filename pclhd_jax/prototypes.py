@@ -80,12 +80,13 @@ def build_bank(
 ) -> PrototypeBank:
     """The epoch's bank from the features of all training pictures.
 
-    z_ND: (N, D) unit features. labels_N: (N,) int, -1 for outliers, all below `rows`.
+    z_ND: (N, D) features, unit or means of unit ones: centroids are means of them as they are,
+    everything else takes them as unit rows. labels_N: (N,) int, -1 for outliers, all below `rows`.
     rows: K, from `num_rows`. num_farthest: the hard prototype is the mean of that many
     farthest samples; 0 starts it at the centroid (the released program).
     num_dynamic: S samples drawn with replacement from `momentum_z_ND` with `key`; 0: none.
     modality_N: (N,) 0 or 1 for a joint bank, whose centroid is the mean of the two
-    modalities' means; every cluster must then hold both.
+    modalities' means, or the mean of the one that a cluster holds.
     """
     live_K = (
         jnp.zeros(rows, bool).at[jnp.where(labels_N < 0, rows, labels_N)].set(True, mode="drop")
@@ -100,14 +101,14 @@ def build_bank(
 
     hard_KD = centroid_KD
     if num_farthest > 0:
-        hard_KD = unit(farthest_means(z_ND, labels_N, centroid_KD, num_farthest))
+        hard_KD = unit(farthest_means(unit(z_ND), labels_N, centroid_KD, num_farthest))
 
     dynamic_KSD = jnp.zeros((rows, 0, z_ND.shape[1]), z_ND.dtype)
     if num_dynamic > 0:
         members = group_by_label(labels_N, jnp.zeros(labels_N.shape, z_ND.dtype), rows)
         offset_KS = random_offsets(key, (rows, num_dynamic), members.count_K[:, None])
         picked_KS = members.order_N[members.start_K[:, None] + offset_KS]
-        dynamic_KSD = jnp.where(live_K[:, None, None], momentum_z_ND[picked_KS], 0)
+        dynamic_KSD = jnp.where(live_K[:, None, None], unit(momentum_z_ND[picked_KS]), 0)
     return PrototypeBank(centroid_KD, hard_KD, dynamic_KSD, live_K)
 
 
@@ -123,6 +124,8 @@ def update_bank(
     labels_B: jax.Array,
     *,
     momentum: float,
+    num_farthest: int = 1,
+    modality_B: jax.Array | None = None,
     momentum_z_BD: jax.Array | None = None,
     key: jax.Array | None = None,
 ) -> PrototypeBank:
@@ -130,11 +133,13 @@ def update_bank(
 
     For every cluster c in the batch, with M, H, D its prototypes before the update:
       M <- unit(momentum M + (1 - momentum) mean of the batch's z of c)
-      H <- unit(momentum H + (1 - momentum) the z of c least similar to M)
+      H <- unit(momentum H + (1 - momentum) mean of the k z of c least similar to M)
       D <- S picks among momentum_z of c, without replacement if there are S of them.
 
     z_BD: (B, D) unit features, not differentiated here. labels_B: (B,) int; rows with a
     negative label change nothing. momentum: weight of the old prototype (0.1).
+    num_farthest: k, all rows of c where it has fewer. modality_B: (B,) 0 or 1 for a joint bank:
+    the mean over c is then the mean of its modalities' means, however many rows each has.
     momentum_z_BD, key: the momentum encoder's features of the same rows and a random
     key; left out, the dynamic prototypes stay.
     """
@@ -146,15 +151,21 @@ def update_bank(
     target_B = jnp.where(is_first_B & (labels_B >= 0), labels_B, K)
 
     old_centroid_BD = bank.centroid_KD[labels_B]
-    sum_BD = jnp.matmul(  # full float32: TF32 would round the features
-        same_BB.astype(z_BD.dtype), z_BD, precision=jax.lax.Precision.HIGHEST
-    )
-    mean_BD = sum_BD / jnp.maximum(same_BB.sum(axis=1), 1)[:, None]
+    peers_BB = same_BB
+    if modality_B is not None:
+        peers_BB &= modality_B[:, None] == modality_B[None, :]
+    weight_B = 1 / jnp.maximum(peers_BB.sum(axis=1), 1)  # a modality's rows weigh 1 together
+    mean_BD = weighted_means(same_BB * weight_B[None, :], z_BD)
     centroid_BD = unit(momentum * old_centroid_BD + (1 - momentum) * mean_BD)
 
     similarity_B = jnp.sum(z_BD * old_centroid_BD, axis=-1)
-    farthest_B = jnp.argmin(jnp.where(same_BB, similarity_B[None, :], jnp.inf), axis=1)
-    hard_BD = unit(momentum * bank.hard_KD[labels_B] + (1 - momentum) * z_BD[farthest_B])
+    farther_BB = same_BB & (
+        (similarity_B[None, :] < similarity_B[:, None])
+        | ((similarity_B[None, :] == similarity_B[:, None]) & jnp.tri(len(z_BD), k=-1, dtype=bool))
+    )
+    is_far_B = farther_BB.sum(axis=1) < num_farthest
+    far_BD = weighted_means((same_BB & is_far_B[None, :]).astype(z_BD.dtype), z_BD)
+    hard_BD = unit(momentum * bank.hard_KD[labels_B] + (1 - momentum) * far_BD)
 
     dynamic_KSD = bank.dynamic_KSD
     if momentum_z_BD is not None:
@@ -166,6 +177,13 @@ def update_bank(
         hard_KD=bank.hard_KD.at[target_B].set(hard_BD, mode="drop"),
         dynamic_KSD=dynamic_KSD,
     )
+
+
+def weighted_means(weight_BB: jax.Array, z_BD: jax.Array) -> jax.Array:
+    """(B, D) mean of z by each row's weights; zero for a row of zeros."""
+    sum_BD = jnp.matmul(weight_BB, z_BD, precision=jax.lax.Precision.HIGHEST)  # no TF32
+    sum_B1 = weight_BB.sum(axis=1)[:, None]
+    return sum_BD / jnp.where(sum_B1 > 0, sum_B1, 1)
 
 
 def pick_dynamic(key: jax.Array, labels_B: jax.Array, K: int, S: int) -> jax.Array:

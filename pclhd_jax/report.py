@@ -33,6 +33,7 @@ def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> s
     head = f"[{row['epochs_done']}] stage {row['stage']} epoch {row['epoch'] + 1}"
     clusters = "; ".join(
         f"{name} {q['num_clusters']} clusters"
+        + (f", {q['num_mixed']} of both modalities" if "num_mixed" in q else "")
         + (
             f" ({q['num_below_shots']} smaller than a batch's shots)"
             if q["num_below_shots"]

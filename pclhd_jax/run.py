@@ -31,7 +31,8 @@ class Run(NamedTuple):
     work: Workload | TestWork
     tx: optax.GradientTransformation
     train_steps: dict[int, Callable]  # by stage, jitted
-    feature_steps: dict[str, Callable]  # by modality, jitted
+    feature_steps: dict[str, Callable]  # by modality, jitted; unit features, to be scored
+    cluster_feature_steps: dict[str, Callable]  # the same for clusters and banks
     workdir: Path | None = None  # where epochs leave their features; None: nowhere
     pause: Callable[[], None] = lambda: None  # between batches; raises where the run is to stop
 
@@ -50,7 +51,15 @@ def start_run(config: Any) -> Run:
     train_steps = make_train_steps(fixed_of(config, model, tx))
     work = first_then_all(load_workload, config)
     check_same_pictures(work.digests)
-    return Run(config, mesh, work, tx, train_steps, make_feature_steps(model))
+    return Run(
+        config,
+        mesh,
+        work,
+        tx,
+        train_steps,
+        make_feature_steps(model),
+        make_feature_steps(model, unit_mean=config.cluster.unit_features),
+    )
 
 
 def start_evaluation(config: Any) -> Run:
@@ -66,7 +75,7 @@ def start_evaluation(config: Any) -> Run:
     tx = make_optimizer(config.optimizer.weight_decay)
     work = first_then_all(load_test, config)
     check_same_pictures(work.digests)
-    return Run(config, mesh, work, tx, {}, make_feature_steps(make_model(config)))
+    return Run(config, mesh, work, tx, {}, make_feature_steps(make_model(config)), {})
 
 
 @cache  # a second run in one process, as in a notebook, compiles nothing anew
@@ -78,9 +87,11 @@ def make_train_steps(fixed: steps.Fixed) -> dict[int, Callable]:
 
 
 @cache
-def make_feature_steps(model: AGW) -> dict[str, Callable]:
+def make_feature_steps(model: AGW, unit_mean: bool = True) -> dict[str, Callable]:
     return {
-        modality: jax.jit(partial(steps.feature_step, model=model, modality=modality))
+        modality: jax.jit(
+            partial(steps.feature_step, model=model, modality=modality, unit_mean=unit_mean)
+        )
         for modality in ("visible", "infrared")
     }
 
@@ -134,13 +145,17 @@ def fixed_of(config: Any, model: AGW, tx: optax.GradientTransformation) -> steps
         bank_momentum=config.prototypes.momentum,
         dynamic_query=loss.dynamic_query,
         dynamic_choice=loss.dynamic_choice,
+        bank_order=loss.bank_order,
+        # A hard prototype that starts at the centroid moves by the one farthest row all the same.
+        num_farthest=max(1, config.prototypes.num_farthest),
     )
     return steps.Fixed(model, tx, terms, config.augment_pad, config.encoder_decay)
 
 
 def sampling_of(config: Any, stage: int) -> Sampling:
+    counts = ("batches_per_epoch", "clusters_per_batch", "visible_shots", "infrared_shots")
     stage_config = config[f"stage{stage}"]
-    return Sampling(*(stage_config[name] for name in Sampling._fields))
+    return Sampling(*(stage_config[name] for name in counts), **config.sampler)
 
 
 def cluster_settings(config: Any) -> ClusterSettings:
@@ -174,6 +189,9 @@ def check_words(config: Any) -> None:
     choices = {
         "loss.dynamic_query": ("online", "momentum"),
         "loss.dynamic_choice": ("extremes", "random"),
+        "loss.bank_order": ("together", "in_turn"),
+        "cluster.joint_keeps": ("mixed", "all"),
+        "sampler.joint_clusters": ("same", "independent"),
         "model.dtype": ("float32", "bfloat16"),
     }
     for name, allowed in choices.items():

@@ -12,7 +12,7 @@ from pclhd_jax.batch import EpochLabels
 
 
 class SavedEpoch(NamedTuple):
-    """Features are float32 unit rows, one per training picture; so are labels and identities."""
+    """A row for every training picture; features are float32, as they were clustered."""
 
     visible_ND: np.ndarray
     infrared_ND: np.ndarray

@@ -20,11 +20,12 @@ from pclhd_jax.terms import (
     Banks,
     Encoded,
     TermSettings,
+    banks_through,
     cross_terms,
     dynamic_terms,
     joint_terms,
     own_terms,
-    update_crossed_bank,
+    update_apart_banks,
     update_joint_bank,
     update_own_banks,
 )
@@ -164,26 +165,25 @@ def apart_step(
     def terms_of(z: Encoded) -> Metrics:
         # [released] asks with the momentum encoder: a constant, reported but without gradient.
         query = z if fixed.terms.dynamic_query == "online" else momentum_z
+        through = banks_through(z, banks, batch, infrared_crosses, fixed.terms)
         return (
-            own_terms(z, banks, batch, weights, fixed.terms)
+            own_terms(z, banks, batch, weights, fixed.terms, through)
             | cross_terms(z, banks, batch, infrared_crosses, fixed.terms)
             | dynamic_terms(query, banks, batch, weights, dynamic_key, fixed.terms)
         )
 
     state, z, metrics = descend(state, views, terms_of, fixed)
     state = state.replace(momentum_batch_stats=momentum_z.batch_stats)
-    if fixed.terms.dynamic_query == "online":
-        banks = update_own_banks(banks, z, batch, fixed.terms, momentum_z, pick_key)
-    else:  # [released] never refreshes the dynamic prototypes within an epoch
-        banks = update_own_banks(banks, z, batch, fixed.terms)
-    banks = update_crossed_bank(banks, z, batch, infrared_crosses, fixed.terms)
+    # [released] never refreshes the dynamic prototypes within an epoch.
+    refresh = (momentum_z, pick_key) if fixed.terms.dynamic_query == "online" else ()
+    banks = update_apart_banks(banks, z, batch, infrared_crosses, fixed.terms, *refresh)
     return state, banks, metrics
 
 
 def joint_step(
     state: TrainState, banks: Banks, batch: Batch, key: jax.Array, fixed: Fixed
 ) -> tuple[TrainState, Banks, Metrics]:
-    """Hybrid terms on clusters that hold both modalities."""
+    """Hybrid terms on joint clusters."""
     views = augment(key, batch, fixed.pad)
     state, z, metrics = descend(
         state, views, lambda z: joint_terms(z, banks, batch, fixed.terms), fixed
@@ -193,14 +193,21 @@ def joint_step(
 
 
 def feature_step(
-    variables: dict[str, Any], images_BHWC: jax.Array, *, model: AGW, modality: str
+    variables: dict[str, Any],
+    images_BHWC: jax.Array,
+    *,
+    model: AGW,
+    modality: str,
+    unit_mean: bool = True,
 ) -> jax.Array:
-    """(B, D) unit features of plain pictures: eval mode, picture and mirror averaged.
+    """(B, D) features of plain pictures: eval mode, picture and mirror averaged.
 
     images_BHWC: uint8. modality: 'visible' or 'infrared', the stem they go through.
+    unit_mean: the mean of the two unit features is made unit again; [released] leaves it as it
+    is (0.85 to 1 long) for clusters and prototypes, and so does False.
     """
     views_BHWC = normalise(jnp.concatenate([images_BHWC, images_BHWC[:, :, ::-1]]))
     pair = (views_BHWC, None) if modality == "visible" else (None, views_BHWC)
     first_BD, mirror_BD = jnp.split(model.apply(variables, *pair, train=False), 2)
-    # [ours] the average is normalised again, for clustering as for evaluation.
-    return unit((first_BD + mirror_BD) / 2)
+    mean_BD = (first_BD + mirror_BD) / 2
+    return unit(mean_BD) if unit_mean else mean_BD

@@ -23,6 +23,8 @@ PAPER = TermSettings(
     bank_momentum=MU,
     dynamic_query="online",
     dynamic_choice="extremes",
+    bank_order="together",
+    num_farthest=1,
 )
 RELEASED = PAPER._replace(dynamic_query="momentum")
 

@@ -1,6 +1,7 @@
 """The pseudo labels of one epoch: each modality apart, then joint, then matched."""
 
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -17,7 +18,7 @@ from pclhd_jax.clustering.neighbours import (
     neighbours_by_modality,
 )
 
-# 1 - length of the mean feature: below this all unit features are one but for rounding.
+# 1 - length of the mean feature over their mean length: below this they are one but for rounding.
 COLLAPSED = 1e-6
 
 
@@ -26,7 +27,11 @@ class TooFewClusters(ValueError):
 
 
 class ClusterSettings(NamedTuple):
-    """DBSCAN and k-reciprocal sizes; `joint_*` for both modalities together."""
+    """DBSCAN and k-reciprocal sizes; `joint_*` for both modalities together.
+
+    count_self, unit_features: as `count_self` and `unit_rows` of `jaccard.jaccard_distance`.
+    joint_keeps: 'mixed' or 'all', see `keep_joint`.
+    """
 
     eps: float
     min_samples: int
@@ -34,13 +39,27 @@ class ClusterSettings(NamedTuple):
     k2: int
     joint_k1: int
     joint_k2: int
+    count_self: bool = False
+    unit_features: bool = True
+    joint_keeps: str = "mixed"
+
+    def distance(self, *, joint: bool) -> dict[str, Any]:
+        """Arguments of the distance, for one modality or for both together."""
+        k1, k2 = (self.joint_k1, self.joint_k2) if joint else (self.k1, self.k2)
+        return dict(k1=k1, k2=k2, count_self=self.count_self, unit_rows=self.unit_features)
+
+    def list_length(self, *, joint: bool) -> int:
+        """Neighbours that the distance needs of every picture."""
+        k1, k2 = (self.joint_k1, self.joint_k2) if joint else (self.k1, self.k2)
+        return list_length(k1, k2, count_self=self.count_self)
 
 
 def check_cluster_settings(settings: ClusterSettings) -> None:
     """Raises ValueError for a setting out of its range, before anything is computed."""
     cutoff_for(settings.eps)
-    for name, value in settings._asdict().items():
-        if name != "eps" and value < 1:
+    for name in ("min_samples", "k1", "k2", "joint_k1", "joint_k2"):
+        value = getattr(settings, name)
+        if value < 1:
             raise ValueError(f"config.cluster.{name} is {value}; give at least 1")
 
 
@@ -57,11 +76,15 @@ def label_apart(
     Raises:
       TooFewClusters: a ValueError; fewer than 2 in a modality.
     """
-    length = list_length(settings.k1, settings.k2)
+    search = partial(
+        nearest_neighbours,
+        num_neighbours=settings.list_length(joint=False),
+        l2=not settings.unit_features,
+    )
     pairs = len(visible_ND) ** 2, len(infrared_ND) ** 2
     reports = counted_on(report, 0, sum(pairs)), counted_on(report, pairs[0], sum(pairs))
-    visible = nearest_neighbours(visible_ND, length, report=reports[0])
-    infrared = nearest_neighbours(infrared_ND, length, report=reports[1])
+    visible = search(visible_ND, report=reports[0])
+    infrared = search(infrared_ND, report=reports[1])
     return _label_modalities(visible_ND, infrared_ND, visible, infrared, settings)
 
 
@@ -79,8 +102,9 @@ def label_jointly(
     lists = neighbours_by_modality(
         visible_ND,
         infrared_ND,
-        own_neighbours=list_length(settings.k1, settings.k2),
-        joint_neighbours=list_length(settings.joint_k1, settings.joint_k2),
+        own_neighbours=settings.list_length(joint=False),
+        joint_neighbours=settings.list_length(joint=True),
+        l2=not settings.unit_features,
         report=report,
     )
     labels = _label_modalities(visible_ND, infrared_ND, lists.visible, lists.infrared, settings)
@@ -97,12 +121,11 @@ def label_jointly(
         lists.joint,
         eps=settings.eps,
         min_samples=settings.min_samples,
-        k1=settings.joint_k1,
-        k2=settings.joint_k2,
         modality_N=modality_N,
+        **settings.distance(joint=True),
     )
-    joint_N = keep_mixed(joint_N, modality_N)
-    if joint_N.max() < 1:  # early on the modalities may share no neighbourhood yet
+    joint_N = keep_joint(joint_N, modality_N, settings.joint_keeps)
+    if joint_N is None:  # early on the modalities may share no neighbourhood yet
         return labels
     return labels._replace(
         joint_visible_N=joint_N[: len(visible_ND)],
@@ -125,8 +148,7 @@ def _label_modalities(
             lists,
             eps=settings.eps,
             min_samples=settings.min_samples,
-            k1=settings.k1,
-            k2=settings.k2,
+            **settings.distance(joint=False),
         )
         check_contrast(labels_N, z_ND, name, settings)
         labels.append(labels_N)
@@ -141,7 +163,8 @@ def check_contrast(
     if num_clusters >= 2:
         return
     outliers = np.sum(labels_N < 0)
-    if np.linalg.norm(z_ND.mean(axis=0, dtype=np.float64)) > 1 - COLLAPSED:
+    length = np.linalg.norm(z_ND, axis=1).mean(dtype=np.float64)
+    if np.linalg.norm(z_ND.mean(axis=0, dtype=np.float64)) > (1 - COLLAPSED) * length:
         cause = (
             "the encoder gives all of them the same feature; look at the pictures and at the "
             "starting weights, or lower config.optimizer.learning_rate"
@@ -177,10 +200,23 @@ def cluster_centroids(z_ND: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
     return (member_KN @ z_ND) / member_KN.sum(axis=1)
 
 
+def keep_joint(labels_N: np.ndarray, modality_N: np.ndarray, keeps: str) -> np.ndarray | None:
+    """The joint clusters of an epoch; None where they give no contrast.
+
+    keeps: 'mixed', those that hold both modalities (`keep_mixed`); or 'all', as the released
+    program: those of one modality are negatives of the others.
+
+    Contrast takes 2 clusters, one of them of both modalities, since batches are drawn from those.
+    """
+    mixed_N = keep_mixed(labels_N, modality_N)
+    kept_N = mixed_N if keeps == "mixed" else labels_N
+    return kept_N if mixed_N.max(initial=-1) >= 0 and kept_N.max(initial=-1) >= 1 else None
+
+
 def keep_mixed(labels_N: np.ndarray, modality_N: np.ndarray) -> np.ndarray:
     """Only clusters that hold both modalities, numbered anew; all other pictures -1.
 
-    [ours] A joint cluster of one modality is often a part of a person whose other
+    [ours, recipe `paper`] A joint cluster of one modality is often a part of a person whose other
     modality lies elsewhere; as a negative it would push the two apart.
     """
     num_clusters = labels_N.max(initial=-1) + 1

@@ -37,37 +37,57 @@ def jaccard_distance(
     k2: int,
     modality_N: np.ndarray | None = None,
     cutoff: float = 1.0,
+    count_self: bool = False,
+    unit_rows: bool = True,
 ) -> sparse.csr_matrix:
     """Jaccard distances of the k-reciprocal neighbour sets of N pictures.
 
     Args:
-      features_ND: unit rows (within 1e-3), taken as float32.
+      features_ND: unit rows (within 1e-3), taken as float32; with `unit_rows` False, shorter ones.
       k1: neighbours besides the picture itself in the reciprocal lists.
       k2: neighbours, the picture itself included, of the query expansion; 1 means none.
       modality_N: two integer values; given, the query expansion averages each modality's
         neighbours apart and then takes the mean of the two means.
       cutoff: distances at or above it are not stored; in (0, 1].
+      count_self: k1 counts the picture itself, as in the released program: lists of k1 entries
+        instead of k1 + 1.
+      unit_rows: False takes rows of any length up to 1, such as means of unit rows, as the
+        released program does: neighbours by L2 distance, weights softmax(-(2 - 2 f_i.f_j)).
 
     Returns:
       Symmetric float32 (N, N) with sorted indices. A pair not stored is at distance >= `cutoff`.
       The diagonal and pairs at distance 0 are stored as the smallest normal float32.
 
     Raises:
-      ValueError: features that are not finite unit rows, or an argument out of its range.
+      ValueError: features that are not finite rows of such lengths, or an argument out of range.
     """
     features_ND = np.ascontiguousarray(features_ND, np.float32)
     _check_arguments(len(features_ND), k1, k2, modality_N, cutoff)
-    _check_unit(features_ND)
-    lists = nearest_neighbours(features_ND, list_length(k1, k2))
+    _check_lengths(features_ND, unit_rows)
+    lists = nearest_neighbours(
+        features_ND, list_length(k1, k2, count_self=count_self), l2=not unit_rows
+    )
     return jaccard_from_neighbours(
-        features_ND, lists, k1=k1, k2=k2, modality_N=modality_N, cutoff=cutoff
+        features_ND,
+        lists,
+        k1=k1,
+        k2=k2,
+        modality_N=modality_N,
+        cutoff=cutoff,
+        count_self=count_self,
+        unit_rows=unit_rows,
     )
 
 
-def list_length(k1: int, k2: int) -> int:
+def list_length(k1: int, k2: int, *, count_self: bool = False) -> int:
     """Neighbours that the distance needs of every picture, itself included."""
-    # [ours] k1 + 1 neighbours, as the definition has it; the released program asks for k1.
-    return max(k1 + 1, k2)
+    return max(reciprocal_length(k1, count_self), k2)
+
+
+def reciprocal_length(k1: int, count_self: bool) -> int:
+    """Entries of R(i, k1), the picture itself included."""
+    # Zhong et al. take k1 + 1; [released] asks its index for k1, itself among them.
+    return k1 if count_self else k1 + 1
 
 
 def jaccard_from_neighbours(
@@ -78,16 +98,20 @@ def jaccard_from_neighbours(
     k2: int,
     modality_N: np.ndarray | None = None,
     cutoff: float = 1.0,
+    count_self: bool = False,
+    unit_rows: bool = True,
 ) -> sparse.csr_matrix:
     """`jaccard_distance` for neighbour lists that are already there.
 
     Args:
-      features_ND: unit rows; read for pairs that the expansion adds from outside a row's own list.
-      lists: as `nearest_neighbours` gives them, `list_length(k1, k2)` long or longer.
-      k1, k2, modality_N, cutoff: as in `jaccard_distance`.
+      features_ND: read for pairs that the expansion adds from outside a row's own list.
+      lists: as `nearest_neighbours` gives them, `list_length(k1, k2)` long or longer; with
+        `unit_rows` False by `l2`.
+      The others: as in `jaccard_distance`.
 
     Raises:
-      ValueError: features that are not finite unit rows, lists too short for k1 and k2, or an
+      ValueError: features that are not finite rows of such lengths, lists too short for k1 and
+        k2, or an argument out of range.
         argument out of its range.
     """
     features_ND = np.ascontiguousarray(features_ND, np.float32)
@@ -95,8 +119,8 @@ def jaccard_from_neighbours(
     similarities_Nk = np.ascontiguousarray(lists.similarities_Nk, np.float32)
     num_rows, length = indices_Nk.shape
     _check_arguments(len(features_ND), k1, k2, modality_N, cutoff)
-    _check_unit(features_ND)
-    needed = min(num_rows, list_length(k1, k2))
+    _check_lengths(features_ND, unit_rows)
+    needed = min(num_rows, list_length(k1, k2, count_self=count_self))
     if length < needed or similarities_Nk.shape != indices_Nk.shape or num_rows != len(features_ND):
         raise ValueError(
             f"neighbour lists {indices_Nk.shape} and similarities {similarities_Nk.shape} for "
@@ -104,24 +128,18 @@ def jaccard_from_neighbours(
         )
     _check_lists(indices_Nk, similarities_Nk)
     with ONE_AT_A_TIME:
-        return _jaccard(features_ND, indices_Nk, similarities_Nk, k1, k2, modality_N, cutoff)
+        full, half = reciprocal_length(k1, count_self), half_length(k1)
+        encoding = _reciprocal_encoding(features_ND, indices_Nk, similarities_Nk, full, half)
+        if k2 > 1:
+            encoding = _query_expansion(encoding, indices_Nk[:, :k2], modality_N)
+        by_column, by_row = _by_popularity(encoding)
+        del encoding  # the largest array here, and turned by now
+        return _distances(by_column, by_row, float(cutoff))
 
 
-def _jaccard(
-    features_ND: np.ndarray,
-    indices_Nk: np.ndarray,
-    similarities_Nk: np.ndarray,
-    k1: int,
-    k2: int,
-    modality_N: np.ndarray | None,
-    cutoff: float,
-) -> sparse.csr_matrix:
-    encoding = _reciprocal_encoding(features_ND, indices_Nk, similarities_Nk, k1)
-    if k2 > 1:
-        encoding = _query_expansion(encoding, indices_Nk[:, :k2], modality_N)
-    by_column, by_row = _by_popularity(encoding)
-    del encoding  # the largest array here, and turned by now
-    return _distances(by_column, by_row, float(cutoff))
+def half_length(k1: int) -> int:
+    """Entries of R(j, k1/2), itself included, whoever counts."""
+    return round(k1 / 2) + 1  # Python rounds halves to even, as the method does
 
 
 def _check_arguments(
@@ -160,27 +178,34 @@ def _check_lists(indices_Nk: np.ndarray, similarities_Nk: np.ndarray) -> None:
         )
 
 
-def _check_unit(features_ND: np.ndarray) -> None:
+def _check_lengths(features_ND: np.ndarray, unit_rows: bool) -> None:
     if features_ND.ndim != 2 or not len(features_ND):
         raise ValueError(f"features have shape {features_ND.shape}; give (N, D) with N >= 1")
     norm_N = np.sqrt(np.einsum("nd,nd->n", features_ND, features_ND))
-    bad_N = ~(np.abs(norm_N - 1) <= NORM_TOLERANCE)  # written so that nan and inf are bad
+    # Written so that nan and inf are bad.
+    bad_N = ~(norm_N <= 1 + NORM_TOLERANCE)
+    if unit_rows:
+        bad_N |= ~(norm_N >= 1 - NORM_TOLERANCE)
     if bad_N.any():
         first = int(np.argmax(bad_N))
+        what, limit = ("unit vectors", "1 +-") if unit_rows else ("at most 1 long", "at most 1 +")
         raise ValueError(
-            f"{bad_N.sum()} of {len(norm_N)} feature rows are not unit vectors (row {first} has "
-            f"norm {norm_N[first]:.6g}, limit 1 +- {NORM_TOLERANCE}); L2-normalise them, and look "
-            "for nan or inf in the model if the norm is not finite"
+            f"{bad_N.sum()} of {len(norm_N)} feature rows are not {what} (row {first} has "
+            f"norm {norm_N[first]:.6g}, limit {limit} {NORM_TOLERANCE}); L2-normalise them, and "
+            "look for nan or inf in the model if the norm is not finite"
         )
 
 
 def _reciprocal_encoding(
-    features_ND: np.ndarray, indices_Nk: np.ndarray, similarities_Nk: np.ndarray, k1: int
+    features_ND: np.ndarray,
+    indices_Nk: np.ndarray,
+    similarities_Nk: np.ndarray,
+    full: int,
+    half: int,
 ) -> SparseRows:
     """V before query expansion: a softmax over each expanded reciprocal set (eq. 3, 4, 7)."""
     num_rows, length = indices_Nk.shape
-    full = min(k1 + 1, length)
-    half = min(round(k1 / 2) + 1, length)  # Python rounds halves to even, as the method does
+    full, half = min(full, length), min(half, length)
     inputs = (
         features_ND,
         indices_Nk,

@@ -29,16 +29,18 @@ def pseudo_labels(
     k1: int,
     k2: int,
     modality_N: np.ndarray | None = None,
+    count_self: bool = False,
+    unit_rows: bool = True,
 ) -> np.ndarray:
     """Cluster labels of N pictures.
 
     Distances are float32 and eps is rounded to float32; a pair at distance eps is within eps.
 
     Args:
-      features_ND: unit rows (within 1e-3), taken as float32.
+      features_ND: unit rows (within 1e-3), taken as float32; with `unit_rows` False, shorter ones.
       eps: DBSCAN's radius in Jaccard distance, in (0, 1).
       min_samples: pictures within eps, itself included, that make a picture a core of a cluster.
-      k1, k2, modality_N: as in `jaccard.jaccard_distance`.
+      k1, k2, modality_N, count_self, unit_rows: as in `jaccard.jaccard_distance`.
 
     Returns:
       int32 (N,): clusters 0, 1, ... in order of their first core picture; -1 = outlier.
@@ -47,7 +49,15 @@ def pseudo_labels(
       ValueError: features that are not finite unit rows, or an argument out of its range.
     """
     cutoff = cutoff_for(eps)
-    distance_NN = jaccard_distance(features_ND, k1=k1, k2=k2, modality_N=modality_N, cutoff=cutoff)
+    distance_NN = jaccard_distance(
+        features_ND,
+        k1=k1,
+        k2=k2,
+        modality_N=modality_N,
+        cutoff=cutoff,
+        count_self=count_self,
+        unit_rows=unit_rows,
+    )
     return labels_from_distance(distance_NN, eps=eps, min_samples=min_samples)
 
 
@@ -60,10 +70,19 @@ def labels_from_neighbours(
     k1: int,
     k2: int,
     modality_N: np.ndarray | None = None,
+    count_self: bool = False,
+    unit_rows: bool = True,
 ) -> np.ndarray:
     """`pseudo_labels` for neighbour lists that are already there (`jaccard.list_length`)."""
     distance_NN = jaccard_from_neighbours(
-        features_ND, lists, k1=k1, k2=k2, modality_N=modality_N, cutoff=cutoff_for(eps)
+        features_ND,
+        lists,
+        k1=k1,
+        k2=k2,
+        modality_N=modality_N,
+        cutoff=cutoff_for(eps),
+        count_self=count_self,
+        unit_rows=unit_rows,
     )
     return labels_from_distance(distance_NN, eps=eps, min_samples=min_samples)
 

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by inner product, on JAX's device, one matrix product at a time."""
+"""Exact nearest neighbours, on JAX's device, one matrix product at a time."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,7 +16,7 @@ Report = Callable[[int, int], None]
 
 
 class Neighbours(NamedTuple):
-    """Nearest first, the row itself in column 0; equal similarities by row number."""
+    """Nearest first, the row itself in column 0; equally near ones by row number."""
 
     indices_Nk: np.ndarray  # int32
     similarities_Nk: np.ndarray  # float32, inner products
@@ -34,19 +34,22 @@ def nearest_neighbours(
     features_ND: np.ndarray,
     num_neighbours: int,
     *,
+    l2: bool = False,
     block_rows: int = BLOCK_ROWS,
     tile_rows: int = TILE_ROWS,
     report: Report | None = None,
 ) -> Neighbours:
-    """The most similar rows of every row: itself first, then by falling inner product.
+    """The nearest rows of every row: itself first, then by falling inner product.
 
-    Equal similarities are ordered by row number, so the lists do not depend on the sizes of block
+    Equally near rows are ordered by row number, so the lists do not depend on the sizes of block
     and tile but for rounding. Memory on the device, whatever N: `tile_rows` + 2 `block_rows` rows
     of features and two products.
 
     Args:
       features_ND: real numbers, taken as float32.
       num_neighbours: length k of the lists, the row itself included; N if there are fewer rows.
+      l2: nearest by L2 distance instead, which is another order where rows differ in length.
+        The similarities are inner products all the same.
       block_rows: query rows per matrix product.
       tile_rows: rows they are compared with per matrix product.
       report: called with (pairs compared, all pairs) after each product.
@@ -56,8 +59,9 @@ def nearest_neighbours(
     """
     features_ND = _checked(features_ND, num_neighbours, block_rows, tile_rows)
     search = partial(_search, k=num_neighbours, block_rows=block_rows, tile_rows=tile_rows)
-    found = search(features_ND, features_ND, own=True, report=report)
-    return _finished(found, _own_similarity(features_ND), num_neighbours)
+    square_N = _squares(features_ND)
+    found = search(features_ND, features_ND, square_N if l2 else None, own=True, report=report)
+    return _finished(found, square_N, num_neighbours, l2)
 
 
 def neighbours_by_modality(
@@ -66,6 +70,7 @@ def neighbours_by_modality(
     *,
     own_neighbours: int,
     joint_neighbours: int,
+    l2: bool = False,
     block_rows: int = BLOCK_ROWS,
     tile_rows: int = TILE_ROWS,
     report: Report | None = None,
@@ -90,19 +95,20 @@ def neighbours_by_modality(
         counted_on(report, before, (num_visible + num_infrared) ** 2)
         for before in (0, pairs[0], pairs[0] + pairs[1], sum(pairs))
     ]
-    visible = search(visible_ND, visible_ND, own=True, report=reports[0])
-    infrared = search(infrared_ND, infrared_ND, own=True, report=reports[1])
-    to_infrared = search(visible_ND, infrared_ND, own=False, report=reports[2])
-    to_visible = search(infrared_ND, visible_ND, own=False, report=reports[3])
+    square_V, square_R = _squares(visible_ND), _squares(infrared_ND)
+    of_V, of_R = (square_V, square_R) if l2 else (None, None)
+    visible = search(visible_ND, visible_ND, of_V, own=True, report=reports[0])
+    infrared = search(infrared_ND, infrared_ND, of_R, own=True, report=reports[1])
+    to_infrared = search(visible_ND, infrared_ND, of_R, own=False, report=reports[2])
+    to_visible = search(infrared_ND, visible_ND, of_V, own=False, report=reports[3])
 
     of_visible = _merged(visible, _shifted(to_infrared, num_visible), joint_neighbours)
     of_infrared = _merged(to_visible, _shifted(infrared, num_visible), joint_neighbours)
     joint = Neighbours(*map(np.concatenate, zip(of_visible, of_infrared, strict=True)))
-    own_V, own_R = _own_similarity(visible_ND), _own_similarity(infrared_ND)
     return ModalityNeighbours(
-        _finished(visible, own_V, own_neighbours),
-        _finished(infrared, own_R, own_neighbours),
-        _finished(joint, np.concatenate([own_V, own_R]), joint_neighbours),
+        _finished(visible, square_V, own_neighbours, l2),
+        _finished(infrared, square_R, own_neighbours, l2),
+        _finished(joint, np.concatenate([square_V, square_R]), joint_neighbours, l2),
     )
 
 
@@ -128,6 +134,7 @@ def _checked(
 def _search(
     rows_ND: np.ndarray,
     columns_MD: np.ndarray,
+    square_M: np.ndarray | None,
     *,
     k: int,
     own: bool,
@@ -135,7 +142,11 @@ def _search(
     tile_rows: int,
     report: Report | None,
 ) -> Neighbours:
-    """The nearest columns of every row. `own`: both are one set; a row's own similarity is inf."""
+    """The nearest columns of every row, by inner product z.c.
+
+    own: both are one set; a row's own product is inf. square_M: |c|^2, given where the order is
+    that of L2 distance; the products are then z.c - |c|^2 / 2, a row's order by distance.
+    """
     num_rows, num_columns = len(rows_ND), len(columns_MD)
     num_tiles = -(-num_columns // tile_rows)
     # Tiles of nearly one length: two compilations at most.
@@ -147,7 +158,10 @@ def _search(
             np.empty((num_rows, min(k, hi - lo)), np.float32),
         )
         first_own = -lo if own else num_columns
-        blocks = _search_tile(rows_ND, columns_MD[lo:hi], first_own, min(k, hi - lo), block_rows)
+        square_T = None if square_M is None else square_M[lo:hi]
+        blocks = _search_tile(
+            rows_ND, columns_MD[lo:hi], square_T, first_own, min(k, hi - lo), block_rows
+        )
         for start, columns_Bk, similarities_Bk in blocks:
             here.indices_Nk[start : start + len(columns_Bk)] = columns_Bk + lo
             here.similarities_Nk[start : start + len(columns_Bk)] = similarities_Bk
@@ -159,12 +173,18 @@ def _search(
 
 
 def _search_tile(
-    rows_ND: np.ndarray, tile_TD: np.ndarray, first_own: int, k: int, block_rows: int
+    rows_ND: np.ndarray,
+    tile_TD: np.ndarray,
+    square_T: np.ndarray | None,
+    first_own: int,
+    k: int,
+    block_rows: int,
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """(first row, columns, similarities) block by block; row i's own column is first_own + i."""
     # Explicit transfers and a local device: this runs on one process, under a transfer guard.
     device = jax.local_devices()[0]
     tile_TD = jax.device_put(tile_TD, device)
+    half_square_T = None if square_T is None else jax.device_put(square_T / 2, device)
     block_rows = min(block_rows, len(rows_ND))
     pending = []
     for start in range(0, len(rows_ND), block_rows):
@@ -172,7 +192,7 @@ def _search_tile(
         start = min(start, len(rows_ND) - block_rows)
         block_BD = jax.device_put(rows_ND[start : start + block_rows], device)
         own = jax.device_put(np.int32(first_own + start), device)
-        pending.append((start, _search_block(block_BD, tile_TD, own, k=k)))
+        pending.append((start, _search_block(block_BD, tile_TD, half_square_T, own, k=k)))
         if len(pending) > 1:  # fetched one block late: the device works on the next meanwhile
             start, block = pending.pop(0)
             yield start, *jax.device_get(block)
@@ -182,10 +202,17 @@ def _search_tile(
 
 @partial(jax.jit, static_argnames="k")
 def _search_block(
-    block_BD: jax.Array, tile_TD: jax.Array, first_own: jax.Array, *, k: int
+    block_BD: jax.Array,
+    tile_TD: jax.Array,
+    half_square_T: jax.Array | None,
+    first_own: jax.Array,
+    *,
+    k: int,
 ) -> tuple[jax.Array, jax.Array]:
     # GPUs would otherwise multiply in TF32, whose 10 bits reorder close neighbours.
     similarity_BT = jnp.matmul(block_BD, tile_TD.T, precision=jax.lax.Precision.HIGHEST)
+    if half_square_T is not None:
+        similarity_BT -= half_square_T[None, :]
     row_B = jnp.arange(len(block_BD))
     own_B = first_own + row_B
     # Rounding and duplicates must not push a row from the head of its own list.
@@ -209,12 +236,16 @@ def _merged(lower: Neighbours, higher: Neighbours, k: int) -> Neighbours:
     return Neighbours(*(np.take_along_axis(x, order, axis=1) for x in (indices, similarities)))
 
 
-def _own_similarity(features_ND: np.ndarray) -> np.ndarray:
+def _squares(features_ND: np.ndarray) -> np.ndarray:
     return np.einsum("nd,nd->n", features_ND, features_ND)
 
 
-def _finished(lists: Neighbours, own_N: np.ndarray, k: int) -> Neighbours:
+def _finished(lists: Neighbours, square_N: np.ndarray, k: int, l2: bool) -> Neighbours:
     """The first k; up to here a row's similarity to itself was inf, so that none came before it."""
     lists = Neighbours(*(np.ascontiguousarray(x[:, :k]) for x in lists))
-    lists.similarities_Nk[:, 0] = own_N
+    if l2:
+        lists = lists._replace(
+            similarities_Nk=lists.similarities_Nk + square_N[lists.indices_Nk] / 2
+        )
+    lists.similarities_Nk[:, 0] = square_N
     return lists

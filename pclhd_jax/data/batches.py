@@ -1,11 +1,12 @@
 """Batches of an epoch: which pictures one step takes, with the labels of their clusters."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from pclhd_jax.batch import Batch, EpochLabels
+from pclhd_jax.batch import Batch, EpochLabels, mixed_clusters
 from pclhd_jax.data.sampler import cluster_order, draw_shots, sample_batches
 
 
@@ -25,6 +26,8 @@ class Sampling(NamedTuple):
     clusters_per_batch: int
     visible_shots: int
     infrared_shots: int
+    exact_pool_repeats: bool = False  # see sampler.draw_shots
+    joint_clusters: str = "same"  # or independent: drawn for each modality, see joint_batches
 
 
 def apart_batches(
@@ -39,6 +42,7 @@ def apart_batches(
         clusters_per_batch=sampling.clusters_per_batch,
         num_batches=sampling.batches_per_epoch,
         rng=rng,
+        exact_pool_repeats=sampling.exact_pool_repeats,
     )
     visible_MB = sample_batches(
         labels.visible_N, pictures.visible_cameras_N, shots=sampling.visible_shots, **common
@@ -69,26 +73,33 @@ def joint_batches(
     rng: np.random.Generator,
     first: int = 0,
 ) -> Iterator[Batch]:
-    """The same joint clusters from both modalities; from batch `first` of the epoch on."""
-    clusters_MP = cluster_order(
-        int(labels.joint_visible_N.max()) + 1,
+    """Joint clusters that hold both modalities; from batch `first` of the epoch on.
+
+    sampling.joint_clusters 'same': a batch shows its clusters in both modalities. 'independent':
+    they are drawn once for the visible pictures and once more for the infrared ones.
+    """
+    clusters_J = mixed_clusters(labels.joint_visible_N, labels.joint_infrared_N)
+    order = partial(
+        cluster_order,
+        len(clusters_J),
         clusters_per_batch=sampling.clusters_per_batch,
         num_batches=sampling.batches_per_epoch,
         rng=rng,
     )
-    visible_MB = draw_shots(
-        clusters_MP,
+    draw = partial(draw_shots, rng=rng, exact_pool_repeats=sampling.exact_pool_repeats)
+    visible_MP = clusters_J[order()]
+    infrared_MP = visible_MP if sampling.joint_clusters == "same" else clusters_J[order()]
+    visible_MB = draw(
+        visible_MP,
         labels.joint_visible_N,
         pictures.visible_cameras_N,
         shots=sampling.visible_shots,
-        rng=rng,
     )
-    infrared_MB = draw_shots(
-        clusters_MP,
+    infrared_MB = draw(
+        infrared_MP,
         labels.joint_infrared_N,
         pictures.infrared_cameras_N,
         shots=sampling.infrared_shots,
-        rng=rng,
     )
     for visible_B, infrared_B in zip(visible_MB[first:], infrared_MB[first:], strict=True):
         yield Batch(

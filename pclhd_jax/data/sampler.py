@@ -11,12 +11,14 @@ def sample_batches(
     shots: int,
     num_batches: int,
     rng: np.random.Generator,
+    exact_pool_repeats: bool = False,
 ) -> np.ndarray:
     """Rows of `num_batches` batches: int32 (M, P*S), indices into the N pictures.
 
     labels_N: cluster of each picture, negative = outlier, never drawn; numbers may have gaps.
     cameras_N: camera of each picture, or None for the camera-free sampler. The S pictures of a
-    cluster lie side by side. The same rng state gives the same rows.
+    cluster lie side by side. The same rng state gives the same rows. exact_pool_repeats: as in
+    `draw_shots`.
     Raises ValueError when there is no cluster, or when a count is below 1.
     Source: the camera-aware cluster sampler of the method's released program.
     """
@@ -30,7 +32,14 @@ def sample_batches(
     order_MP = cluster_order(
         clusters_K.size, clusters_per_batch=clusters_per_batch, num_batches=num_batches, rng=rng
     )
-    return draw_shots(clusters_K[order_MP], labels_N, cameras_N, shots=shots, rng=rng)
+    return draw_shots(
+        clusters_K[order_MP],
+        labels_N,
+        cameras_N,
+        shots=shots,
+        rng=rng,
+        exact_pool_repeats=exact_pool_repeats,
+    )
 
 
 def cluster_order(
@@ -75,12 +84,14 @@ def draw_shots(
     *,
     shots: int,
     rng: np.random.Generator,
+    exact_pool_repeats: bool = False,
 ) -> np.ndarray:
     """Pictures of each drawn cluster: int32 (M, P*S), indices into the N pictures.
 
     Per cluster a random anchor, then S-1 more: from other cameras than the anchor's if there are
     any, else from the rest of the cluster, else the anchor again. Without replacement, unless the
-    pool is smaller than S-1. cameras_N None: the rest of the cluster, whatever the camera.
+    pool is smaller than S-1; exact_pool_repeats: or has exactly S-1, as in the released program.
+    cameras_N None: the rest of the cluster, whatever the camera.
     Raises ValueError for a cluster id that is negative (outliers) or has no picture, for shots
     below 1 and for cameras of another length than labels.
     """
@@ -108,12 +119,16 @@ def draw_shots(
     ends = np.searchsorted(labels_N, ids, "right")
     places = np.empty((ids.size, shots), np.intp)
     for i, (begin, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
-        places[i] = _draw_cluster(begin, cameras_N[begin:end], shots, rng)
+        places[i] = _draw_cluster(begin, cameras_N[begin:end], shots, rng, exact_pool_repeats)
     return rows_N[places].astype(np.int32).reshape(len(cluster_ids_MP), -1)
 
 
 def _draw_cluster(
-    begin: int, cameras_C: np.ndarray, shots: int, rng: np.random.Generator
+    begin: int,
+    cameras_C: np.ndarray,
+    shots: int,
+    rng: np.random.Generator,
+    exact_pool_repeats: bool,
 ) -> np.ndarray:
     """Places of one cluster's S pictures; cameras_C are sorted, the first one is at `begin`."""
     size = cameras_C.size
@@ -123,6 +138,7 @@ def _draw_cluster(
     if block_end - block == size:  # One camera only: leave out the anchor alone.
         block, block_end = anchor, anchor + (size > 1)
     pool = size - (block_end - block)
-    picks = rng.choice(pool, shots - 1, replace=pool < shots - 1)
+    repeats = pool < shots if exact_pool_repeats else pool < shots - 1
+    picks = rng.choice(pool, shots - 1, replace=repeats)
     picks[picks >= block] += block_end - block
     return begin + np.concatenate([[anchor], picks])
