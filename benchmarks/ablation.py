@@ -18,9 +18,8 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import Queue
@@ -149,36 +148,49 @@ def flags_of(experiment: str, overrides: Overrides) -> tuple[str, ...]:
 
 
 def run_all(jobs: list[Job], num_workers: int) -> None:
-    """Run what is not finished; a run that fails is told at the end, and the others go on."""
-    left = [job for job in jobs if not is_finished(job.workdir)]
-    print(f"{len(jobs) - len(left)} of {len(jobs)} runs are finished", flush=True)
+    """Run what is not finished: the stages 1 that are shared first, then what starts from them."""
     cores = sorted(os.sched_getaffinity(0))
     shares: Queue[list[int]] = Queue()
     for worker in range(num_workers):
         shares.put(cores[worker::num_workers])
-    locks = {job.shared: threading.Lock() for job in jobs}
+    run_each("stage 1", {job.shared: job for job in jobs}, run_stage1, shares)
+    run_each("run", {job.workdir: job for job in jobs}, run_stage2, shares)
+
+
+def run_each(
+    what: str,
+    jobs: dict[Path, Job],
+    run: Callable[[Job, "Queue[list[int]]"], None],
+    shares: "Queue[list[int]]",
+) -> None:
+    """Each job whose folder is not finished; one that fails stops none of the others.
+
+    Raises SystemExit at the end where one failed.
+    """
+    left = [job for folder, job in jobs.items() if not is_finished(folder)]
+    print(f"{what}: {len(jobs) - len(left)} of {len(jobs)} finished", flush=True)
     started, failed = time.monotonic(), []
-    with ThreadPoolExecutor(num_workers) as pool:
-        futures = {pool.submit(run_job, job, shares, locks[job.shared]): job for job in left}
+    with ThreadPoolExecutor(shares.qsize()) as pool:
+        futures = {pool.submit(run, job, shares): job for job in left}
         for done, future in enumerate(as_completed(futures), 1):
             job, error = futures[future], future.exception()
             if error is not None:
                 failed.append(f"{job.variant}, seed {job.seed}: {error}")
             to_go = (time.monotonic() - started) / done * (len(left) - done)
-            how = "FAILED" if error else "done"
             print(
-                f"[{done}/{len(left)}] {job.variant}, seed {job.seed}: {how}; about "
-                f"{clock(to_go)} left",
+                f"[{done}/{len(left)}] {what}, {job.variant}, seed {job.seed}: "
+                f"{'FAILED' if error else 'done'}; about {clock(to_go)} left",
                 flush=True,
             )
     if failed:
         sys.exit("\n".join(failed))
 
 
-def run_job(job: Job, shares: "Queue[list[int]]", stage1_lock: threading.Lock) -> None:
-    with stage1_lock:
-        if not is_finished(job.shared):
-            run_command(job.stage1_flags, job.shared, shares)
+def run_stage1(job: Job, shares: "Queue[list[int]]") -> None:
+    run_command(job.stage1_flags, job.shared, shares)
+
+
+def run_stage2(job: Job, shares: "Queue[list[int]]") -> None:
     if not job.workdir.exists():
         # Copied beside and renamed: a kill leaves no half of a workdir.
         beside = job.workdir.with_name(job.workdir.name + ".new")

@@ -62,10 +62,11 @@ def extract(
     )
 
 
-def train_features(run: Run, variables: Any) -> Features:
+def train_features(run: Run, variables: Any, steps: dict[str, Callable]) -> Features:
+    """Of all training pictures. steps: by modality."""
     pictures = run.work.train
     images = {"visible": pictures.visible_NHWC, "infrared": pictures.infrared_NHWC}
-    return extract(run, run.cluster_feature_steps, variables, images, "training")
+    return extract(run, steps, variables, images, "training")
 
 
 def make_banks(

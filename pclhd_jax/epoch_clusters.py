@@ -36,7 +36,8 @@ def labels_and_momentum_features(
         return from_first(label, run, z, stage), None
     with ThreadPoolExecutor(1) as host:
         labels = host.submit(label, run, z, stage) if is_first() else None
-        momentum_z = train_features(run, state.momentum)
+        # Dynamic prototypes are unit rows, however the features are clustered.
+        momentum_z = train_features(run, state.momentum, run.feature_steps)
         return from_first(lambda: labels.result()), momentum_z
 
 

@@ -78,7 +78,7 @@ def begin_epoch(
     )
     # Placed anew, so that the first step of a stage finds what every later step finds.
     state = replicate(run.mesh, set_learning_rate(state, rate))
-    z = train_features(run, state.online)
+    z = train_features(run, state.online, run.cluster_feature_steps)
     watch.lap("features")
     try:
         labels, momentum_z = labels_and_momentum_features(run, state, z, stage)

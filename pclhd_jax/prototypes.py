@@ -81,10 +81,11 @@ def build_bank(
     """The epoch's bank from the features of all training pictures.
 
     z_ND: (N, D) features, unit or means of unit ones: centroids are means of them as they are,
-    everything else takes them as unit rows. labels_N: (N,) int, -1 for outliers, all below `rows`.
+    hard prototypes of their unit rows. labels_N: (N,) int, -1 for outliers, all below `rows`.
     rows: K, from `num_rows`. num_farthest: the hard prototype is the mean of that many
     farthest samples; 0 starts it at the centroid (the released program).
-    num_dynamic: S samples drawn with replacement from `momentum_z_ND` with `key`; 0: none.
+    num_dynamic: S samples drawn with replacement from the unit rows `momentum_z_ND` with `key`;
+    0: none.
     modality_N: (N,) 0 or 1 for a joint bank, whose centroid is the mean of the two
     modalities' means, or the mean of the one that a cluster holds.
     """
@@ -108,7 +109,7 @@ def build_bank(
         members = group_by_label(labels_N, jnp.zeros(labels_N.shape, z_ND.dtype), rows)
         offset_KS = random_offsets(key, (rows, num_dynamic), members.count_K[:, None])
         picked_KS = members.order_N[members.start_K[:, None] + offset_KS]
-        dynamic_KSD = jnp.where(live_K[:, None, None], unit(momentum_z_ND[picked_KS]), 0)
+        dynamic_KSD = jnp.where(live_K[:, None, None], momentum_z_ND[picked_KS], 0)
     return PrototypeBank(centroid_KD, hard_KD, dynamic_KSD, live_K)
 
 
