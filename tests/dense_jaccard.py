@@ -22,19 +22,24 @@ def ranked_lists(similarity_NN):
     return lists
 
 
-def dense_jaccard(features_ND, *, k1, k2, modality_N=None):
-    """The definition of Zhong et al. (CVPR 2017), one picture at a time, all of it dense."""
+def dense_jaccard(features_ND, *, k1, k2, modality_N=None, count_self=False):
+    """The definition of Zhong et al. (CVPR 2017), one picture at a time, all of it dense.
+
+    Neighbours by L2 distance: for unit rows the order of the inner products. count_self: the
+    released program's lists, of k1 entries where the definition has k1 + 1.
+    """
     z_ND = features_ND.astype(np.float64)
     num_rows = len(z_ND)
-    lists = ranked_lists(z_ND @ z_ND.T)
+    lists = ranked_lists(-((z_ND[:, None] - z_ND[None]) ** 2).sum(axis=2))
 
-    def reciprocal(i, k):
-        return {j for j in lists[i][: k + 1] if i in lists[j][: k + 1]}
+    def reciprocal(i, entries):
+        return {j for j in lists[i][:entries] if i in lists[j][:entries]}
 
-    half = {0: k1 // 2, 1: k1 // 2, 2: k1 // 2, 3: k1 // 2 + 1}[k1 % 4]  # halves to even
+    full = k1 if count_self else k1 + 1
+    half = {0: k1 // 2, 1: k1 // 2, 2: k1 // 2, 3: k1 // 2 + 1}[k1 % 4] + 1  # halves to even
     v_NN = np.zeros((num_rows, num_rows))
     for i in range(num_rows):
-        original = reciprocal(i, k1)
+        original = reciprocal(i, full)
         grown = set(original)
         for j in original:
             candidate = reciprocal(j, half)

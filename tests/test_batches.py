@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pclhd_jax.batch import EpochLabels
+from pclhd_jax.batch import EpochLabels, mixed_clusters
 from pclhd_jax.data.batches import Sampling, TrainPictures, apart_batches, joint_batches
 
 SAMPLING = Sampling(batches_per_epoch=6, clusters_per_batch=2, visible_shots=3, infrared_shots=4)
@@ -58,6 +58,48 @@ def test_a_joint_batch_shows_the_same_clusters_in_both_modalities(pictures, labe
     for batch in joint_batches(pictures, labels, SAMPLING, np.random.default_rng(0)):
         assert set(batch.visible_labels_B) == set(batch.infrared_labels_B)
         assert batch.visible_matches_B is None
+
+
+def test_joint_clusters_drawn_for_each_modality_are_both_of_the_mixed_ones(pictures, labels):
+    """Cluster 2 is visible alone, 3 infrared alone: kept as negatives, they are never drawn."""
+    alone = labels._replace(
+        joint_visible_N=np.where(np.arange(12) == 4, 2, labels.joint_visible_N),
+        joint_infrared_N=np.where(np.arange(10) == 9, 3, labels.joint_infrared_N),
+    )
+    mixed = mixed_clusters(alone.joint_visible_N, alone.joint_infrared_N)
+    np.testing.assert_array_equal(mixed, [0, 1])
+    sampling = SAMPLING._replace(clusters_per_batch=1, batches_per_epoch=40)
+    for joint_clusters, differ in (("same", False), ("independent", True)):
+        draw = sampling._replace(joint_clusters=joint_clusters)
+        batches = list(joint_batches(pictures, alone, draw, np.random.default_rng(0)))
+        visible = [set(batch.visible_labels_B.tolist()) for batch in batches]
+        infrared = [set(batch.infrared_labels_B.tolist()) for batch in batches]
+        assert set().union(*visible) == set().union(*infrared) == {0, 1}
+        assert (visible != infrared) == differ
+
+
+def test_the_sampling_of_pools_reaches_both_kinds_of_batches(pictures, labels):
+    """Without cameras, S - 1 others: 3 visible pictures of a cluster, 4 infrared ones."""
+    pictures = pictures._replace(visible_cameras_N=None)
+    sampling = SAMPLING._replace(batches_per_epoch=30)
+    for make, v_labels, r_labels in (
+        (apart_batches, np.resize([0, 1, 2, 3], 12), np.resize([0, 1], 8)),
+        (joint_batches, np.resize([0, 1, 2, 3], 12), np.repeat([0, 1, 2, 3], [4, 4, 1, 1])),
+    ):
+        given = labels._replace(
+            visible_N=v_labels,
+            infrared_N=np.append(r_labels, [-1, -1])[:10],
+            visible_to_infrared_K=None,
+            joint_visible_N=v_labels,
+            joint_infrared_N=np.append(r_labels, [-1, -1])[:10],
+        )
+        for repeats in (False, True):
+            draw = sampling._replace(exact_pool_repeats=repeats, visible_shots=3)
+            found = [
+                len(set(batch.visible_BHWC[:, 0, 0, 0].tolist()))
+                for batch in make(pictures, given, draw, np.random.default_rng(0))
+            ]
+            assert (min(found) < 6) == repeats
 
 
 def test_an_epoch_is_the_same_for_the_same_seed_and_another_for_another(pictures, labels):

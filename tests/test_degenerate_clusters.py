@@ -48,11 +48,12 @@ def test_a_modality_of_outliers_alone_stops_with_a_larger_eps_as_the_remedy(labe
 @pytest.mark.parametrize("pictures", [5, 40])
 def test_identical_features_stop_with_a_word_about_the_encoder(label, pictures):
     same = np.tile(people(1, 1), (pictures, 1))
-    with pytest.raises(ValueError) as error:
-        label(people(4, 8), same, SETTINGS)
-    message = str(error.value)
-    assert f"1 cluster of {pictures} infrared pictures" in message
-    assert "the same feature" in message and "starting weights" in message
+    for scale, settings in ((1.0, SETTINGS), (0.9, SETTINGS._replace(unit_features=False))):
+        with pytest.raises(ValueError) as error:
+            label(people(4, 8), np.float32(scale * same), settings)
+        message = str(error.value)
+        assert f"1 cluster of {pictures} infrared pictures" in message
+        assert "the same feature" in message and "starting weights" in message
 
 
 def test_one_large_cluster_stops_with_a_smaller_eps_as_the_remedy():

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from pclhd_jax.batch import mixed_clusters
 from pclhd_jax.clustering.epoch import (
     ClusterSettings,
     cluster_centroids,
+    keep_joint,
     keep_mixed,
     label_apart,
     label_jointly,
@@ -27,6 +29,46 @@ def test_joint_clusters_of_one_modality_are_dropped_and_the_rest_numbered_anew()
     np.testing.assert_array_equal(
         keep_mixed(labels_N, modality_N), [0, -1, 1, 2, -1, 0, 1, 2, -1, -1]
     )
+
+
+def test_all_joint_clusters_are_kept_as_they_are_numbered_if_one_holds_both_modalities():
+    labels_N = np.array([0, 1, 2, 3, -1, 0, 2, 3, 4, -1])
+    modality_N = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
+    np.testing.assert_array_equal(keep_joint(labels_N, modality_N, "all"), labels_N)
+    mixed_N = keep_mixed(labels_N, modality_N)
+    np.testing.assert_array_equal(keep_joint(labels_N, modality_N, "mixed"), mixed_N)
+
+
+@pytest.mark.parametrize(
+    ("labels", "mixed_rests", "all_rests"),
+    [
+        ([-1, -1, -1, -1], True, True),
+        ([0, 0, 0, 0], True, True),  # nothing to contrast with
+        ([0, 0, 1, 1], True, True),  # nothing to draw from
+        ([0, 1, 0, -1], True, False),  # one mixed cluster, and a negative
+        ([0, 1, 0, 1], False, False),
+    ],
+)
+def test_the_joint_term_rests_where_there_is_nothing_to_draw_or_to_contrast(
+    labels, mixed_rests, all_rests
+):
+    labels_N, modality_N = np.array(labels), np.array([0, 0, 1, 1])
+    assert (keep_joint(labels_N, modality_N, "mixed") is None) == mixed_rests
+    assert (keep_joint(labels_N, modality_N, "all") is None) == all_rests
+
+
+def test_joint_clusters_of_one_modality_stay_where_the_settings_keep_all():
+    rng = np.random.default_rng(0)
+    # Four people in both modalities, one more in visible pictures alone.
+    visible, infrared = people(rng, 5, 6), people(rng, 4, 6)
+    kept = label_jointly(visible, infrared, SETTINGS._replace(joint_keeps="all"))
+    mixed = label_jointly(visible, infrared, SETTINGS)
+    assert kept.joint_visible_N.max() == 4 and mixed.joint_visible_N.max() == 3
+    np.testing.assert_array_equal(
+        mixed_clusters(kept.joint_visible_N, kept.joint_infrared_N), range(4)
+    )
+    np.testing.assert_array_equal(kept.joint_visible_N[:24], mixed.joint_visible_N[:24])
+    assert (mixed.joint_visible_N[24:] == -1).all() and (kept.joint_visible_N[24:] == 4).all()
 
 
 def test_cluster_centroids_are_plain_means_without_outliers():

@@ -9,6 +9,7 @@ from pclhd_jax.clustering.jaccard import (
     _most_pairs,
     _query_expansion,
     _reciprocal_encoding,
+    half_length,
     jaccard_distance,
     jaccard_from_neighbours,
 )
@@ -30,6 +31,35 @@ def test_the_jaccard_distance_follows_its_definition(k1, k2, balanced, noise):
     assert distance_NN.dtype == np.float32 and distance_NN.has_sorted_indices
 
 
+@pytest.mark.parametrize("k1, k2", [(5, 1), (6, 3), (7, 4), (9, 6), (4, 12), (1, 2)])
+@pytest.mark.parametrize("count_self, unit_rows", [(True, True), (False, False), (True, False)])
+def test_the_released_programs_lists_and_lengths_follow_their_definition(
+    k1, k2, count_self, unit_rows
+):
+    z_ND = people(48, 5, 0.7, seed=k1)
+    if not unit_rows:  # lengths that change who is near
+        z_ND = z_ND * np.random.default_rng(k1).uniform(0.4, 1, (48, 1)).astype(np.float32)
+    modality_N = np.random.default_rng(k1).choice([0, 1], 48)
+    options = dict(k1=k1, k2=k2, modality_N=modality_N, count_self=count_self)
+    distance_NN = jaccard_distance(z_ND, **options, unit_rows=unit_rows)
+    expected_NN = dense_jaccard(z_ND, **options)
+    np.testing.assert_allclose(filled(distance_NN), expected_NN, atol=2e-6)
+    other = dense_jaccard(z_ND, **options | dict(count_self=not count_self))
+    assert np.abs(other - expected_NN).max() > 0.01
+
+
+def test_rows_longer_than_one_or_not_finite_are_refused_in_either_form():
+    z_ND = people(20, 4, 0.5)
+    for scale, unit_rows, word in (
+        (0.9, True, "not unit vectors"),
+        (1.1, False, "not at most 1 long"),
+        (np.nan, False, "not at most 1 long"),
+    ):
+        with pytest.raises(ValueError, match=word):
+            jaccard_distance(np.float32(z_ND * scale), k1=5, k2=2, unit_rows=unit_rows)
+    jaccard_distance(np.float32(z_ND * 0.9), k1=5, k2=2, unit_rows=False)
+
+
 def test_rows_are_right_across_the_borders_of_row_blocks():
     z_ND = people(530, 40, 0.6)  # the blocks are 512 rows
     modality_N = np.arange(530) % 3 // 2
@@ -43,7 +73,7 @@ def test_rows_are_right_across_the_borders_of_row_blocks():
 def test_no_row_has_more_pairs_than_its_buffer(cutoff, k2):
     features = draw_features(700, width=64, noise=1.5)
     lists = nearest_neighbours(features.features_ND, 16)
-    encoding = _reciprocal_encoding(features.features_ND, *lists, 15)
+    encoding = _reciprocal_encoding(features.features_ND, *lists, 16, half_length(15))
     encoding = _query_expansion(encoding, lists.indices_Nk[:, :k2], features.modality_N)
     by_column, by_row = _by_popularity(encoding)
     bound = _most_pairs(by_row, by_column, cutoff)

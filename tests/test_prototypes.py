@@ -82,6 +82,18 @@ def test_joint_centroids_are_the_mean_of_the_two_modality_means(epoch):
         )
 
 
+def test_means_of_pictures_and_mirrors_are_averaged_at_the_length_they_have(epoch):
+    unit_z, _, labels = epoch
+    z = unit_z * np.random.default_rng(5).uniform(0.3, 1, (30, 1)).astype(np.float32)
+    bank = build(z, labels, num_farthest=2)
+    for c in range(5):
+        centroid = normalised(z[labels == c].astype(float).mean(axis=0))
+        np.testing.assert_allclose(bank.centroid_KD[c], centroid, atol=1e-6)
+        # Farthest by angle, and averaged as unit rows.
+        want = naive_farthest(unit_z, labels, c, centroid, 2)
+        np.testing.assert_allclose(bank.hard_KD[c], want, atol=1e-6)
+
+
 def test_dynamic_prototypes_are_momentum_features_of_the_own_cluster(epoch):
     z, momentum_z, labels = epoch
     many = 3000
@@ -145,7 +157,7 @@ def test_the_bank_grows_in_buckets(clusters, rows):
 # ---- update_bank -----------------------------------------------------------------------------
 
 LABELS = np.array([2, 0, 2, -1, 2, 0, 5, -1, 2, 2], np.int32)  # 1, 3, 4 and 6 are absent
-update = jax.jit(update_bank, static_argnames="momentum")
+update = jax.jit(update_bank, static_argnames=("momentum", "num_farthest"))
 
 
 @pytest.fixture(scope="module")
@@ -158,14 +170,17 @@ def batch():
     return bank, unit_rows(rng, len(LABELS), D), unit_rows(rng, len(LABELS), D)
 
 
-def naive_update(bank, z, labels, mu):
+def naive_update(bank, z, labels, mu, k=1, modality=None):
     """Centroids and hard prototypes after the update, in float64."""
+    modality = np.zeros(len(labels)) if modality is None else modality
     centroid, hard = np.array(bank.centroid_KD, float), np.array(bank.hard_KD, float)
     for c in set(labels.tolist()) - {-1}:
         mine = z[labels == c].astype(float)
-        farthest = min(mine, key=lambda row: row @ centroid[c])
+        farthest = np.mean(sorted(mine, key=lambda row: row @ centroid[c])[:k], axis=0)
         hard[c] = normalised(mu * hard[c] + (1 - mu) * farthest)
-        centroid[c] = normalised(mu * centroid[c] + (1 - mu) * mine.mean(axis=0))
+        parts = [z[(labels == c) & (modality == m)].astype(float) for m in (0, 1)]
+        mean = np.mean([part.mean(axis=0) for part in parts if len(part)], axis=0)
+        centroid[c] = normalised(mu * centroid[c] + (1 - mu) * mean)
     return centroid, hard
 
 
@@ -176,6 +191,40 @@ def test_an_update_is_the_naive_loop_over_the_clusters_of_the_batch(batch, mu):
     centroid, hard = naive_update(bank, z, LABELS, mu)
     np.testing.assert_allclose(got.centroid_KD, centroid, atol=1e-6)
     np.testing.assert_allclose(got.hard_KD, hard, atol=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 50])
+def test_hard_prototypes_move_by_the_mean_of_the_k_farthest_rows_of_the_batch(batch, k):
+    bank, z, _ = batch
+    got = update(bank, z, LABELS, momentum=MU, num_farthest=k)
+    centroid, hard = naive_update(bank, z, LABELS, MU, k=k)
+    np.testing.assert_allclose(got.centroid_KD, centroid, atol=1e-6)
+    np.testing.assert_allclose(got.hard_KD, hard, atol=1e-6)
+    alone = update(bank, z, LABELS, momentum=MU)
+    assert (np.abs(got.hard_KD - alone.hard_KD).max() > 0.01) == (k > 1)
+
+
+def test_of_equally_far_rows_the_first_ones_count():
+    z = jnp.asarray(normalised(np.array([[1.0, 1], [1, -1], [1, 1], [1, -1]])), jnp.float32)
+    along = jnp.array([[1.0, 0]])
+    bank = PrototypeBank(along, along, jnp.zeros((1, 0, 2)), jnp.array([True]))
+    for k, want in ((1, z[0]), (2, along[0]), (3, normalised(z[:3].mean(axis=0)))):
+        got = update_bank(bank, z, jnp.zeros(4, int), momentum=0.0, num_farthest=k)
+        np.testing.assert_allclose(got.hard_KD[0], want, atol=1e-6)
+
+
+def test_a_joint_centroid_moves_by_the_mean_of_the_two_modalities_means(batch):
+    bank, z, _ = batch
+    modality = np.array([0, 0, 0, 0, 0, 0, 1, 1, 0, 1])  # cluster 2: four rows against one
+    got = update(bank, z, LABELS, momentum=MU, modality_B=modality)
+    centroid, hard = naive_update(bank, z, LABELS, MU, modality=modality)
+    np.testing.assert_allclose(got.centroid_KD, centroid, atol=1e-6)
+    np.testing.assert_allclose(got.hard_KD, hard, atol=1e-6)
+    by_rows = update(bank, z, LABELS, momentum=MU)
+    assert np.abs(got.centroid_KD[2] - by_rows.centroid_KD[2]).max() > 0.01
+    # Clusters 0 and 5 hold one modality each: its mean is the mean.
+    np.testing.assert_allclose(got.centroid_KD[0], by_rows.centroid_KD[0], atol=1e-6)
+    np.testing.assert_allclose(got.centroid_KD[5], by_rows.centroid_KD[5], atol=1e-6)
 
 
 def test_absent_clusters_stay_bit_identical(batch):

@@ -75,6 +75,20 @@ def test_pictures_repeat_only_when_the_pool_is_too_small():
     assert any(len(set(row)) < 8 for row in scarce.tolist())
 
 
+@pytest.mark.parametrize("cameras", [np.array([1, 1, 1, 1, 2, 2, 2, 2]), None])
+def test_a_pool_of_exactly_s_minus_one_repeats_only_as_the_released_program_has_it(cameras):
+    labels = np.zeros(8, int)
+    others = 4 if cameras is not None else 7  # besides the anchor, or of the other camera
+    for spare, may_repeat in ((0, True), (1, False)):
+        shots = others + 1 - spare
+        draw = dict(shots=shots, rng=rng())
+        ids = np.zeros((60, 1), int)
+        plain = draw_shots(ids, labels, cameras, **draw)
+        assert all(len(set(row)) == shots for row in plain.tolist())
+        released = draw_shots(ids, labels, cameras, **draw, exact_pool_repeats=True)
+        assert any(len(set(row)) < shots for row in released.tolist()) == may_repeat
+
+
 def test_a_cluster_of_one_picture_repeats_it():
     rows = draw_shots(np.array([[7]]), np.array([-1, 7]), np.array([1, 1]), shots=3, rng=rng())
     assert rows.tolist() == [[1, 1, 1]]

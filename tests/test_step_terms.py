@@ -185,13 +185,17 @@ def test_with_online_queries_the_dynamic_term_has_a_gradient(paper):
     assert all(differs(with_term.params["infrared"], without.params["infrared"]))
 
 
-def naive_update(centroid, hard, z, labels):
+def naive_update(centroid, hard, z, labels, is_infrared=None):
+    """is_infrared: the centroid moves by the mean of the two modalities' means."""
+    is_infrared = np.zeros(len(labels), bool) if is_infrared is None else is_infrared
     centroid, hard, z = (np.array(x, np.float64) for x in (centroid, hard, z))
     for c in sorted(set(labels.tolist())):
         mine = z[labels == c]
         far = mine[np.argmin(mine @ centroid[c])]
         hard[c] = MU * hard[c] + (1 - MU) * far
-        centroid[c] = MU * centroid[c] + (1 - MU) * mine.mean(axis=0)
+        parts = [z[(labels == c) & (is_infrared == m)] for m in (False, True)]
+        mean = np.mean([part.mean(axis=0) for part in parts if len(part)], axis=0)
+        centroid[c] = MU * centroid[c] + (1 - MU) * mean
         hard[c], centroid[c] = (x / np.linalg.norm(x) for x in (hard[c], centroid[c]))
     return centroid, hard
 
@@ -257,9 +261,10 @@ def test_the_second_step_descends_the_joint_terms_from_where_the_first_one_stopp
     assert_close((metrics["loss_joint_visible"], metrics["loss_joint_infrared"]), pair)
     assert_close(last.batch_stats, stats)
     labels = np.concatenate([twice(JOINT.visible_labels_B), JOINT.infrared_labels_B])
+    is_infrared = np.arange(len(labels)) >= len(twice(JOINT.visible_labels_B))
     assert_close(
         (banks.joint.centroid_KD, banks.joint.hard_KD),
-        naive_update(joint.centroid_KD, joint.hard_KD, z, labels),
+        naive_update(joint.centroid_KD, joint.hard_KD, z, labels, is_infrared),
     )
 
 

@@ -7,11 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from pclhd_jax import train, workload
+from pclhd_jax import epoch_steps, train, workload
 from pclhd_jax.batch import EpochLabels
 from pclhd_jax.clustering.epoch import label_jointly
 from pclhd_jax.epoch import make_banks, train_features
 from pclhd_jax.epoch_steps import EpochWork, run_steps
+from pclhd_jax.eps_report import report_clusters
 from pclhd_jax.records import read_records
 from pclhd_jax.run import cluster_settings, fresh_state, schedule, start_run
 from pclhd_jax.saved_epoch import load_epoch
@@ -151,10 +152,35 @@ def test_a_workdir_of_other_settings_is_refused_with_the_difference(finished, pi
         train.train_and_evaluate(config, finished[0])
 
 
-def test_the_released_recipe_runs_and_reports_the_dynamic_term(pictures, tmp_path):
-    last = train.train_and_evaluate(tiny_config(pictures, "released"), tmp_path / "released")
+def test_the_released_recipe_runs_and_resumes_and_its_features_are_no_unit_rows(
+    pictures, tmp_path, monkeypatch, capsys
+):
+    config = tiny_config(pictures, "released")
+    config.checkpoint_every_steps = 1
+    last = train.train_and_evaluate(config, tmp_path / "released")
     assert last["recipe"] == "released"
     assert last["losses"]["loss_dynamic_visible"] > 0
+    joint = last["clusters"]["joint"]
+    assert joint["num_mixed"] <= joint["num_clusters"]
+    saved = load_epoch(tmp_path / "released")
+    assert np.linalg.norm(saved.visible_ND, axis=1).min() < 0.999
+    report_clusters(tmp_path / "released")  # clusters them as they were clustered
+    assert "WARNING" not in capsys.readouterr().out
+
+    real_batches = epoch_steps.epoch_batches
+
+    def batches(run, labels, stage, epoch, first):
+        for i, batch in enumerate(real_batches(run, labels, stage, epoch, first), first):
+            if (stage, epoch, i) == (2, 1, 1):
+                raise KeyboardInterrupt
+            yield batch
+
+    monkeypatch.setattr(epoch_steps, "epoch_batches", batches)
+    with pytest.raises(KeyboardInterrupt):
+        train.train_and_evaluate(config, tmp_path / "stopped")
+    monkeypatch.undo()
+    train.train_and_evaluate(config, tmp_path / "stopped")
+    assert_same_end(tmp_path / "stopped", tmp_path / "released")
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_step(pictures, tmp_path):
@@ -205,7 +231,7 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
         return state, banks, {"loss_x": np.float32(1)}
 
     run = run._replace(train_steps={2: step})
-    z = train_features(run, state.online)
+    z = train_features(run, state.online, run.cluster_feature_steps)
     with_joint = labels_of(z, 4, 2)
     without = with_joint._replace(joint_visible_N=None, joint_infrared_N=None)
     for epoch, labels in enumerate((with_joint, without)):
