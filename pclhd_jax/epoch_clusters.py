@@ -97,7 +97,10 @@ def cluster_notes(run: Run, labels: EpochLabels, stage: int) -> list[str]:
                 "every picture is a neighbour of every other; lower k1"
             )
     if stage == 2 and labels.joint_visible_N is None:
-        notes.append("too few joint clusters hold both modalities: no joint term this epoch")
+        notes.append(
+            "no two joint clusters to contrast, at least one of both modalities: no joint term "
+            "this epoch"
+        )
     return notes
 
 

@@ -144,7 +144,7 @@ def test_notes_tell_of_few_clusters_few_pictures_and_a_resting_joint_term():
     run = run_like(2, 2, clusters_per_batch=2, k1=5)
     few, joint = cluster_notes(run, labels, stage=2)
     assert "6 visible pictures and config.cluster.k1 5" in few and "lower k1" in few
-    assert "fewer than 2 joint clusters" in joint and "no joint term" in joint
+    assert "no two joint clusters to contrast" in joint and "no joint term" in joint
 
 
 def test_a_run_without_clusters_stops_with_the_remedy_and_leaves_what_led_there(tmp_path, capsys):
