@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pclhd_jax.main import plain_config
-from pclhd_jax.progress import clock
+from pclhd_jax.processes.progress import clock
 
 Overrides = dict[str, object]
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.dense_clustering import dense_jaccard, dense_labels
 from benchmarks.person_features import PersonFeatures, draw_features
-from pclhd_jax.clustering.epoch import cluster_centroids
+from pclhd_jax.clustering.both_modalities import cluster_centroids
 from pclhd_jax.clustering.jaccard import jaccard_from_neighbours, list_length
 from pclhd_jax.clustering.labels import cluster_quality, cutoff_for, labels_from_distance
 from pclhd_jax.clustering.matching import match_clusters
@@ -31,7 +31,7 @@ from pclhd_jax.clustering.neighbours import (
     nearest_neighbours,
     neighbours_by_modality,
 )
-from pclhd_jax.progress import Progress
+from pclhd_jax.processes.progress import Progress
 
 OWN_K1, OWN_K2 = 30, 6  # of each modality, beside the joint clustering
 

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from pclhd_jax.checkpoint import Checkpoints
-from pclhd_jax.integrity import DamagedCheckpoint
-from pclhd_jax.newest import restore_newest
-from pclhd_jax.sharding import make_mesh
+from pclhd_jax.processes.mesh import make_mesh
+from pclhd_jax.saving.checkpoints import Checkpoints
+from pclhd_jax.saving.integrity import DamagedCheckpoint
+from pclhd_jax.saving.newest import restore_newest
 
 DAMAGES = {
     "one byte flipped": lambda content: flipped(content, len(content) // 2),

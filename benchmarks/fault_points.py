@@ -11,19 +11,19 @@ from typing import Any
 
 # Name -> what is wrapped: the process dies as its n-th call begins.
 POINTS = {
-    "features": "pclhd_jax.evaluation.features:shard_batch",
+    "features": "pclhd_jax.epoch.features:shard_batch",
     "neighbour search": "pclhd_jax.clustering.neighbours:_search",
-    "clustering": "pclhd_jax.clustering.epoch:labels_from_neighbours",
-    "matching": "pclhd_jax.clustering.epoch:match_clusters",
-    "a file renamed": "pclhd_jax.saved_epoch:os.replace",
-    "banks": "pclhd_jax.one_epoch:make_banks",
-    "step": "pclhd_jax.epoch_steps:shard_batch",
+    "clustering": "pclhd_jax.clustering.both_modalities:labels_from_neighbours",
+    "matching": "pclhd_jax.clustering.both_modalities:match_clusters",
+    "a file renamed": "pclhd_jax.saving.labelled_features:os.replace",
+    "banks": "pclhd_jax.epoch.run_epoch:make_banks",
+    "step": "pclhd_jax.epoch.step_loop:shard_batch",
     "hand-over": "pclhd_jax.train:hand_over",
-    "evaluation": "pclhd_jax.epoch:score",
-    "record": "pclhd_jax.records:append_line",
-    "save": "pclhd_jax.checkpoint:Checkpoints.save",
-    "save, committed": "pclhd_jax.checkpoint:write_manifest",
-    "old saves removed": "pclhd_jax.unfinished:shutil.rmtree",
+    "evaluation": "pclhd_jax.epoch.banks:score",
+    "record": "pclhd_jax.reports.records:append_line",
+    "save": "pclhd_jax.saving.checkpoints:Checkpoints.save",
+    "save, committed": "pclhd_jax.saving.checkpoints:write_manifest",
+    "old saves removed": "pclhd_jax.epoch.unfinished:shutil.rmtree",
 }
 # Dies while Orbax writes: some files are there, the save is not.
 IN_THE_MIDDLE = "save, half-way"

@@ -92,9 +92,9 @@ def start(
 
 
 def child(pictures: str, workdir: str, name: str, count: str, signum: str) -> None:
-    from pclhd_jax.interrupts import Interrupted
+    from pclhd_jax.processes.signals import Interrupted
     from pclhd_jax.train import train_and_evaluate
-    from tests.tiny import tiniest_config
+    from tests.helpers.tiny import tiniest_config
 
     config = tiniest_config(pictures)
     config.stage2.epochs = 2
@@ -110,7 +110,7 @@ def child(pictures: str, workdir: str, name: str, count: str, signum: str) -> No
 
 def report_end(root: Path, workdir: Path) -> int:
     """Stops with an error where two runs differ; 1, for one run more that got through."""
-    from tests.finished_run import assert_same_end
+    from tests.helpers.finished_run import assert_same_end
 
     assert_same_end(workdir, root / "undisturbed")
     print(f"{workdir.name} got through: checkpoint and metrics.jsonl bit-identical", flush=True)

@@ -15,8 +15,8 @@ from pathlib import Path
 from data_prep.check import diagnose
 from data_prep.prepare import prepare
 from data_prep.sources import read_source
-from pclhd_jax.data.prepared import open_prepared
-from tests.fake_sysu import fake_sysu
+from pclhd_jax.pictures.prepared import open_prepared
+from tests.helpers.fake_sysu import fake_sysu
 
 
 def main() -> None:

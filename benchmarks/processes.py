@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.process_cases import PEER_TIMEOUT_S
-from tests.process_pairs import Pair, pair_of_commands, run_alone
+from tests.helpers.process_cases import PEER_TIMEOUT_S
+from tests.helpers.process_pairs import Pair, pair_of_commands, run_alone
 
 LOSSES = (
     ("process 1 killed", 1, signal.SIGKILL),

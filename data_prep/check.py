@@ -18,9 +18,9 @@ from data_prep.counts import Row, count_rows, people_without_pictures, table, wr
 from data_prep.health import Health, examine_all
 from data_prep.sources import Source, read_source
 from pclhd_jax.data.lists import parse_labelled, read_lines
-from pclhd_jax.data.prepared import is_prepared
-from pclhd_jax.data.source import LAYOUTS
-from pclhd_jax.progress import Progress, say
+from pclhd_jax.pictures.prepared import is_prepared
+from pclhd_jax.pictures.source import LAYOUTS
+from pclhd_jax.processes.progress import Progress, say
 
 SHOWN = 20  # names of a kind; the count tells the rest
 ALLOW = "--allow-partial, in a config data.allow_partial=True"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pclhd_jax.data.picture_files import (
+from pclhd_jax.pictures.picture_files import (
     check_truncation_is_an_error,
     open_picture,
     read_picture_file,

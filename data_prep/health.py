@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from pclhd_jax.data.picture_files import (
+from pclhd_jax.pictures.picture_files import (
     FORMATS,
     RefusedPictureError,
     check_truncation_is_an_error,

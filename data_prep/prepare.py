@@ -19,9 +19,9 @@ from typing import Any
 from data_prep.check import Findings, add_source_options, diagnose, explain
 from data_prep.sources import Source, fingerprint, read_source, without
 from data_prep.unchanged import check_unchanged
-from pclhd_jax.data.prepared_index import is_prepared, read_index
-from pclhd_jax.data.stamps import file_stamp
-from pclhd_jax.progress import Progress, clock, say
+from pclhd_jax.pictures.prepared_index import is_prepared, read_index
+from pclhd_jax.pictures.stamps import file_stamp
+from pclhd_jax.processes.progress import Progress, clock, say
 
 Report = Callable[[int, int, str], None]
 

@@ -7,7 +7,7 @@ class Regdb(PicturesBuilder):
     """RegDB. The ten trials divide the same pictures, which are therefore stored once.
 
     The identity of an example is the number of its folder; the labels of a trial's lists are other
-    numbers: see `pclhd_jax.data.prepared.open_prepared(path, trial=...)`.
+    numbers: see `pclhd_jax.pictures.prepared.open_prepared(path, trial=...)`.
     """
 
     LAYOUT = "regdb"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pclhd_jax.data.datasets import REGDB_TRIALS
 from pclhd_jax.data.lists import UNKNOWN, Pictures, make_pictures
-from pclhd_jax.data.source import open_raw
+from pclhd_jax.pictures.source import open_raw
 
 ONLY = 0  # the trial of a set that has no numbered splits
 
@@ -30,7 +30,7 @@ def read_source(
 
     RegDB: all trials whose lists are on disk, `trial` among them. camera_pattern: as in
     `folders_train`; other layouts have no use for it. Raises ValueError for an unknown layout or a
-    pattern that has no use, and as `pclhd_jax.data.source.open_raw`.
+    pattern that has no use, and as `pclhd_jax.pictures.source.open_raw`.
     """
     if camera_pattern and layout != "folders":
         raise ValueError(

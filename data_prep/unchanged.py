@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 
 from data_prep.sources import Source
-from pclhd_jax.data.picture_files import open_picture, read_picture_file
-from pclhd_jax.data.prepared_index import read_index
-from pclhd_jax.data.record_files import PictureRecord
-from pclhd_jax.progress import say
+from pclhd_jax.pictures.picture_files import open_picture, read_picture_file
+from pclhd_jax.pictures.prepared_index import read_index
+from pclhd_jax.pictures.record_files import PictureRecord
+from pclhd_jax.processes.progress import say
 
 
 def check_unchanged(target: Path, root: str | os.PathLike, source: Source) -> None:

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from pclhd_jax.checkpoint import Checkpoints
-from pclhd_jax.newest import latest_epoch, restore_newest
-from pclhd_jax.run import state_shapes
-from pclhd_jax.sharding import make_mesh
+from pclhd_jax.experiment import state_shapes
+from pclhd_jax.processes.mesh import make_mesh
+from pclhd_jax.saving.checkpoints import Checkpoints
+from pclhd_jax.saving.newest import latest_epoch, restore_newest
 
 
 class Encoder(NamedTuple):

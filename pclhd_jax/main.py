@@ -89,10 +89,10 @@ def main(argv: list[str]) -> None:
     if CONFIG.value is None:
         sys.exit("name an experiment: --config=configs/synthetic.py (--help tells more)")
     # After the flags: --help should be quick.
-    from pclhd_jax.agreement import check_same_settings
-    from pclhd_jax.eval_mode import evaluate_only
-    from pclhd_jax.interrupts import Interrupted
-    from pclhd_jax.launch import joined
+    from pclhd_jax.evaluate import evaluate_only
+    from pclhd_jax.processes.agreement import check_same_settings
+    from pclhd_jax.processes.launch import joined
+    from pclhd_jax.processes.signals import Interrupted
     from pclhd_jax.train import train_and_evaluate
 
     experiment = Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]).stem
@@ -122,8 +122,8 @@ def main(argv: list[str]) -> None:
 
 def place_among_several() -> dict[str, Any] | None:
     """What `launch.joined` takes; None: this process is alone."""
-    from pclhd_jax.launch import note_of_slurm, place_of_flags, place_of_slurm
-    from pclhd_jax.progress import say
+    from pclhd_jax.processes.launch import note_of_slurm, place_of_flags, place_of_slurm
+    from pclhd_jax.processes.progress import say
 
     place = place_of_flags(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     if DISTRIBUTED.value == "slurm":

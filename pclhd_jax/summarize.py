@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pclhd_jax.records import config_difference, read_records
+from pclhd_jax.reports.records import config_difference, read_records
 
 # Settings in which runs of one experiment may differ.
 FREE = (

@@ -3,20 +3,27 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pclhd_jax.checkpoint import Checkpoints
-from pclhd_jax.disk import disk_explained
-from pclhd_jax.epoch import evaluate
-from pclhd_jax.interrupts import Interrupts
-from pclhd_jax.lock import check_unlocked, locked
-from pclhd_jax.newest import latest_epoch, restore_newest
-from pclhd_jax.one_epoch import run_epoch
-from pclhd_jax.progress import say
-from pclhd_jax.records import Records, check_pictures, check_workdir, start_workdir
-from pclhd_jax.report import Remaining, describe, report
-from pclhd_jax.run import Run, fresh_state, schedule, start_run, starting_weights, state_shapes
-from pclhd_jax.starting_weights import NO_WEIGHTS
-from pclhd_jax.state import TrainState, hand_over
-from pclhd_jax.unfinished import Unfinished
+from pclhd_jax.epoch.banks import evaluate
+from pclhd_jax.epoch.run_epoch import run_epoch
+from pclhd_jax.epoch.unfinished import Unfinished
+from pclhd_jax.experiment import (
+    Run,
+    fresh_state,
+    schedule,
+    start_run,
+    starting_weights,
+    state_shapes,
+)
+from pclhd_jax.method.state import TrainState, hand_over
+from pclhd_jax.processes.progress import say
+from pclhd_jax.processes.signals import Interrupts
+from pclhd_jax.reports.lines import Remaining, describe, report
+from pclhd_jax.reports.records import Records, check_pictures, check_workdir, start_workdir
+from pclhd_jax.saving.checkpoints import Checkpoints
+from pclhd_jax.saving.disk import disk_explained
+from pclhd_jax.saving.lock import check_unlocked, locked
+from pclhd_jax.saving.newest import latest_epoch, restore_newest
+from pclhd_jax.weights.starting import NO_WEIGHTS
 
 
 def train_and_evaluate(

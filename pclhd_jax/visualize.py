@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    from pclhd_jax.eps_report import report_clusters  # here: --help should be quick
+    from pclhd_jax.reports.eps_report import report_clusters  # here: --help should be quick
 
     try:
         report_clusters(args.clusters, epochs_done=args.epoch, eps_max=args.eps_max, out=args.out)

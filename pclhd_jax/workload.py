@@ -6,11 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pclhd_jax.data.batches import TrainPictures
-from pclhd_jax.data.cache import cached_pictures
+from pclhd_jax.batches.apart_and_joint import TrainPictures
 from pclhd_jax.data.lists import Pictures, list_digest
-from pclhd_jax.data.prepared import is_prepared
-from pclhd_jax.data.source import PictureSource, check_layout, open_raw, open_records
 from pclhd_jax.evaluation.protocols import (
     Protocol,
     folders_protocols,
@@ -18,7 +15,10 @@ from pclhd_jax.evaluation.protocols import (
     regdb_protocols,
     sysu_protocols,
 )
-from pclhd_jax.progress import Progress, say
+from pclhd_jax.pictures.cache import cached_pictures
+from pclhd_jax.pictures.prepared import is_prepared
+from pclhd_jax.pictures.source import PictureSource, check_layout, open_raw, open_records
+from pclhd_jax.processes.progress import Progress, say
 
 FILTERS = {"train": "bicubic", "test": "lanczos"}
 

@@ -9,7 +9,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
-pytest_plugins = ["tests.finished_run"]
+pytest_plugins = ["tests.helpers.finished_run"]
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

@@ -8,7 +8,7 @@ import pytest
 from absl.testing import flagsaver
 
 from pclhd_jax import main, train
-from pclhd_jax.interrupts import Interrupted
+from pclhd_jax.processes.signals import Interrupted
 
 
 def run_main(*arguments):

@@ -7,19 +7,20 @@ import jax
 import numpy as np
 import pytest
 
-from pclhd_jax import epoch_steps, train, workload
-from pclhd_jax.batch import EpochLabels
-from pclhd_jax.clustering.epoch import label_jointly
-from pclhd_jax.epoch import make_banks, train_features
-from pclhd_jax.epoch_steps import EpochWork, run_steps
-from pclhd_jax.eps_report import report_clusters
-from pclhd_jax.records import read_records
-from pclhd_jax.run import cluster_settings, fresh_state, schedule, start_run
-from pclhd_jax.saved_epoch import load_epoch
-from pclhd_jax.state import hand_over
-from pclhd_jax.unfinished import Unfinished
-from tests.finished_run import assert_same_end, assert_same_tree, checkpointed
-from tests.tiny import tiny_config
+from pclhd_jax import train, workload
+from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.clustering.both_modalities import label_jointly
+from pclhd_jax.epoch import step_loop
+from pclhd_jax.epoch.banks import make_banks, train_features
+from pclhd_jax.epoch.step_loop import EpochWork, run_steps
+from pclhd_jax.epoch.unfinished import Unfinished
+from pclhd_jax.experiment import cluster_settings, fresh_state, schedule, start_run
+from pclhd_jax.method.state import hand_over
+from pclhd_jax.reports.eps_report import report_clusters
+from pclhd_jax.reports.records import read_records
+from pclhd_jax.saving.labelled_features import load_epoch
+from tests.helpers.finished_run import assert_same_end, assert_same_tree, checkpointed
+from tests.helpers.tiny import tiny_config
 
 
 def differs(one, other):
@@ -167,7 +168,7 @@ def test_the_released_recipe_runs_and_resumes_and_its_features_are_no_unit_rows(
     report_clusters(tmp_path / "released")  # clusters them as they were clustered
     assert "WARNING" not in capsys.readouterr().out
 
-    real_batches = epoch_steps.epoch_batches
+    real_batches = step_loop.epoch_batches
 
     def batches(run, labels, stage, epoch, first):
         for i, batch in enumerate(real_batches(run, labels, stage, epoch, first), first):
@@ -175,7 +176,7 @@ def test_the_released_recipe_runs_and_resumes_and_its_features_are_no_unit_rows(
                 raise KeyboardInterrupt
             yield batch
 
-    monkeypatch.setattr(epoch_steps, "epoch_batches", batches)
+    monkeypatch.setattr(step_loop, "epoch_batches", batches)
     with pytest.raises(KeyboardInterrupt):
         train.train_and_evaluate(config, tmp_path / "stopped")
     monkeypatch.undo()
@@ -209,7 +210,7 @@ def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures, tmp_p
     run = start_run(config)
     num_clusters = iter((5, 9, 7, 4))
     monkeypatch.setattr(
-        "pclhd_jax.epoch_clusters.label",
+        "pclhd_jax.epoch.clusters.label",
         lambda run, z, stage: labels_of(z, next(num_clusters), stage),
     )
     state, unfinished = fresh_state(run), Unfinished(tmp_path, every_steps=0)

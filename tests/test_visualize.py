@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from pclhd_jax.cluster_plots import draw_clusters
-from pclhd_jax.clustering.epoch import label_apart, label_jointly
+from pclhd_jax.clustering.both_modalities import label_apart, label_jointly
 from pclhd_jax.clustering.sweep import SweepRow
-from pclhd_jax.eps_report import PartReport, eps_grid
-from pclhd_jax.saved_epoch import SavedEpoch, save_epoch
+from pclhd_jax.reports.cluster_plots import draw_clusters
+from pclhd_jax.reports.eps_report import PartReport, eps_grid
+from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
 from pclhd_jax.visualize import main
-from tests.test_epoch_labels import SETTINGS, people
+from tests.clustering.test_both_modalities import SETTINGS, people
 
 NUM_PEOPLE, VISIBLE_EACH, INFRARED_EACH = 6, 8, 5
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.neighbors import sort_graph_by_row_values
 
-from pclhd_jax.clustering.epoch import keep_mixed
+from pclhd_jax.clustering.both_modalities import keep_mixed
 from pclhd_jax.clustering.labels import cluster_quality, labels_from_distance
 
 

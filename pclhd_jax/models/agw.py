@@ -10,9 +10,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pclhd_jax.models.l2_normalise import unit
 from pclhd_jax.models.norm import BatchNorm
 from pclhd_jax.models.resnet import Module, he_normal_fan_out, trunk_of_depth
-from pclhd_jax.unit import unit
 
 # How many blocks at the end of a stage are followed by a non-local block (stages count from 1).
 NON_LOCAL_BLOCKS = {2: 2, 3: 3}

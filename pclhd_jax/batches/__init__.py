@@ -1,0 +1,1 @@
+"""Which pictures a step takes, with the labels of their clusters."""

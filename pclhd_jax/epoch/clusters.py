@@ -1,0 +1,118 @@
+"""The clusters of one epoch: made while the device works, and described for the record."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+
+from pclhd_jax.batches.batch import EpochLabels, mixed_clusters
+from pclhd_jax.clustering.both_modalities import label_apart, label_jointly
+from pclhd_jax.clustering.jaccard import reciprocal_length
+from pclhd_jax.clustering.labels import cluster_quality
+from pclhd_jax.epoch.banks import MODALITIES, Features, train_features
+from pclhd_jax.experiment import Run, cluster_settings, sampling_of, schedule
+from pclhd_jax.method.state import TrainState
+from pclhd_jax.processes.exchange import from_first, is_first
+from pclhd_jax.processes.progress import Progress
+from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
+
+
+def label(run: Run, z: Features, stage: int) -> EpochLabels:
+    """Pseudo labels; identities take no part."""
+    settings = cluster_settings(run.config)
+    progress = Progress("clustering, neighbours", unit="pairs")
+    return (label_apart if stage == 1 else label_jointly)(*z, settings, progress)
+
+
+def labels_and_momentum_features(
+    run: Run, state: TrainState, z: Features, stage: int
+) -> tuple[EpochLabels, Features | None]:
+    """Pseudo labels of `z` and, in stage 2, the momentum encoder's features of all pictures.
+
+    Neither needs the other: the host clusters while the device works on the features. Process 0
+    clusters for all, and all work on the features.
+    """
+    if stage == 1:
+        return from_first(label, run, z, stage), None
+    with ThreadPoolExecutor(1) as host:
+        labels = host.submit(label, run, z, stage) if is_first() else None
+        # Dynamic prototypes are unit rows, however the features are clustered.
+        momentum_z = train_features(run, state.momentum, run.feature_steps)
+        return from_first(lambda: labels.result()), momentum_z
+
+
+def save_labelling(
+    run: Run, z: Features, labels: EpochLabels | None, stage: int, epoch: int
+) -> None:
+    """Leave labels and the features they were made from in the workdir, for `visualize`."""
+    if run.workdir is None:
+        return
+    epochs_done = schedule(run.config).index((stage, epoch)) + 1
+    identities = run.work.visible_identities_N, run.work.infrared_identities_N
+    saved = SavedEpoch(*z, labels, *identities, stage, epoch, epochs_done)
+    from_first(partial(save_epoch, keep=run.config.keep_features), run.workdir, saved)
+
+
+def label_quality(run: Run, labels: EpochLabels, stage: int) -> dict[str, dict[str, float]]:
+    """Cluster sizes, and agreement with the true identities: for the record only."""
+    work, sampling = run.work, sampling_of(run.config, stage)
+    visible, infrared = work.visible_identities_N, work.infrared_identities_N
+    small_K = [
+        cluster_sizes(labels.visible_N) < sampling.visible_shots,
+        cluster_sizes(labels.infrared_N) < sampling.infrared_shots,
+    ]
+    rows = {
+        "visible": quality_row(labels.visible_N, visible, small_K[0]),
+        "infrared": quality_row(labels.infrared_N, infrared, small_K[1]),
+    }
+    if labels.joint_visible_N is not None:
+        mixed_J = mixed_clusters(labels.joint_visible_N, labels.joint_infrared_N)
+        small_J = (cluster_sizes(labels.joint_visible_N)[mixed_J] < sampling.visible_shots) | (
+            cluster_sizes(labels.joint_infrared_N)[mixed_J] < sampling.infrared_shots
+        )
+        joint_N = np.concatenate([labels.joint_visible_N, labels.joint_infrared_N])
+        rows["joint"] = quality_row(joint_N, np.concatenate([visible, infrared]), small_J)
+        rows["joint"]["num_mixed"] = len(mixed_J)  # those that batches are drawn from
+    return rows
+
+
+def cluster_sizes(labels_N: np.ndarray) -> np.ndarray:
+    return np.bincount(labels_N[labels_N >= 0])
+
+
+def cluster_notes(run: Run, labels: EpochLabels, stage: int) -> list[str]:
+    """What is unusual about an epoch's clusters and changes its steps, a line each."""
+    config, clusters_per_batch = run.config, sampling_of(run.config, stage).clusters_per_batch
+    notes = []
+    for modality, labels_N in zip(MODALITIES, labels[:2], strict=True):
+        num_clusters = labels_N.max() + 1
+        if num_clusters < clusters_per_batch:
+            notes.append(
+                f"{num_clusters} {modality} clusters for batches of {clusters_per_batch}: "
+                "clusters repeat within a batch"
+            )
+        if len(labels_N) <= reciprocal_length(config.cluster.k1, config.cluster.count_self):
+            notes.append(
+                f"{len(labels_N)} {modality} pictures and config.cluster.k1 {config.cluster.k1}: "
+                "every picture is a neighbour of every other; lower k1"
+            )
+    if stage == 2 and labels.joint_visible_N is None:
+        notes.append(
+            "no two joint clusters to contrast, at least one of both modalities: no joint term "
+            "this epoch"
+        )
+    return notes
+
+
+def quality_row(
+    labels_N: np.ndarray, identities_N: np.ndarray, is_small_K: np.ndarray
+) -> dict[str, float]:
+    """`cluster_quality` and the clusters whose pictures repeat within a batch.
+
+    The counts alone where an identity is unknown (-1).
+    """
+    row = cluster_quality(labels_N, identities_N)._asdict()
+    row["num_below_shots"] = int(is_small_K.sum())
+    if (identities_N < 0).any():
+        del row["adjusted_rand_index"], row["normalized_mutual_info"]
+    return row

@@ -1,0 +1,108 @@
+"""One epoch, from the encoder it finds to the record it leaves."""
+
+import time
+from typing import Any
+
+from pclhd_jax.clustering.both_modalities import TooFewClusters
+from pclhd_jax.epoch.banks import evaluate, make_banks, train_features
+from pclhd_jax.epoch.clusters import (
+    cluster_notes,
+    label_quality,
+    labels_and_momentum_features,
+    save_labelling,
+)
+from pclhd_jax.epoch.step_loop import EpochWork, mean_metrics, run_steps
+from pclhd_jax.epoch.unfinished import Unfinished
+from pclhd_jax.experiment import Run, schedule
+from pclhd_jax.method.state import TrainState, learning_rate_at, set_learning_rate
+from pclhd_jax.processes.mesh import replicate
+from pclhd_jax.processes.progress import say
+
+
+def run_epoch(
+    run: Run, state: TrainState, stage: int, epoch: int, unfinished: Unfinished
+) -> tuple[TrainState, dict[str, Any], dict[str, float]]:
+    """Labels and banks, steps, evaluation; evaluation sees the encoder as the epoch leaves it.
+
+    unfinished: where the epoch is saved on its way, and from where it goes on.
+    Returns the state, the record, and the seconds of each part.
+    """
+    config = run.config
+    what = f"stage {stage} epoch {epoch + 1}/{config[f'stage{stage}'].epochs}"
+    before = schedule(config).index((stage, epoch))
+    watch = Stopwatch()
+    work = unfinished.restore(before, state, run.mesh)
+    if work is None:
+        work = begin_epoch(run, state, stage, epoch, what, watch)
+    else:
+        say(f"{what}: going on after step {len(work.history)}")
+        watch.lap("restored")
+
+    work = run_steps(
+        run, work, stage, epoch, what, lambda work: unfinished.after_step(before, work, what)
+    )
+    watch.lap("steps")
+    row = {
+        "epochs_done": before + 1,
+        "stage": stage,
+        "epoch": epoch,
+        "recipe": config.recipe,
+        "losses": mean_metrics(work.history),
+        "clusters": work.clusters,
+    }
+    # [ours] the last epoch is the result; the released program takes the best one on the test set.
+    is_last = before + 1 == len(schedule(config))
+    if is_last or (before + 1) % config.evaluation.every_epochs == 0:
+        # Stage 2 hands out its momentum encoder.
+        variables = work.state.online if stage == 1 else work.state.momentum
+        with unfinished.saved_if_interrupted(before, work, what):
+            row["evaluation"] = evaluate(run, variables)
+        watch.lap("evaluation")
+    return work.state, row, watch.seconds
+
+
+def begin_epoch(
+    run: Run, state: TrainState, stage: int, epoch: int, what: str, watch: "Stopwatch"
+) -> EpochWork:
+    """Features, labels, banks: the order is the method's.
+
+    Labels and banks describe the encoder as the epoch finds it, and the labels stay put
+    while it moves.
+    """
+    optimizer = run.config.optimizer
+    rate = learning_rate_at(
+        epoch,
+        start=optimizer.learning_rate,
+        decay_every_epochs=optimizer.decay_every_epochs,
+        factor=optimizer.decay_factor,
+    )
+    # Placed anew, so that the first step of a stage finds what every later step finds.
+    state = replicate(run.mesh, set_learning_rate(state, rate))
+    z = train_features(run, state.online, run.cluster_feature_steps)
+    watch.lap("features")
+    try:
+        labels, momentum_z = labels_and_momentum_features(run, state, z, stage)
+    except TooFewClusters:  # what led there can then be looked at
+        save_labelling(run, z, None, stage, epoch)
+        raise
+    save_labelling(run, z, labels, stage, epoch)
+    clusters = label_quality(run, labels, stage)
+    for note in cluster_notes(run, labels, stage):
+        say(f"{what}: {note}")
+    watch.lap("labels")
+    banks = make_banks(run, z, momentum_z, labels, stage, epoch)
+    watch.lap("banks")
+    return EpochWork(state, banks, labels, clusters)
+
+
+class Stopwatch:
+    """Seconds of the parts of an epoch."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.seconds[name] = round(now - self.last, 3)
+        self.last = now

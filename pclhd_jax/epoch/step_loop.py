@@ -1,0 +1,123 @@
+"""The steps of one epoch: batches in, metrics out, and a place to stop after each."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pclhd_jax.batches.apart_and_joint import apart_batches, joint_batches
+from pclhd_jax.batches.batch import Batch, EpochLabels
+from pclhd_jax.batches.prefetch import prefetch
+from pclhd_jax.epoch.banks import epoch_key
+from pclhd_jax.experiment import Run, sampling_of
+from pclhd_jax.method.losses import progressive_weights
+from pclhd_jax.method.state import TrainState
+from pclhd_jax.method.terms import Banks
+from pclhd_jax.processes.mesh import replicate, shard_batch
+from pclhd_jax.processes.progress import Progress
+
+
+class EpochWork(NamedTuple):
+    """An epoch after some of its steps: all that the steps still to come need."""
+
+    state: TrainState
+    banks: Banks
+    labels: EpochLabels
+    clusters: dict[str, dict[str, float]]  # of the record
+    history: tuple[dict[str, Any], ...] = ()  # metrics of every step so far, the last on the device
+
+
+def run_steps(
+    run: Run,
+    work: EpochWork,
+    stage: int,
+    epoch: int,
+    what: str,
+    after_step: Callable[[EpochWork], None] = lambda work: None,
+) -> EpochWork:
+    """The steps of the epoch that `work` has not done yet.
+
+    after_step: called with the work so far; may save it, and may raise to stop.
+
+    Raises:
+      FloatingPointError: a metric that is not finite, one step after it arose; the state is then
+        not to be kept.
+    """
+    config = run.config
+    sampling = sampling_of(config, stage)
+    weights = progressive_weights(
+        stage,
+        epoch,
+        stage1=config.loss.stage1_weights,
+        stage2=config.loss.stage2_weights,
+        ramp_epochs=config.loss.ramp_epochs,
+    )
+    extra = (weights,) if stage == 1 else (weights, jnp.asarray(epoch % 2 == 1))
+    extra = replicate(run.mesh, extra)
+    key = epoch_key(config.seed, stage, epoch)
+    pictures_per_step = (
+        stage * sampling.clusters_per_batch * (sampling.visible_shots + sampling.infrared_shots)
+    )
+    progress = Progress(what)
+    first = len(work.history)
+    batches = prefetch(epoch_batches(run, work.labels, stage, epoch, first))
+    for i, batch in enumerate(batches, first):
+        state, banks, metrics = run.train_steps[stage](
+            work.state,
+            work.banks,
+            *shard_batch(run.mesh, batch),
+            *extra,
+            jax.random.fold_in(key, i),
+        )
+        # One step late: the host reads what is done while the device works on the next.
+        history = finite_history(work.history, what)
+        work = work._replace(state=state, banks=banks, history=(*history, metrics))
+        if i > first:
+            done = pictures_per_step * (i - first)
+            total = pictures_per_step * (sampling.batches_per_epoch - first)
+            progress(done, total, f", {loss_note(history[-1])}")
+        after_step(work)
+    return work._replace(history=finite_history(work.history, what))
+
+
+def epoch_batches(
+    run: Run, labels: EpochLabels, stage: int, epoch: int, first: int
+) -> Iterator[tuple[Batch, ...]]:
+    """From step `first` on: (batch,) in stage 1, (batch, joint batch or None) in stage 2."""
+    rng = np.random.default_rng([run.config.seed, stage, epoch])
+    sampling = sampling_of(run.config, stage)
+    apart = apart_batches(run.work.train, labels, sampling, rng, first)
+    if stage == 1:
+        return zip(apart)
+    if labels.joint_visible_N is None:
+        return zip(apart, itertools.repeat(None))
+    return zip(apart, joint_batches(run.work.train, labels, sampling, rng, first), strict=True)
+
+
+def finite_history(history: tuple[dict[str, Any], ...], what: str) -> tuple[dict[str, Any], ...]:
+    """With the last step's metrics on the host, and finite. Raises as `run_steps`."""
+    if not history:
+        return history
+    last = jax.device_get(history[-1])
+    bad = [name for name, value in last.items() if not np.isfinite(value)]
+    if bad:
+        raise FloatingPointError(
+            f"{what}, step {len(history) - 1}: {', '.join(bad)} not finite; nothing of it was "
+            "saved, and the last checkpoint is intact. Lower config.optimizer.learning_rate and "
+            "start in another --workdir"
+        )
+    return (*history[:-1], last)
+
+
+def loss_note(metrics: dict[str, Any]) -> str:
+    return f"loss {sum(value for name, value in metrics.items() if name.startswith('loss')):.3f}"
+
+
+def mean_metrics(history: tuple[dict[str, Any], ...]) -> dict[str, float]:
+    """Means over an epoch's steps, with `loss` the sum of the weighted terms."""
+    means = {name: float(np.mean([m[name] for m in history])) for name in history[0]}
+    loss = sum(value for name, value in means.items() if name.startswith("loss_"))
+    return {"loss": loss} | means

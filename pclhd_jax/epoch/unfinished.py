@@ -1,0 +1,161 @@
+"""The epoch under way, saved so that it goes on at the step it had reached."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jax import ShapeDtypeStruct
+from jax.sharding import Mesh
+
+from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.epoch.step_loop import EpochWork, finite_history
+from pclhd_jax.method.prototypes import PrototypeBank
+from pclhd_jax.method.state import TrainState
+from pclhd_jax.method.terms import Banks
+from pclhd_jax.processes.exchange import from_first
+from pclhd_jax.processes.progress import say
+from pclhd_jax.processes.signals import Interrupted
+from pclhd_jax.saving.checkpoints import Checkpoints
+from pclhd_jax.saving.integrity import DamagedCheckpoint
+from pclhd_jax.saving.newest import restore_newest
+
+# Ids rise through the run: (epochs done, steps done in the epoch under way).
+STEPS_PER_EPOCH = 1_000_000
+
+
+class Unfinished:
+    """The newest save of an epoch under way, in `workdir`/unfinished. A context manager."""
+
+    def __init__(
+        self, workdir: str | Path, every_steps: int, pause: Callable[[], None] = lambda: None
+    ):
+        """every_steps: how many steps a killed run may lose; 0: all of its epoch.
+        pause: raises Interrupted if the run was asked to stop."""
+        self.checkpoints = Checkpoints(workdir, keep=1, folder="unfinished")
+        self.every_steps = every_steps
+        self.pause = pause
+
+    def __enter__(self) -> "Unfinished":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.checkpoints.close()
+
+    def after_step(self, epochs_done: int, work: EpochWork, what: str) -> None:
+        """Saves now and then, and where the run was asked to stop."""
+        with self.saved_if_interrupted(epochs_done, work, what):
+            self.pause()
+        if self.every_steps and len(work.history) % self.every_steps == 0:
+            self.save(epochs_done, work, what)
+
+    @contextmanager
+    def saved_if_interrupted(self, epochs_done: int, work: EpochWork, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Interrupted:
+            self.save(epochs_done, work, what)
+            raise
+
+    def save(self, epochs_done: int, work: EpochWork, what: str) -> None:
+        """epochs_done: before the epoch under way.
+
+        Raises:
+          FloatingPointError: the last step's metrics are not finite: not worth keeping.
+          As `Checkpoints.save`.
+        """
+        history = finite_history(work.history, what)
+        id = epochs_done * STEPS_PER_EPOCH + len(history)
+        if from_first(self.checkpoints.latest) == id:  # it went on from here, and did no step
+            return
+        arrays = {name: x for name, x in work.labels._asdict().items() if x is not None}
+        banks = {name: bank_arrays(bank) for name, bank in work.banks._asdict().items() if bank}
+        tree = {"state": work.state, "banks": banks, "labels": arrays}
+        progress = {
+            "epochs_done": epochs_done,
+            "clusters": work.clusters,
+            # Python's floats hold a float32 exactly, and so does their text.
+            "history": [{name: float(x) for name, x in step.items()} for step in history],
+            "shapes": {"banks": shapes_of(banks), "labels": shapes_of({"": arrays})[""]},
+        }
+        self.checkpoints.save(id, tree, progress)
+
+    def restore(self, epochs_done: int, like: TrainState, mesh: Mesh) -> EpochWork | None:
+        """What was saved of the epoch after `epochs_done`, or None.
+
+        A damaged save is moved aside with a warning: the epoch then starts anew, which costs its
+        steps and changes nothing.
+        """
+        if from_first(self.checkpoints.latest) is None:
+            return None
+        try:
+            restored = restore_newest(
+                self.checkpoints,
+                lambda progress: tree_like(like, progress["shapes"]),
+                mesh,
+                set_aside=True,
+            )
+        except DamagedCheckpoint as error:
+            from_first(self._set_aside)
+            say(f"warning: {'; '.join(error.lines)}; the epoch starts anew")
+            return None
+        tree, progress = restored.state, restored.progress
+        if progress["epochs_done"] != epochs_done:  # that epoch was finished after this save
+            self.clear()
+            return None
+        history = tuple({k: np.float32(x) for k, x in m.items()} for m in progress["history"])
+        banks = Banks(**{name: bank_from(arrays) for name, arrays in tree["banks"].items()})
+        labels = EpochLabels(**tree["labels"])
+        return EpochWork(tree["state"], banks, labels, progress["clusters"], history)
+
+    def _set_aside(self) -> None:
+        for id in self.checkpoints.ids():
+            self.checkpoints.set_aside(id)
+
+    def clear(self) -> None:
+        """Nothing that was saved here is wanted any more."""
+        self.checkpoints.close()
+        from_first(self._remove)
+
+    def _remove(self) -> None:
+        folder = self.checkpoints.folder
+        # Renamed first: a kill half-way through must not leave what looks like a damaged save.
+        old = folder.with_name(f"{folder.name}-old")
+        if old.exists():  # of such a kill
+            shutil.rmtree(old)
+        if folder.exists():
+            folder.rename(old)
+            shutil.rmtree(old)
+
+
+def bank_arrays(bank: PrototypeBank) -> dict[str, Any]:
+    """By name; Orbax takes no array without elements, such as the dynamic prototypes of stage 1."""
+    fields = {name: getattr(bank, name) for name in bank.__dataclass_fields__}
+    return {name: x for name, x in fields.items() if x.size}
+
+
+def bank_from(arrays: dict[str, Any]) -> PrototypeBank:
+    K, D = arrays["centroid_KD"].shape
+    none_KSD = np.zeros((K, 0, D), arrays["centroid_KD"].dtype)
+    return PrototypeBank(**({"dynamic_KSD": none_KSD} | arrays))
+
+
+def shapes_of(arrays: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        outer: {name: [list(x.shape), str(x.dtype)] for name, x in inner.items()}
+        for outer, inner in arrays.items()
+    }
+
+
+def tree_like(state: TrainState, shapes: dict[str, Any]) -> dict[str, Any]:
+    """What to restore into: labels stay on the host, everything else goes to the devices."""
+    return {
+        "state": state,
+        "banks": {
+            bank: {name: ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in arrays.items()}
+            for bank, arrays in shapes["banks"].items()
+        },
+        "labels": {name: np.empty(*sd) for name, sd in shapes["labels"].items()},
+    }

@@ -1,0 +1,105 @@
+"""Evaluate without training: a checkpoint file, or the newest checkpoint of a workdir."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from flax.traverse_util import unflatten_dict
+
+from pclhd_jax.encoder import Encoder, load_encoder
+from pclhd_jax.epoch.banks import evaluate
+from pclhd_jax.evaluation.protocols import Protocol, format_table
+from pclhd_jax.experiment import Run, start_evaluation, starting_weights
+from pclhd_jax.processes.exchange import same_as_first
+from pclhd_jax.processes.mesh import replicate
+from pclhd_jax.processes.progress import say
+from pclhd_jax.reports.lines import scores_of
+from pclhd_jax.saving.newest import latest_epoch
+
+
+def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]:
+    """Score config.init.agw, or where that is empty the newest checkpoint in `workdir`.
+
+    Prints each protocol with its counts, then the table; writes nothing.
+    Returns the scores by protocol name, as a training record holds them.
+
+    Raises:
+      ValueError: no encoder to score, or one that does not fit the settings.
+      FileNotFoundError: no such weight file, no such data.
+    """
+    variables, title = find_encoder(config, workdir)
+    run = start_evaluation(config)
+    if not run.work.protocols:
+        raise ValueError(
+            f"nobody's identity is known in {config.data.source}: nothing to score; add an "
+            "identities.csv (docs/data.md)"
+        )
+    if config.data.layout == "folders" and not config.init.agw:
+        warn_of_trained_pictures(run, workdir)
+    for protocol in run.work.protocols:
+        say(describe(protocol))
+    scores = evaluate(run, replicate(run.mesh, same_as_first(variables)))
+    say("\n" + format_table(scores_of({"evaluation": scores}), title))
+    return scores
+
+
+def find_encoder(config: Any, workdir: str | Path) -> tuple[dict[str, Any], str]:
+    """The variables to score, and a line that says whose they are."""
+    if config.init.agw:
+        return unflatten_dict(starting_weights(config)), f"Encoder of {config.init.agw}"
+    if latest_epoch(workdir) is None:
+        only_a_start = (
+            " (ImageNet weights are only a start for training)" if config.init.imagenet else ""
+        )
+        raise ValueError(
+            f"nothing to evaluate{only_a_start}: no checkpoint in {workdir} and config.init.agw is "
+            "empty; give --config.init.agw=FILE, or the --workdir of a run"
+        )
+    encoder = load_encoder(workdir)
+    check_fits(encoder, config, workdir)
+    return encoder.variables, (
+        f"{workdir} after {encoder.epochs_done} epochs (stage {encoder.stage}), "
+        f"recipe {encoder.config.recipe}"
+    )
+
+
+def warn_of_trained_pictures(run: Run, workdir: str | Path) -> None:
+    """Own pictures: an identities.csv that came after training names pictures it has seen."""
+    path = Path(workdir) / "pictures.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    train = ("train_visible", "train_infrared")
+    if any(kept.get(split) != run.work.digests[split] for split in train):
+        say(
+            f"warning: {workdir} was trained on other lists than {run.config.data.source} gives "
+            "now; pictures that are scored may have been trained on"
+        )
+
+
+def check_fits(encoder: Encoder, config: Any, workdir: str | Path) -> None:
+    """Raises ValueError for another encoder than the config's, or one that saw the test people."""
+    there = encoder.config
+    for name in ("model.depth", "model.width", "model.dtype", "data.height", "data.width"):
+        section, key = name.split(".")
+        if there[section][key] != config[section][key]:
+            raise ValueError(
+                f"{workdir} holds an encoder with config.{name} {there[section][key]}, this "
+                f"config says {config[section][key]}; give --config.{name}={there[section][key]}"
+            )
+    splits = there.trial, config.trial
+    if there.data.layout == config.data.layout == "regdb" and splits[0] != splits[1]:
+        raise ValueError(
+            f"{workdir} was trained on RegDB's split {splits[0]}, whose training people are among "
+            f"the test people of split {splits[1]}; give --config.trial={splits[0]}"
+        )
+
+
+def describe(protocol: Protocol) -> str:
+    """One line: who queries whom, and how many they are."""
+    sizes = sorted({len(trial) for trial in protocol.trials})
+    gallery = "-".join(f"{size:,}" for size in {sizes[0]: 0, sizes[-1]: 0})
+    other = "visible" if protocol.query_modality == "infrared" else "infrared"
+    trials = len(protocol.trials)
+    return (
+        f"{protocol.name}: {len(protocol.query.paths):,} {protocol.query_modality} queries, "
+        f"{gallery} {other} pictures in the gallery, {trials} trial{'s' if trials > 1 else ''}"
+    )

@@ -1,0 +1,208 @@
+"""What stays put from the start of a run to its end, built from the config."""
+
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from pclhd_jax.batches.apart_and_joint import Sampling
+from pclhd_jax.clustering.both_modalities import ClusterSettings, check_cluster_settings
+from pclhd_jax.method import steps
+from pclhd_jax.method.state import (
+    TrainState,
+    init_state,
+    init_variables,
+    make_optimizer,
+    start_state,
+)
+from pclhd_jax.method.terms import TermSettings
+from pclhd_jax.models.agw import AGW
+from pclhd_jax.processes.agreement import check_same_pictures
+from pclhd_jax.processes.exchange import first_then_all, same_as_first
+from pclhd_jax.processes.mesh import check_divisible, make_mesh, replicate
+from pclhd_jax.weights.starting import check_one_file, overlay, read_starting_weights
+from pclhd_jax.workload import TestWork, Workload, load_test, load_workload
+
+STAGES = (1, 2)
+
+
+class Run(NamedTuple):
+    config: Any
+    mesh: Mesh
+    work: Workload | TestWork
+    tx: optax.GradientTransformation
+    train_steps: dict[int, Callable]  # by stage, jitted
+    feature_steps: dict[str, Callable]  # by modality, jitted; unit features, to be scored
+    cluster_feature_steps: dict[str, Callable]  # the same for clusters and banks
+    workdir: Path | None = None  # where epochs leave their features; None: nowhere
+    pause: Callable[[], None] = lambda: None  # between batches; raises where the run is to stop
+
+
+def start_run(config: Any) -> Run:
+    """For training: check the settings, load the pictures, bind and jit the steps.
+
+    Raises:
+      ValueError: settings that cannot work, with the remedy.
+      As `load_workload`.
+    """
+    mesh = make_mesh()
+    check_settings(config, mesh)
+    model = make_model(config)
+    tx = make_optimizer(config.optimizer.weight_decay)
+    train_steps = make_train_steps(fixed_of(config, model, tx))
+    work = first_then_all(load_workload, config)
+    check_same_pictures(work.digests)
+    return Run(
+        config,
+        mesh,
+        work,
+        tx,
+        train_steps,
+        make_feature_steps(model),
+        make_feature_steps(model, unit_mean=config.cluster.unit_features),
+    )
+
+
+def start_evaluation(config: Any) -> Run:
+    """For evaluation alone: test pictures and feature steps, nothing to train with.
+
+    Raises:
+      ValueError: settings that cannot work, with the remedy.
+      As `load_test`.
+    """
+    mesh = make_mesh()
+    check_words(config)
+    check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
+    tx = make_optimizer(config.optimizer.weight_decay)
+    work = first_then_all(load_test, config)
+    check_same_pictures(work.digests)
+    return Run(config, mesh, work, tx, {}, make_feature_steps(make_model(config)), {})
+
+
+@cache  # a second run in one process, as in a notebook, compiles nothing anew
+def make_train_steps(fixed: steps.Fixed) -> dict[int, Callable]:
+    return {
+        stage: jax.jit(partial(step, fixed=fixed), donate_argnums=(0, 1))
+        for stage, step in ((1, steps.stage1_step), (2, steps.stage2_step))
+    }
+
+
+@cache
+def make_feature_steps(model: AGW, unit_mean: bool = True) -> dict[str, Callable]:
+    return {
+        modality: jax.jit(
+            partial(steps.feature_step, model=model, modality=modality, unit_mean=unit_mean)
+        )
+        for modality in ("visible", "infrared")
+    }
+
+
+def schedule(config: Any) -> list[tuple[int, int]]:
+    """(stage, epoch in the stage) of every epoch of the run."""
+    return [(s, e) for s in STAGES for e in range(config[f"stage{s}"].epochs)]
+
+
+def make_model(config: Any) -> AGW:
+    return AGW(config.model.depth, config.model.width, jnp.dtype(config.model.dtype))
+
+
+def starting_weights(config: Any) -> dict[tuple[str, ...], Any]:
+    """What config.init's file gives, by path; none if it names none."""
+    return read_starting_weights(
+        make_model(config), imagenet=config.init.imagenet, agw=config.init.agw
+    )
+
+
+def fresh_state(run: Run, weights: dict[tuple[str, ...], Any] | None = None) -> TrainState:
+    """Random weights from config.seed, and over them `starting_weights`; on every device."""
+    config = run.config
+    size = {"height": config.data.height, "width": config.data.width}
+    variables = init_variables(make_model(config), **size, key=jax.random.key(config.seed))
+    state = start_state(overlay(variables, weights or {}), run.tx)
+    return replicate(run.mesh, same_as_first(state))
+
+
+def state_shapes(config: Any) -> TrainState:
+    """Shapes and types of a state, nothing computed: what a checkpoint is restored into."""
+    return jax.eval_shape(
+        partial(
+            init_state,
+            make_model(config),
+            make_optimizer(config.optimizer.weight_decay),
+            height=config.data.height,
+            width=config.data.width,
+        ),
+        key=jax.random.key(config.seed),
+    )
+
+
+def fixed_of(config: Any, model: AGW, tx: optax.GradientTransformation) -> steps.Fixed:
+    loss = config.loss
+    terms = TermSettings(
+        temperature=loss.temperature,
+        own_margin=loss.own_margin,
+        hybrid_margin=loss.hybrid_margin,
+        cross_weight=loss.cross_weight,
+        bank_momentum=config.prototypes.momentum,
+        dynamic_query=loss.dynamic_query,
+        dynamic_choice=loss.dynamic_choice,
+        bank_order=loss.bank_order,
+        # A hard prototype that starts at the centroid moves by the one farthest row all the same.
+        num_farthest=max(1, config.prototypes.num_farthest),
+    )
+    return steps.Fixed(model, tx, terms, config.augment_pad, config.encoder_decay)
+
+
+def sampling_of(config: Any, stage: int) -> Sampling:
+    counts = ("batches_per_epoch", "clusters_per_batch", "visible_shots", "infrared_shots")
+    stage_config = config[f"stage{stage}"]
+    return Sampling(*(stage_config[name] for name in counts), **config.sampler)
+
+
+def cluster_settings(config: Any) -> ClusterSettings:
+    return ClusterSettings(*(config.cluster[name] for name in ClusterSettings._fields))
+
+
+def check_settings(config: Any, mesh: Mesh) -> None:
+    """Raises ValueError for settings that cannot work together or on this many devices."""
+    check_words(config)
+    check_cluster_settings(cluster_settings(config))
+    if not schedule(config):
+        raise ValueError("no epoch to run; raise config.stage1.epochs or config.stage2.epochs")
+    for name, least in (
+        ("keep_checkpoints", 1),
+        ("keep_features", 0),
+        ("checkpoint_every_steps", 0),
+    ):
+        if config[name] < least:
+            raise ValueError(f"config.{name} is {config[name]}; give at least {least}")
+    check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
+    for stage in STAGES:
+        sampling = sampling_of(config, stage)
+        for name in ("visible_shots", "infrared_shots"):
+            rows = sampling.clusters_per_batch * getattr(sampling, name)
+            check_divisible(rows, mesh, f"config.stage{stage}.{name}")
+
+
+def check_words(config: Any) -> None:
+    """Raises ValueError for a word that names nothing, and for two files to start from."""
+    check_one_file(config.init.imagenet, config.init.agw)
+    choices = {
+        "loss.dynamic_query": ("online", "momentum"),
+        "loss.dynamic_choice": ("extremes", "random"),
+        "loss.bank_order": ("together", "in_turn"),
+        "cluster.joint_keeps": ("mixed", "all"),
+        "sampler.joint_clusters": ("same", "independent"),
+        "model.dtype": ("float32", "bfloat16"),
+    }
+    for name, allowed in choices.items():
+        section, key = name.split(".")
+        if config[section][key] not in allowed:
+            raise ValueError(
+                f"config.{name} is {config[section][key]!r}; it must be {' or '.join(allowed)}"
+            )

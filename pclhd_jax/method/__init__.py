@@ -1,0 +1,1 @@
+"""The paper: losses, prototypes, terms and steps, in pure jnp."""

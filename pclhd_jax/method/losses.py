@@ -1,0 +1,181 @@
+"""Contrastive losses between features and prototypes (method: 'Losses').
+
+Every term is a softmax cross-entropy over clusters, per example; the callers reduce.
+A loss never writes to the bank.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from pclhd_jax.method.prototypes import PrototypeBank
+
+
+class TermWeights(NamedTuple):
+    """What one epoch gives each kind of term (scalars, so that a step never recompiles)."""
+
+    centroid: jax.Array
+    hard: jax.Array
+    dynamic: jax.Array
+
+
+def similarities(
+    z_BD: jax.Array, prototype_KD: jax.Array, through_KD: jax.Array | None = None
+) -> jax.Array:
+    """(B, K) inner products in full float32.
+
+    GPUs would otherwise multiply in TF32: an error of 1e-3 is 0.02 in a logit at tau = 0.05.
+
+    through_KD: the gradient with respect to z goes through these rows instead; the values stay.
+    """
+    product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+    if through_KD is None:
+        return product(z_BD, prototype_KD.T)
+    value_BK = product(jax.lax.stop_gradient(z_BD), prototype_KD.T)
+    zero_BD = z_BD - jax.lax.stop_gradient(z_BD)  # has z's gradient
+    return value_BK + product(zero_BD, through_KD.T)
+
+
+def cluster_cross_entropy(
+    similarity_BK: jax.Array, live_K: jax.Array, labels_B: jax.Array, temperature: float
+) -> jax.Array:
+    """(B,) -log softmax(similarity / temperature)[label] over the live clusters."""
+    # Padded clusters get no probability and, through `where`, no gradient.
+    logit_BK = jnp.where(live_K[None, :], similarity_BK / temperature, -jnp.inf)
+    own_B = jnp.take_along_axis(logit_BK, labels_B[:, None], axis=1)[:, 0]
+    return jax.nn.logsumexp(logit_BK, axis=1) - own_B
+
+
+def centroid_cross_entropy(
+    z_BD: jax.Array,
+    bank: PrototypeBank,
+    labels_B: jax.Array,
+    *,
+    temperature: float,
+    through: PrototypeBank | None = None,
+) -> jax.Array:
+    """(B,) commonality: each z against the cluster centroids. through: see `prototype_loss`."""
+    through_KD = None if through is None else through.centroid_KD
+    similarity_BK = similarities(z_BD, bank.centroid_KD, through_KD)
+    return cluster_cross_entropy(similarity_BK, bank.live_K, labels_B, temperature)
+
+
+def hard_cross_entropy(
+    z_BD: jax.Array,
+    bank: PrototypeBank,
+    labels_B: jax.Array,
+    *,
+    temperature: float,
+    through: PrototypeBank | None = None,
+) -> jax.Array:
+    """(B,) divergence: each z against the hard prototypes. through: see `prototype_loss`."""
+    through_KD = None if through is None else through.hard_KD
+    similarity_BK = similarities(z_BD, bank.hard_KD, through_KD)
+    return cluster_cross_entropy(similarity_BK, bank.live_K, labels_B, temperature)
+
+
+def dynamic_cross_entropy(
+    z_BD: jax.Array,
+    bank: PrototypeBank,
+    labels_B: jax.Array,
+    *,
+    temperature: float,
+    key: jax.Array | None = None,
+) -> jax.Array:
+    """(B,) variety: each z against the dynamic prototypes, S of every cluster.
+
+    The own cluster counts by its LEAST similar prototype, every other by its most
+    similar one. With `key`, the abstract's other reading: one random prototype of
+    every cluster, the same for the whole batch.
+    """
+    K, S, D = bank.dynamic_KSD.shape
+    if key is not None:
+        drawn_K = jax.random.randint(key, (K,), 0, S)
+        drawn_KD = bank.dynamic_KSD[jnp.arange(K), drawn_K]
+        return cluster_cross_entropy(
+            similarities(z_BD, drawn_KD), bank.live_K, labels_B, temperature
+        )
+    similarity_BKS = similarities(z_BD, bank.dynamic_KSD.reshape(K * S, D)).reshape(-1, K, S)
+    is_own_BK = labels_B[:, None] == jnp.arange(K)[None, :]
+    similarity_BK = jnp.where(is_own_BK, similarity_BKS.min(axis=2), similarity_BKS.max(axis=2))
+    return cluster_cross_entropy(similarity_BK, bank.live_K, labels_B, temperature)
+
+
+def prototype_loss(
+    z_BD: jax.Array,
+    bank: PrototypeBank,
+    labels_B: jax.Array,
+    *,
+    centroid_weight: jax.Array | float,
+    hard_weight: jax.Array | float,
+    temperature: float,
+    margin: float,
+    through: PrototypeBank | None = None,
+) -> jax.Array:
+    """Scalar: centroid_weight relu(CE_centroid - margin) + hard_weight CE_hard.
+
+    Each CE is the batch mean before the relu. through: the same bank at another moment; the value
+    (and with it softmax and relu) is that of `bank`, the gradient goes through these rows.
+    """
+    common = dict(temperature=temperature, through=through)
+    centroid = centroid_cross_entropy(z_BD, bank, labels_B, **common).mean()
+    hard = hard_cross_entropy(z_BD, bank, labels_B, **common).mean()
+    return centroid_weight * jax.nn.relu(centroid - margin) + hard_weight * hard
+
+
+def hybrid_loss(
+    z_BD: jax.Array,
+    bank: PrototypeBank,
+    labels_B: jax.Array,
+    *,
+    temperature: float,
+    margin: float,
+    through: PrototypeBank | None = None,
+) -> jax.Array:
+    """Scalar: 0.5 (CE_hard + relu(CE_centroid - margin)).
+
+    z_BD: (B, D) unit features. labels_B: (B,) int rows of the bank, none negative.
+    temperature: tau (0.05). margin: 0.2 in the released program. through: see `prototype_loss`.
+    """
+    return prototype_loss(
+        z_BD,
+        bank,
+        labels_B,
+        centroid_weight=0.5,
+        hard_weight=0.5,
+        temperature=temperature,
+        margin=margin,
+        through=through,
+    )
+
+
+def dynamic_loss(
+    z_BD: jax.Array,
+    bank: PrototypeBank,
+    labels_B: jax.Array,
+    *,
+    temperature: float,
+    key: jax.Array | None = None,
+) -> jax.Array:
+    """Scalar: batch mean of `dynamic_cross_entropy`; arguments as there."""
+    return dynamic_cross_entropy(z_BD, bank, labels_B, temperature=temperature, key=key).mean()
+
+
+def progressive_weights(
+    stage: int, epoch: int, *, stage1: tuple, stage2: tuple, ramp_epochs: int
+) -> TermWeights:
+    """The epoch's (centroid, hard, dynamic) weights: from commonality to divergence and variety.
+
+    Stage 1 keeps `stage1`. Stage 2 moves from there to `stage2` in a straight line:
+    its epoch e (0-based) has gone min(1, (e + 1) / (ramp_epochs + 1)) of the way, so
+    that 0 ramp epochs are the plain switch and the first epoch is never all stage 1.
+    """
+    gone = 0.0 if stage == 1 else min(1.0, (epoch + 1) / (ramp_epochs + 1))
+    return TermWeights(
+        *(
+            jnp.float32((1 - gone) * start + gone * end)
+            for start, end in zip(stage1, stage2, strict=True)
+        )
+    )

@@ -1,0 +1,213 @@
+"""The steps of both stages and the feature step: pure functions, jitted by the caller.
+
+`state, banks, metrics = step(state, banks, batch, ..., fixed=fixed)`; `fixed` (model,
+optimiser, numbers) never changes within a stage and is bound before jitting.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from pclhd_jax.batches.batch import Batch
+from pclhd_jax.method.augment import augment_infrared, augment_visible, normalise
+from pclhd_jax.method.losses import TermWeights
+from pclhd_jax.method.state import TrainState, move_average
+from pclhd_jax.method.terms import (
+    Banks,
+    Encoded,
+    TermSettings,
+    banks_through,
+    cross_terms,
+    dynamic_terms,
+    joint_terms,
+    own_terms,
+    update_apart_banks,
+    update_joint_bank,
+    update_own_banks,
+)
+from pclhd_jax.models.agw import AGW
+from pclhd_jax.models.l2_normalise import unit
+
+Metrics = dict[str, jax.Array]
+
+
+class Fixed(NamedTuple):
+    """What stays put during a stage."""
+
+    model: AGW
+    tx: optax.GradientTransformation
+    terms: TermSettings
+    pad: int  # of the random crop, pixels
+    encoder_decay: float  # alpha of the momentum encoder
+
+
+class Views(NamedTuple):
+    """Augmented pictures; `visible` holds a base view and a channel-exchange view of each."""
+
+    visible_BHWC: jax.Array
+    infrared_BHWC: jax.Array
+
+
+def augment(key: jax.Array, batch: Batch, pad: int) -> Views:
+    visible_key, infrared_key = jax.random.split(key)
+    return Views(
+        augment_visible(visible_key, batch.visible_BHWC, pad=pad),
+        augment_infrared(infrared_key, batch.infrared_BHWC, pad=pad),
+    )
+
+
+def encode(model: AGW, params: Any, batch_stats: Any, views: Views) -> Encoded:
+    """A train-mode forward pass: unit features, and the statistics it moved."""
+    feature_BD, updates = model.apply(
+        {"params": params, "batch_stats": batch_stats},
+        views.visible_BHWC,
+        views.infrared_BHWC,
+        train=True,
+        mutable=["batch_stats"],
+    )
+    z_BD = unit(feature_BD)
+    num_visible = views.visible_BHWC.shape[0]
+    return Encoded(z_BD[:num_visible], z_BD[num_visible:], updates["batch_stats"])
+
+
+def descend(
+    state: TrainState, views: Views, terms_of: Callable[[Encoded], Metrics], fixed: Fixed
+) -> tuple[TrainState, Encoded, Metrics]:
+    """One optimiser step on the sum of `terms_of(features)`; returns the features it was taken at.
+
+    The metrics are every weighted term and the gradient's norm.
+    """
+
+    def loss_fn(params: Any) -> tuple[jax.Array, tuple[Metrics, Encoded]]:
+        z = encode(fixed.model, params, state.batch_stats, views)
+        terms = terms_of(z)
+        return sum(terms.values()), (terms, z)
+
+    grads, (terms, z) = jax.grad(loss_fn, has_aux=True)(state.params)
+    updates, opt_state = fixed.tx.update(grads, state.opt_state, state.params)
+    state = state.replace(
+        params=optax.apply_updates(state.params, updates),
+        batch_stats=z.batch_stats,
+        opt_state=opt_state,
+    )
+    metrics = {f"loss_{name}": value for name, value in terms.items()}
+    return state, z, metrics | {"gradient_norm": optax.tree.norm(grads)}
+
+
+def stage1_step(
+    state: TrainState,
+    banks: Banks,
+    batch: Batch,
+    weights: TermWeights,
+    key: jax.Array,
+    *,
+    fixed: Fixed,
+) -> tuple[TrainState, Banks, Metrics]:
+    """L_visible + L_infrared, each modality against its own bank."""
+    views = augment(key, batch, fixed.pad)
+    state, z, metrics = descend(
+        state, views, lambda z: own_terms(z, banks, batch, weights, fixed.terms), fixed
+    )
+    banks = update_own_banks(banks, z, batch, fixed.terms)
+    return state, banks, metrics
+
+
+def stage2_step(
+    state: TrainState,
+    banks: Banks,
+    batch: Batch,
+    joint_batch: Batch | None,
+    weights: TermWeights,
+    infrared_crosses: jax.Array,
+    key: jax.Array,
+    *,
+    fixed: Fixed,
+) -> tuple[TrainState, Banks, Metrics]:
+    """Two optimiser steps (clusters apart, clusters joint), then the moving average.
+
+    joint_batch: None in an epoch without joint clusters, whose steps leave the joint
+    term out (and compile once more). infrared_crosses: scalar bool; True on odd epochs,
+    when infrared features meet the visible bank, False when visible features meet the
+    infrared bank.
+    """
+    apart_key, joint_key = jax.random.split(key)
+    state, banks, metrics = apart_step(
+        state, banks, batch, weights, infrared_crosses, apart_key, fixed
+    )
+    if joint_batch is not None:
+        state, banks, joint_metrics = joint_step(state, banks, joint_batch, joint_key, fixed)
+        metrics["gradient_norm_joint"] = joint_metrics.pop("gradient_norm")
+        metrics |= joint_metrics
+    state = state.replace(
+        momentum_params=move_average(state.momentum_params, state.params, fixed.encoder_decay)
+    )
+    return state, banks, metrics
+
+
+def apart_step(
+    state: TrainState,
+    banks: Banks,
+    batch: Batch,
+    weights: TermWeights,
+    infrared_crosses: jax.Array,
+    key: jax.Array,
+    fixed: Fixed,
+) -> tuple[TrainState, Banks, Metrics]:
+    """Own, cross-modality and dynamic terms."""
+    view_key, dynamic_key, pick_key = jax.random.split(key, 3)
+    views = augment(view_key, batch, fixed.pad)
+    # The momentum encoder's statistics move through its own train-mode passes.
+    momentum_z = encode(fixed.model, state.momentum_params, state.momentum_batch_stats, views)
+
+    def terms_of(z: Encoded) -> Metrics:
+        # [released] asks with the momentum encoder: a constant, reported but without gradient.
+        query = z if fixed.terms.dynamic_query == "online" else momentum_z
+        through = banks_through(z, banks, batch, infrared_crosses, fixed.terms)
+        return (
+            own_terms(z, banks, batch, weights, fixed.terms, through)
+            | cross_terms(z, banks, batch, infrared_crosses, fixed.terms)
+            | dynamic_terms(query, banks, batch, weights, dynamic_key, fixed.terms)
+        )
+
+    state, z, metrics = descend(state, views, terms_of, fixed)
+    state = state.replace(momentum_batch_stats=momentum_z.batch_stats)
+    # [released] never refreshes the dynamic prototypes within an epoch.
+    refresh = (momentum_z, pick_key) if fixed.terms.dynamic_query == "online" else ()
+    banks = update_apart_banks(banks, z, batch, infrared_crosses, fixed.terms, *refresh)
+    return state, banks, metrics
+
+
+def joint_step(
+    state: TrainState, banks: Banks, batch: Batch, key: jax.Array, fixed: Fixed
+) -> tuple[TrainState, Banks, Metrics]:
+    """Hybrid terms on joint clusters."""
+    views = augment(key, batch, fixed.pad)
+    state, z, metrics = descend(
+        state, views, lambda z: joint_terms(z, banks, batch, fixed.terms), fixed
+    )
+    banks = update_joint_bank(banks, z, batch, fixed.terms)
+    return state, banks, metrics
+
+
+def feature_step(
+    variables: dict[str, Any],
+    images_BHWC: jax.Array,
+    *,
+    model: AGW,
+    modality: str,
+    unit_mean: bool = True,
+) -> jax.Array:
+    """(B, D) features of plain pictures: eval mode, picture and mirror averaged.
+
+    images_BHWC: uint8. modality: 'visible' or 'infrared', the stem they go through.
+    unit_mean: the mean of the two unit features is made unit again; [released] leaves it as it
+    is (0.85 to 1 long) for clusters and prototypes, and so does False.
+    """
+    views_BHWC = normalise(jnp.concatenate([images_BHWC, images_BHWC[:, :, ::-1]]))
+    pair = (views_BHWC, None) if modality == "visible" else (None, views_BHWC)
+    first_BD, mirror_BD = jnp.split(model.apply(variables, *pair, train=False), 2)
+    mean_BD = (first_BD + mirror_BD) / 2
+    return unit(mean_BD) if unit_mean else mean_BD

@@ -1,0 +1,1 @@
+"""Bytes and pixels: pictures read, decoded, cached, and sets that are prepared."""

@@ -1,0 +1,99 @@
+"""Picture files -> one uint8 array in memory: exact decode to RGB, one resize."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pclhd_jax.data.lists import Pictures
+from pclhd_jax.pictures.picture_files import (
+    RefusedPictureError,
+    UnreadablePictureError,
+    check_truncation_is_an_error,
+    open_picture,
+    read_picture_file,
+)
+
+_RESAMPLE = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
+
+Read = Callable[[int], bytes]
+Report = Callable[[int, int], None]
+
+
+def load_pictures(
+    pictures: Pictures,
+    *,
+    height: int,
+    width: int,
+    resample: str,
+    num_workers: int | None = None,
+    report: Report | None = None,
+    read: Read | None = None,
+    out_NHWC: np.ndarray | None = None,
+) -> np.ndarray:
+    """Decodes and resizes every picture once: uint8 (N, height, width, 3), RGB, rows as listed.
+
+    resample: 'bicubic' (training, clustering) or 'lanczos' (evaluation), both antialiased as Pillow
+    does it; the aspect ratio is not kept, as everywhere in re-identification. EXIF rotation is not
+    applied and alpha is dropped. num_workers: threads, by default one per CPU up to 16 (Pillow
+    works without the interpreter lock). report(done, total) is called after each picture, in order.
+    read(i): the bytes of picture i's file, from any thread; by default the file under
+    `pictures.root`. out_NHWC: where to put them; by default a new array.
+    Raises ValueError for a picture that is missing, truncated, not JPEG/PNG/BMP, deeper than 8 bits
+    or too large (`picture_files`), and for a size below 1 or an unknown resample.
+    """
+    check_form(height, width, resample)
+    check_truncation_is_an_error()
+    if num_workers is not None and num_workers < 1:
+        raise ValueError(f"num_workers is {num_workers}; use at least 1, or None")
+    total = len(pictures.paths)
+    images_NHWC = np.empty((total, height, width, 3), np.uint8) if out_NHWC is None else out_NHWC
+    if images_NHWC.shape != (total, height, width, 3) or images_NHWC.dtype != np.uint8:
+        raise ValueError(
+            f"out has shape {images_NHWC.shape} and type {images_NHWC.dtype}; give uint8 "
+            f"{(total, height, width, 3)}, or None"
+        )
+    root = Path(pictures.root)
+    read = read or (lambda index: read_picture_file(root / pictures.paths[index]))
+
+    def load_one(index: int) -> None:
+        name = root / pictures.paths[index]
+        images_NHWC[index] = _decode(read, index, name, (width, height), _RESAMPLE[resample])
+
+    pool = ThreadPoolExecutor(num_workers or min(16, os.cpu_count() or 1))
+    try:
+        for done, _ in enumerate(pool.map(load_one, range(total)), 1):
+            if report is not None:
+                report(done, total)
+    finally:
+        # After an error the pictures still waiting are not decoded first.
+        pool.shutdown(cancel_futures=True)
+    return images_NHWC
+
+
+def check_form(height: int, width: int, resample: str) -> None:
+    """Raises ValueError for a size below 1 or an unknown filter."""
+    if resample not in _RESAMPLE:
+        raise ValueError(f"unknown resample {resample!r}; use 'bicubic' or 'lanczos'")
+    if height < 1 or width < 1:
+        raise ValueError(f"picture size is {height} x {width}; both must be at least 1")
+
+
+def _decode(
+    read: Read, index: int, name: Path, size: tuple[int, int], resample: Image.Resampling
+) -> np.ndarray:
+    try:
+        with open_picture(read(index)) as image:
+            return np.asarray(image.convert("RGB").resize(size, resample))
+    except UnreadablePictureError:  # `read` knows better what to do
+        raise
+    except RefusedPictureError as error:
+        raise ValueError(f"picture {name} has {error}") from error
+    except Exception as error:  # Decoders raise many types: OSError, SyntaxError, zlib.error, ...
+        raise ValueError(
+            f"cannot read picture {name} ({type(error).__name__}: {error}); copy it again from the "
+            "data set, or remove it and its entry in the split file"
+        ) from error

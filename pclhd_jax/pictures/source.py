@@ -1,0 +1,83 @@
+"""The picture set a run reads: lists by split, and the bytes behind them, raw or prepared."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from pclhd_jax.data.datasets import (
+    folders_test,
+    folders_train,
+    llcm_test,
+    llcm_train,
+    regdb_test,
+    regdb_train,
+    sysu_test,
+    sysu_train,
+)
+from pclhd_jax.data.lists import Pictures
+from pclhd_jax.pictures.picture_files import read_picture_file
+from pclhd_jax.pictures.prepared import open_prepared
+from pclhd_jax.pictures.prepared_index import check_not_damaged
+from pclhd_jax.pictures.stamps import Stamp, file_stamp
+
+LAYOUTS = ("sysu", "regdb", "llcm", "folders")
+
+
+class PictureSource(NamedTuple):
+    """lists: 'train_visible', 'train_infrared' and, unless the set has no test, 'test_visible' and
+    'test_infrared'; read(split, i): the file of a picture; stamp: of the files behind them."""
+
+    lists: dict[str, Pictures]
+    read: Callable[[str, int], bytes]
+    stamp: Stamp
+
+
+def open_raw(
+    layout: str, root: str | os.PathLike, *, trial: int = 1, camera_pattern: str = ""
+) -> PictureSource:
+    """A set as its authors hand it out. trial: RegDB's; camera_pattern: of `folders_train`.
+
+    Raises ValueError for an unknown layout or a damaged prepared set, and as the layout's readers.
+    """
+    check_layout(layout)
+    check_not_damaged(root)
+    if layout == "sysu":
+        train, test = sysu_train(root), sysu_test(root)
+    elif layout == "regdb":
+        train, test = regdb_train(root, trial=trial), regdb_test(root, trial=trial)
+    elif layout == "llcm":
+        train, test = llcm_train(root), llcm_test(root)
+    else:
+        train, test = folders_train(root, camera_pattern=camera_pattern), folders_test(root)
+    lists = {"train_visible": train.visible, "train_infrared": train.infrared}
+    if test is not None:
+        lists |= {"test_visible": test[0], "test_infrared": test[1]}
+
+    def read(split: str, index: int) -> bytes:
+        return read_picture_file(Path(root) / lists[split].paths[index])
+
+    paths = [path for pictures in lists.values() for path in pictures.paths]
+    return PictureSource(lists, read, file_stamp(root, paths))
+
+
+def open_records(layout: str, folder: str | os.PathLike, *, trial: int = 1) -> PictureSource:
+    """A set that `data_prep.prepare` wrote.
+
+    Raises ValueError when it is of another layout, and as `open_prepared`.
+    """
+    check_layout(layout)
+    prepared = open_prepared(folder, trial=trial)
+    if prepared.layout != layout:
+        raise ValueError(
+            f"{folder} holds a prepared set of layout {prepared.layout}, config.data.layout is "
+            f"{layout}; change one of them"
+        )
+    files = sorted(p.relative_to(folder) for p in Path(folder).rglob("*") if p.is_file())
+    return PictureSource(prepared.pictures, prepared.read, file_stamp(folder, files))
+
+
+def check_layout(layout: str) -> None:
+    """Raises ValueError for an unknown layout."""
+    if layout not in LAYOUTS:
+        raise ValueError(f"config.data.layout is {layout!r}; it must be {' or '.join(LAYOUTS)}")

@@ -1,0 +1,83 @@
+"""What a run tells: a few lines an epoch, how long it will take, the tables at its end."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pclhd_jax.evaluation.protocols import Score, format_table
+from pclhd_jax.experiment import schedule
+from pclhd_jax.processes.exchange import from_first
+from pclhd_jax.processes.progress import clock, say
+from pclhd_jax.reports.records import read_records
+
+
+class Remaining:
+    """How long the epochs still to come will take, from the latest one of each stage."""
+
+    STAGE2_FACTOR = 2.5  # before stage 2 has been timed: three encoder passes more, two backward
+
+    def __init__(self, config: Any, epochs_done: int):
+        self.stages_left = [stage for stage, _ in schedule(config)[epochs_done:]]
+        self.epoch_s: dict[int, float] = {}
+
+    def after(self, stage: int, seconds: dict[str, float]) -> float:
+        self.stages_left.pop(0)
+        self.epoch_s[stage] = sum(seconds.values())
+        stage2_s = self.epoch_s.get(2, self.STAGE2_FACTOR * self.epoch_s.get(1, 0.0))
+        return sum(self.epoch_s[1] if s == 1 else stage2_s for s in self.stages_left)
+
+
+def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> str:
+    """The epoch's lines for the terminal."""
+    head = f"[{row['epochs_done']}] stage {row['stage']} epoch {row['epoch'] + 1}"
+    clusters = "; ".join(
+        f"{name} {q['num_clusters']} clusters"
+        + (f", {q['num_mixed']} of both modalities" if "num_mixed" in q else "")
+        + (
+            f" ({q['num_below_shots']} smaller than a batch's shots)"
+            if q["num_below_shots"]
+            else ""
+        )
+        + f", {q['num_outliers']} outliers"
+        + (f", ARI {q['adjusted_rand_index']:.2f}" if "adjusted_rand_index" in q else "")
+        for name, q in row["clusters"].items()
+    )
+    scores = "; ".join(
+        f"{name}: Rank-1 {100 * s['cmc'][0]:.1f} mAP {100 * s['mean_ap']:.1f}"
+        for name, s in row.get("evaluation", {}).items()
+    )
+    time_line = ", ".join(f"{name} {s:.1f} s" for name, s in seconds.items())
+    lines = [f"{head}: loss {row['losses']['loss']:.3f}; {clusters}"]
+    if scores:
+        lines.append(f"    {scores}")
+    lines.append(f"    {time_line}; run done in about {clock(left_s)}")
+    return "\n".join(lines)
+
+
+def report(config: Any, workdir: str | Path) -> dict[str, Any]:
+    """Print the tables of the untrained and the trained encoder; return the last record."""
+    rows = from_first(read_records, workdir)
+    first, last = rows[0], rows[-1]
+    title = f"After {last['epochs_done']} epochs, recipe {last['recipe']}"
+    if (Path(workdir) / "changes.jsonl").exists():
+        title += ", settings changed on the way (changes.jsonl)"
+    if "evaluation" not in last:
+        say(
+            f"\n{title}: the last epoch was not scored (config.evaluation.every_epochs); "
+            "--mode=eval with the same command scores it"
+        )
+    elif not last["evaluation"]:
+        say(
+            f"\n{title}: nothing was scored, for nobody's identity is known. An identities.csv in "
+            f"{config.data.source} (columns path, identity, camera) names pictures to score"
+        )
+    else:
+        if first["epochs_done"] == 0:
+            say("\n" + format_table(scores_of(first), "Untrained encoder"))
+        say("\n" + format_table(scores_of(last), f"{title} (the last epoch is the result)"))
+    return last
+
+
+def scores_of(row: dict[str, Any]) -> list[Score]:
+    return [Score(**s | {"cmc": np.asarray(s["cmc"])}) for s in row["evaluation"].values()]

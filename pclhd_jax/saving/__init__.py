@@ -1,0 +1,1 @@
+"""What outlives a process: checkpoints, their digests, the lock, the disk."""

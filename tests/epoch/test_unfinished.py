@@ -1,0 +1,269 @@
+"""A run stopped or killed within an epoch ends where an undisturbed one ends."""
+
+import errno
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from pclhd_jax import train
+from pclhd_jax.epoch import run_epoch, step_loop
+from pclhd_jax.epoch.unfinished import Unfinished
+from pclhd_jax.processes.signals import Interrupted, Interrupts
+from pclhd_jax.saving.disk import disk_explained
+from pclhd_jax.saving.lock import locked
+from tests.helpers.finished_run import assert_same_end
+from tests.helpers.tiny import tiny_config
+
+
+class Killed(Exception):
+    """Stands for a SIGKILL: nothing in the program catches it."""
+
+
+def saves(workdir):
+    return sorted(path.name for path in Path(workdir).glob("unfinished/[0-9]*"))
+
+
+def stop_after(monkeypatch, pauses):
+    """The run is asked to stop at its next pause after so many."""
+    left = [pauses]
+
+    def check(self):
+        left[0] -= 1
+        if left[0] < 0:
+            raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(Interrupts, "check", check)
+
+
+def test_a_run_asked_to_stop_again_and_again_ends_bit_identical(
+    finished, pictures, tmp_path, monkeypatch
+):
+    """It is asked at batches of features, at steps, and at batches of the evaluation."""
+    workdir, places = tmp_path / "stopped", []
+    # An epoch pauses at 9 batches of features (18 in stage 2), 3 steps, 3 of the evaluation.
+    for pauses in (4, 9, 1, 20, 20, 1, 22):
+        stop_after(monkeypatch, pauses)
+        with pytest.raises(Interrupted):
+            train.train_and_evaluate(tiny_config(pictures), workdir)
+        places += saves(workdir) or ["none"]
+    monkeypatch.undo()
+    train.train_and_evaluate(tiny_config(pictures), workdir)
+    assert_same_end(workdir, finished[0])
+    assert saves(workdir) == []
+    # Before, among and after the steps of an epoch, in both stages.
+    assert places == ["none", "1", "3", "none", "1000003", "1000003", "2000002"]
+
+
+@pytest.mark.parametrize("every_steps, lost", [(1, 0), (2, 1)])
+def test_a_kill_loses_no_more_steps_than_checkpoint_every_steps(
+    finished, pictures, tmp_path, monkeypatch, every_steps, lost
+):
+    config = tiny_config(pictures)
+    config.checkpoint_every_steps = every_steps
+    workdir = tmp_path / "killed"
+    steps_run = []
+    real_batches = step_loop.epoch_batches
+
+    def batches(run, labels, stage, epoch, first):
+        for i, batch in enumerate(real_batches(run, labels, stage, epoch, first), first):
+            if kill_at and (stage, epoch, i) == kill_at[0]:
+                kill_at.pop(0)
+                raise Killed
+            steps_run.append((stage, epoch, i))
+            yield batch
+
+    monkeypatch.setattr(step_loop, "epoch_batches", batches)
+    kill_at = [(1, 0, 2), (2, 1, 1), (2, 1, 2)]
+    for _ in range(3):
+        with pytest.raises(Killed):
+            train.train_and_evaluate(config, workdir)
+    assert not kill_at
+    train.train_and_evaluate(config, workdir)
+    assert_same_end(workdir, finished[0])
+    assert len(steps_run) - len(set(steps_run)) <= 3 * lost
+
+
+def test_a_damaged_save_within_an_epoch_costs_its_steps_and_changes_nothing(
+    finished, pictures, tmp_path, monkeypatch, capsys
+):
+    workdir = tmp_path / "damaged"
+    stop_after(monkeypatch, 13)
+    with pytest.raises(Interrupted):
+        train.train_and_evaluate(tiny_config(pictures), workdir)
+    monkeypatch.undo()
+    (saved,) = saves(workdir)
+    largest = max(
+        (path for path in (workdir / "unfinished" / saved).rglob("*") if path.is_file()),
+        key=lambda path: path.stat().st_size,
+    )
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.write_bytes(data)
+    train.train_and_evaluate(tiny_config(pictures), workdir)
+    output = capsys.readouterr().out
+    assert "the epoch starts anew" in output and largest.name in output
+    assert_same_end(workdir, finished[0])
+
+
+def test_a_step_that_is_not_finite_is_not_saved(pictures, tmp_path):
+    config = tiny_config(pictures)
+    config.optimizer.learning_rate = 1e30
+    config.checkpoint_every_steps = 1
+    with pytest.raises(FloatingPointError) as error:
+        train.train_and_evaluate(config, tmp_path / "diverged")
+    bad_step = int(str(error.value).split("step ")[1].split(":")[0])
+    # Ids count the steps done: the newest save has seen none that was not finite.
+    assert saves(tmp_path / "diverged") == ([str(bad_step)] if bad_step else [])
+
+
+def test_changed_settings_are_refused_by_an_epoch_under_way_and_accepted_when_told(
+    finished, pictures, tmp_path, monkeypatch
+):
+    workdir = tmp_path / "changed"
+    stop_after(monkeypatch, 13)
+    with pytest.raises(Interrupted):
+        train.train_and_evaluate(tiny_config(pictures), workdir)
+    monkeypatch.undo()
+    config = tiny_config(pictures)
+    config.stage1.epochs, config.stage2.epochs = 1, 0
+    config.cluster.eps = 0.65
+    with pytest.raises(ValueError, match=r"config\.cluster\.eps: there 0\.7, here 0\.65"):
+        train.train_and_evaluate(config, workdir)
+    last = train.train_and_evaluate(config, workdir, accept_changes=True)
+    assert last["epochs_done"] == 1
+    assert not (workdir / "changes.jsonl").exists()  # nothing of the old settings was kept
+    # Its labels were made with the new eps: as in a run that had it from the start.
+    train.train_and_evaluate(config, tmp_path / "fresh")
+    one, other = ((path / "metrics.jsonl").read_bytes() for path in (workdir, tmp_path / "fresh"))
+    assert one == other
+
+
+def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finished, pictures):
+    run = train.start_run(tiny_config(pictures))
+    state = train.fresh_state(run)
+    what, watch = "test", run_epoch.Stopwatch()
+    work = run_epoch.begin_epoch(run, state, 1, 0, what, watch)
+    like = jax.eval_shape(lambda: state)
+    work = work._replace(history=({"loss_a": np.float32(1 / 3)},))
+    with Unfinished(tmp_path, every_steps=1) as unfinished:
+        unfinished.save(0, work, what)
+    with Unfinished(tmp_path, every_steps=1) as unfinished:
+        back = unfinished.restore(0, like, run.mesh)
+        assert back.history == work.history and back.clusters == work.clusters
+        jax.tree.map(np.testing.assert_array_equal, back[:3], work[:3])
+        assert jax.tree.map(lambda x: x.dtype, back[:3]) == jax.tree.map(
+            lambda x: x.dtype, work[:3]
+        )
+        # Of another epoch than the one asked for: not used, and gone.
+        assert unfinished.restore(1, like, run.mesh) is None
+    assert saves(tmp_path) == []
+
+
+def test_a_full_disk_stops_the_run_with_what_was_saved_intact(
+    finished, pictures, tmp_path, monkeypatch
+):
+    """Full while the epoch's features are kept: the first large file of an epoch."""
+    workdir, real_savez, calls = tmp_path / "full", np.savez, []
+
+    def savez(file, **arrays):
+        calls.append(file)
+        if len(calls) == 2:
+            file.write(b"half of it")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real_savez(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.raises(OSError, match=r"full cannot be written: No space.*what was saved before"):
+        train.train_and_evaluate(tiny_config(pictures), workdir)
+    assert [path.name for path in (workdir / "features").iterdir()] == ["epoch-0001.npz"]
+    train.train_and_evaluate(tiny_config(pictures), workdir)
+    assert_same_end(workdir, finished[0])
+
+
+def test_a_workdir_that_cannot_be_written_is_named(pictures, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / "x"))
+
+    monkeypatch.setattr(os, "open", refuse)
+    message = r"x cannot be written: Read-only file system.*same command"
+    with (
+        pytest.raises(OSError, match=message),
+        disk_explained(tmp_path / "x"),
+        locked(tmp_path / "x"),
+    ):
+        pass
+
+
+def contents(folder):
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path: path.read_bytes() for path in paths if path.name != "run.lock"}
+
+
+@pytest.mark.parametrize(
+    "setting, value, message",
+    [
+        ("stage1.epochs", 0, r"ends stage 2, epoch 2, as epoch 3 .*do not lead there"),
+        ("stage1.epochs", 4, r"do not lead there; only a stage that is not finished"),
+        ("stage2.epochs", 1, r"do not lead there"),
+        ("model.width", 0.25, r"other settings"),
+    ],
+)
+def test_changes_that_cannot_be_gone_on_with_are_refused_and_leave_the_workdir_as_it_was(
+    finished, pictures, tmp_path, setting, value, message
+):
+    workdir = tmp_path / "copy"
+    shutil.copytree(finished[0], workdir)
+    before = contents(workdir)
+    config = tiny_config(pictures)
+    section, key = setting.split(".")
+    config[section][key] = value
+    with pytest.raises(ValueError, match=message):
+        train.train_and_evaluate(config, workdir, accept_changes=True)
+    assert contents(workdir) == before
+    train.train_and_evaluate(tiny_config(pictures), workdir)  # not refused
+
+
+def test_a_longer_last_stage_is_accepted_and_the_table_tells_of_the_change(
+    finished, pictures, tmp_path, capsys
+):
+    workdir = tmp_path / "longer"
+    shutil.copytree(finished[0], workdir)
+    config = tiny_config(pictures)
+    config.stage2.epochs = 3
+    last = train.train_and_evaluate(config, workdir, accept_changes=True)
+    assert last["epochs_done"] == 4
+    assert "settings changed on the way" in capsys.readouterr().out
+
+
+def test_a_second_run_in_a_workdir_is_refused_before_it_does_anything(pictures, tmp_path):
+    with locked(tmp_path / "run"), pytest.raises(ValueError, match="in use by another run"):
+        train.train_and_evaluate(tiny_config(pictures), tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.lock"]
+
+
+def test_two_runs_that_start_together_do_not_both_go_on(pictures, tmp_path, monkeypatch):
+    """The second one comes while the first one loads its pictures."""
+    real_start_run, held = train.start_run, []
+
+    def slow(config):
+        run = real_start_run(config)
+        held.append(locked(tmp_path / "run"))
+        held[0].__enter__()
+        return run
+
+    monkeypatch.setattr(train, "start_run", slow)
+    with pytest.raises(ValueError, match="in use by another run"):
+        train.train_and_evaluate(tiny_config(pictures), tmp_path / "run")
+    held[0].__exit__(None, None, None)
+
+
+def test_a_kept_number_of_checkpoints_below_one_is_refused(pictures, tmp_path):
+    config = tiny_config(pictures)
+    config.keep_checkpoints = -1
+    with pytest.raises(ValueError, match="keep_checkpoints is -1; give at least 1"):
+        train.train_and_evaluate(config, tmp_path / "run")

@@ -1,0 +1,301 @@
+"""One iteration and one clustering against figures of the authors' released program.
+
+The figures are in tests/data/released (its README says how they were made); others of the same form
+are taken from the folder that the environment variable PCLHD_RELEASED_FIGURES names.
+"""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from configs import common
+from pclhd_jax.batches.batch import Batch
+from pclhd_jax.clustering.both_modalities import label_apart, label_jointly
+from pclhd_jax.clustering.labels import pseudo_labels
+from pclhd_jax.experiment import cluster_settings, fixed_of
+from pclhd_jax.method import steps
+from pclhd_jax.method.losses import TermWeights, progressive_weights
+from pclhd_jax.method.prototypes import PrototypeBank, num_rows
+from pclhd_jax.method.state import TrainState
+from pclhd_jax.method.terms import Banks
+from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
+
+FIGURES = Path(
+    os.environ.get("PCLHD_RELEASED_FIGURES") or Path(__file__).parents[1] / "data" / "released"
+)
+# Largest difference over the largest number of an array. The figures are float64, and so are the
+# steps here; in float32, as in a run, a loss of 0.04 left by log-sum-exps near 10 is worth 1e-6.
+RELATIVE = {"float64": 1e-5, "float32": 1e-4}
+STEP = dict(np.load(FIGURES / "step.npz"))
+LABELS = dict(np.load(FIGURES / "labels.npz"))
+PARITIES = {"even": False, "odd": True}  # of the epoch: whether infrared crosses
+
+
+class FeaturesAsWeights(nn.Module):
+    """In the encoder's place: its 'weights' are the features, whatever the pictures."""
+
+    num_visible: int
+    num_infrared: int
+    width: int
+
+    @nn.compact
+    def __call__(self, visible, infrared, train=False):
+        zeros = nn.initializers.zeros
+        self.variable("batch_stats", "unused", jnp.zeros, 1)
+        rows = [
+            self.param(name, zeros, (n, self.width))
+            for name, n in (("visible", self.num_visible), ("infrared", self.num_infrared))
+        ]
+        return jnp.concatenate(rows)
+
+
+def released_config():
+    c = common.base("released")
+    c.loss.temperature = float(STEP["temperature"])
+    c.loss.hybrid_margin = c.loss.own_margin = float(STEP["margin"])
+    c.loss.cross_weight = float(STEP["cross_weight"])
+    c.prototypes.momentum = float(STEP["momentum"])
+    return c
+
+
+def bank(name):
+    """Padded to a bucket, as in a run."""
+    centroid_KD = STEP[f"centroid_{name}"]
+    K, D = centroid_KD.shape
+
+    def padded(x):
+        rows = np.zeros((num_rows(K), *x.shape[1:]))
+        rows[:K] = x
+        return jnp.asarray(rows)  # in the precision of the test
+
+    dynamic_KSD = STEP.get(f"dynamic_{name}", np.zeros((K, 0, D)))
+    live_K = jnp.arange(num_rows(K)) < K
+    return PrototypeBank(
+        padded(centroid_KD), padded(STEP[f"hard_{name}"]), padded(dynamic_KSD), live_K
+    )
+
+
+def encoder_of(prefix):
+    """(model, params): features of the figures, the two views of a visible picture apart."""
+    visible, infrared = (jnp.asarray(STEP[f"{prefix}features_{m}"]) for m in "vr")
+    return FeaturesAsWeights(len(visible), len(infrared), visible.shape[1]), {
+        "visible": visible,
+        "infrared": infrared,
+    }
+
+
+def batch_of(prefix):
+    """Pictures without content; the labels of one view, since a step repeats them for the other."""
+    labels_v, labels_r = (STEP[f"{prefix}labels_{m}"].astype(np.int32) for m in "vr")
+    labels_v, second = np.split(labels_v, 2)
+    np.testing.assert_array_equal(labels_v, second)
+    blank = np.zeros((1, 4, 2, 3), np.uint8)
+    batch = Batch(
+        blank.repeat(len(labels_v), 0), blank.repeat(len(labels_r), 0), labels_v, labels_r
+    )
+    if prefix:
+        return batch
+    return batch._replace(
+        visible_matches_B=STEP["v_to_r"][labels_v].astype(np.int32),
+        infrared_matches_B=STEP["r_to_v"][labels_r].astype(np.int32),
+    )
+
+
+def run(step, prefix, *arguments, config=None, sharded=False):
+    """(gradient with respect to the features, banks after, metrics) of a jitted step."""
+    model, params = encoder_of(prefix)
+    tx = optax.sgd(1.0)
+    momentum = {
+        "visible": jnp.asarray(STEP["momentum_features_v"]),
+        "infrared": jnp.asarray(STEP["momentum_features_r"]),
+    }
+    stats = {"unused": jnp.zeros(1)}
+    state = TrainState(params, stats, momentum, stats, tx.init(params))
+    fixed = fixed_of(config or released_config(), model, tx)._replace(pad=1)
+    banks = Banks(*map(bank, "vrj"))
+    batch = batch_of(prefix)
+    if sharded:
+        mesh = make_mesh()
+        state, banks, arguments = replicate(mesh, (state, banks, arguments))
+        batch = shard_batch(mesh, batch)
+    jitted = jax.jit(partial(step, fixed=fixed))
+    after, banks, metrics = jitted(state, banks, batch, *arguments, jax.random.key(0))
+    gradient = jax.tree.map(lambda old, new: np.asarray(old - new), params, after.params)
+    return gradient, banks, metrics
+
+
+def apart_step(state, banks, batch, weights, infrared_crosses, key, *, fixed):
+    return steps.apart_step(state, banks, batch, weights, infrared_crosses, key, fixed)
+
+
+def joint_step(state, banks, batch, key, *, fixed):
+    return steps.joint_step(state, banks, batch, key, fixed)
+
+
+def weights_of(config):
+    loss = config.loss
+    return progressive_weights(
+        2, 0, stage1=loss.stage1_weights, stage2=loss.stage2_weights, ramp_epochs=loss.ramp_epochs
+    )
+
+
+def run_apart(parity, config=None, **options):
+    crosses = jnp.asarray(PARITIES[parity])
+    config = config or released_config()
+    return run(apart_step, "", weights_of(config), crosses, config=config, **options)
+
+
+def assert_near(got, want):
+    got, want = np.asarray(got), np.asarray(want)
+    relative = RELATIVE["float64" if jax.config.jax_enable_x64 else "float32"]
+    np.testing.assert_allclose(got, want, rtol=0, atol=relative * np.abs(want).max())
+
+
+def assert_bank(bank, centroid_KD, hard_KD):
+    K = len(centroid_KD)
+    assert_near(bank.centroid_KD[:K], centroid_KD)
+    assert_near(bank.hard_KD[:K], hard_KD)
+    assert not np.asarray(bank.centroid_KD[K:]).any() and not np.asarray(bank.hard_KD[K:]).any()
+
+
+WAYS = pytest.mark.parametrize(
+    ("precision", "sharded"),
+    [("float64", False), ("float32", False), ("float32", True)],
+    ids=["exact", "as in a run", "on two devices"],
+)
+
+
+@pytest.fixture
+def in_precision(precision):
+    jax.config.update("jax_enable_x64", precision == "float64")
+    yield
+    jax.config.update("jax_enable_x64", False)
+
+
+@WAYS
+@pytest.mark.parametrize("parity", PARITIES)
+def test_the_first_step_has_the_released_losses_gradients_and_banks(parity, in_precision, sharded):
+    gradient, banks, metrics = run_apart(parity, sharded=sharded)
+    for ours, theirs in (
+        ("visible", "v"),
+        ("infrared", "r"),
+        ("dynamic_visible", "dynamic_v"),
+        ("dynamic_infrared", "dynamic_r"),
+    ):
+        assert_near(metrics[f"loss_{ours}"], STEP[f"{parity}_loss_{theirs}"])
+    # The figure is the cross-modality loss before its weight.
+    assert_near(metrics["loss_cross"] / STEP["cross_weight"], STEP[f"{parity}_loss_cross"])
+    assert_near(gradient["visible"], STEP[f"{parity}_gradient_v"])
+    assert_near(gradient["infrared"], STEP[f"{parity}_gradient_r"])
+    for modality, name in (("visible", "v"), ("infrared", "r")):
+        after = (STEP[f"{parity}_{kind}_{name}_after"] for kind in ("centroid", "hard"))
+        assert_bank(getattr(banks, modality), *after)
+    assert_near(banks.visible.dynamic_KSD[: len(STEP["dynamic_v"])], STEP["dynamic_v"])
+
+
+@WAYS
+def test_the_joint_step_has_the_released_losses_gradients_and_bank(in_precision, sharded):
+    gradient, banks, metrics = run(joint_step, "joint_", sharded=sharded)
+    assert_near(metrics["loss_joint_visible"], STEP["joint_loss_v"])
+    assert_near(metrics["loss_joint_infrared"], STEP["joint_loss_r"])
+    assert_near(gradient["visible"], STEP["joint_gradient_v"])
+    assert_near(gradient["infrared"], STEP["joint_gradient_r"])
+    assert_bank(banks.joint, STEP["joint_centroid_after"], STEP["joint_hard_after"])
+
+
+@pytest.mark.parametrize("parity", PARITIES)
+def test_with_one_bank_for_all_terms_the_crossed_modality_has_another_gradient(parity):
+    config = released_config()
+    config.loss.bank_order = "together"
+    together, _, metrics = run_apart(parity, config=config)
+    crossed, other = ("infrared", "r"), ("visible", "v")
+    if parity == "odd":  # infrared features write the visible bank, before the visible own term
+        crossed, other = other, crossed
+    want = STEP[f"{parity}_gradient_{crossed[1]}"]
+    assert np.abs(together[crossed[0]] - want).max() > 0.05 * np.abs(want).max()
+    assert_near(together[other[0]], STEP[f"{parity}_gradient_{other[1]}"])
+    assert_near(metrics["loss_visible"], STEP[f"{parity}_loss_v"])
+
+
+def test_padding_neither_moves_nor_is_moved_in_turn():
+    """A bank twice as long gives the same gradient to the last bit but for the sums' order."""
+    gradient, banks, _ = run_apart("odd")
+    longer = num_rows(1) * 2
+    bank_before = bank
+
+    def padded(name):
+        b = bank_before(name)
+        grow = longer - len(b.live_K)
+        return jax.tree.map(
+            lambda x: jnp.concatenate([x, jnp.zeros((grow, *x.shape[1:]), x.dtype)]), b
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "bank", padded)
+        gradient_long, banks_long, _ = run_apart("odd")
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=1e-6), gradient, gradient_long)
+    K = len(banks.visible.live_K)
+    np.testing.assert_allclose(
+        banks_long.visible.centroid_KD[:K], banks.visible.centroid_KD, atol=1e-6
+    )
+
+
+def cluster_sizes_of_the_figures():
+    config = common.base("released")
+    for name in ("k1", "k2", "joint_k1", "joint_k2", "min_samples"):
+        config.cluster[name] = int(LABELS[name])
+    config.cluster.eps = float(LABELS["eps"])
+    return cluster_settings(config)
+
+
+def modality_of_joint():
+    counts = [len(LABELS[f"features_{m}_ND"]) for m in ("visible", "infrared")]
+    return np.repeat([0, 1], counts)
+
+
+@pytest.mark.parametrize("part", ["visible", "infrared", "joint"])
+def test_the_labels_are_the_released_ones(part):
+    settings = cluster_sizes_of_the_figures()
+    features = [LABELS[f"features_{m}_ND"] for m in ("visible", "infrared")]
+    is_joint = part == "joint"
+    z_ND = np.concatenate(features) if is_joint else features[part == "infrared"]
+    labels_N = pseudo_labels(
+        z_ND,
+        eps=settings.eps,
+        min_samples=settings.min_samples,
+        modality_N=modality_of_joint() if is_joint else None,
+        **settings.distance(joint=is_joint),
+    )
+    np.testing.assert_array_equal(labels_N, LABELS[f"labels_{part}_N"])
+
+
+def test_an_epoch_of_either_stage_has_the_released_labels():
+    settings = cluster_sizes_of_the_figures()
+    features = [LABELS[f"features_{m}_ND"] for m in ("visible", "infrared")]
+    for labels in (label_apart(*features, settings), label_jointly(*features, settings)):
+        np.testing.assert_array_equal(labels.visible_N, LABELS["labels_visible_N"])
+        np.testing.assert_array_equal(labels.infrared_N, LABELS["labels_infrared_N"])
+    joint_N = np.concatenate([labels.joint_visible_N, labels.joint_infrared_N])
+    np.testing.assert_array_equal(joint_N, LABELS["labels_joint_N"])
+
+
+@pytest.mark.parametrize("setting", ["count_self", "unit_features"])
+def test_each_setting_of_the_neighbours_takes_part_in_the_released_labels(setting):
+    settings = cluster_sizes_of_the_figures()
+    settings = settings._replace(**{setting: not getattr(settings, setting)})
+    features = [LABELS[f"features_{m}_ND"] for m in ("visible", "infrared")]
+    if settings.unit_features:
+        features = [z_ND / np.linalg.norm(z_ND, axis=1, keepdims=True) for z_ND in features]
+    labels = label_apart(*features, settings)
+    assert (labels.visible_N != LABELS["labels_visible_N"]).any()
+
+
+def test_the_weights_of_the_released_recipe_are_half_half_and_one():
+    assert weights_of(released_config()) == TermWeights(0.5, 0.5, 1.0)

@@ -1,0 +1,151 @@
+import json
+
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+
+from pclhd_jax.reports.records import (
+    Records,
+    config_difference,
+    read_records,
+    start_workdir,
+)
+
+
+def test_a_workdir_is_made_once_and_taken_again_by_the_same_settings(tmp_path):
+    config = {"seed": 0, "loss": {"weights": (1.0, 0.0)}}
+    start_workdir(tmp_path / "run", config, {})
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == 0
+    start_workdir(tmp_path / "run", config, {})  # tuples come back as lists: not a difference
+
+
+def test_other_settings_are_refused_and_every_difference_is_named(tmp_path):
+    start_workdir(tmp_path, {"seed": 0, "loss": {"tau": 0.05}, "old": 1}, {})
+    (tmp_path / "checkpoints" / "1").mkdir(parents=True)
+    with pytest.raises(ValueError, match="--workdir") as error:
+        start_workdir(tmp_path, {"seed": 0, "loss": {"tau": 0.07}, "new": 2}, {})
+    message = str(error.value)
+    assert "config.loss.tau: there 0.05, here 0.07" in message
+    assert "config.old: there 1, here '(absent)'" in message
+    assert "config.new" in message and "config.seed" not in message
+
+
+def test_a_workdir_without_a_checkpoint_takes_new_settings(tmp_path):
+    start_workdir(tmp_path, {"seed": 0}, {})
+    (tmp_path / "metrics.jsonl").write_text('{"epochs_done": 0}\n')
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "epoch-0001.npz").write_text("of the settings before")
+    (tmp_path / "checkpoints" / "1.orbax-checkpoint-tmp").mkdir(parents=True)  # of a killed save
+    start_workdir(tmp_path, {"seed": 1}, {})
+    assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
+    assert read_records(tmp_path) == []
+    assert not (tmp_path / "features").exists()
+
+
+def test_equal_settings_differ_nowhere():
+    assert config_difference({"a": {"b": (1, 2)}}, {"a": {"b": [1, 2]}}) == []
+
+
+def test_records_of_epochs_without_a_checkpoint_are_dropped_on_resume(tmp_path):
+    records = Records(tmp_path, epochs_done=0)
+    assert not records.has_rows
+    for epochs_done in range(3):
+        records.write({"epochs_done": epochs_done, "losses": {"loss": 1.0}}, {"steps": 2.0})
+    records.close()
+    resumed = Records(tmp_path, epochs_done=1)
+    assert resumed.has_rows
+    assert [row["epochs_done"] for row in read_records(tmp_path)] == [0, 1]
+    resumed.close()
+
+
+def test_a_line_torn_by_a_kill_is_left_out(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"epochs_done": 0}\n{"epochs_done": 1, "los')
+    assert read_records(tmp_path) == [{"epochs_done": 0}]
+
+
+def test_seconds_go_beside_the_metrics_not_into_them(tmp_path):
+    records = Records(tmp_path, epochs_done=0)
+    records.write({"epochs_done": 0}, {"steps": 2.0})
+    records.close()
+    assert "steps" not in (tmp_path / "metrics.jsonl").read_text()
+    assert json.loads((tmp_path / "timing.jsonl").read_text()) == {"epochs_done": 0, "steps": 2.0}
+
+
+def test_a_resumed_run_may_find_its_pictures_elsewhere_but_not_other_ones(tmp_path):
+    lists = {"train_visible": "1", "train_infrared": "2"}
+    there = {"seed": 0, "data": {"source": "a", "cache": "b"}, "keep_features": 1}
+    start_workdir(tmp_path, there, lists)
+    (tmp_path / "checkpoints" / "1").mkdir(parents=True)
+    elsewhere = {"seed": 0, "data": {"source": "c", "cache": "d"}, "keep_features": 0}
+    start_workdir(tmp_path, elsewhere, lists)
+    before = contents(tmp_path)
+    others = {"train_visible": "1", "train_infrared": "3", "test_visible": "4"}
+    with pytest.raises(ValueError, match=r"other lists of pictures \(test_visible, train_infrared"):
+        start_workdir(tmp_path, elsewhere, others)
+    assert contents(tmp_path) == before
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_other_pictures_before_the_first_checkpoint_void_the_records(tmp_path):
+    start_workdir(tmp_path, {"seed": 0}, {"test_visible": "1"})
+    (tmp_path / "metrics.jsonl").write_text('{"epochs_done": 0}\n')
+    start_workdir(tmp_path, {"seed": 0}, {"test_visible": "2"})
+    assert read_records(tmp_path) == []
+
+
+def test_accepted_changes_are_noted_with_the_epoch_they_came_after(tmp_path):
+    start_workdir(tmp_path, {"seed": 0}, {})
+    (tmp_path / "checkpoints" / "3").mkdir(parents=True)
+    start_workdir(tmp_path, {"seed": 1}, {}, accept_changes=True, epochs_done=3)
+    noted = json.loads((tmp_path / "changes.jsonl").read_text())
+    assert noted == {"epochs_done": 3, "changes": ["config.seed: there 0, here 1"]}
+    assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
+
+
+@pytest.mark.parametrize("name", ["config.json", "pictures.json"])
+@pytest.mark.parametrize("content", ["", "\0\0\0", '{"seed"'])
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path, name, content):
+    start_workdir(tmp_path, {"seed": 0}, {})
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=rf"{name} is damaged.*another --workdir"):
+        start_workdir(tmp_path, {"seed": 0}, {})
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"epochs_done": 0}\n\0\0\n')
+    with pytest.raises(ValueError, match=r"metrics\.jsonl, line 2 is damaged"):
+        read_records(tmp_path)
+
+
+def test_a_lost_last_line_comes_back_from_the_checkpoint(tmp_path):
+    rows = [{"epochs_done": n, "losses": {"loss": 1 / 3}} for n in range(3)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "metrics.jsonl").write_text(lines.rsplit("\n", 2)[0] + "\n")
+    assert len(read_records(tmp_path)) == 2
+    Records(tmp_path, epochs_done=2, last_row=rows[2]).close()
+    assert (tmp_path / "metrics.jsonl").read_text() == lines
+
+
+def test_curves_are_read_back_by_tensorboards_own_format(tmp_path):
+    records = Records(tmp_path, epochs_done=0)
+    records.write({"epochs_done": 1, "losses": {"loss": 0.5}}, {"steps": 2.0})
+    records.close()
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    content = path.read_bytes()
+    found = {}
+    while content:  # a length, its checksum, an event, its checksum
+        size = int.from_bytes(content[:8], "little")
+        event = Event.FromString(content[12 : 12 + size])
+        content = content[16 + size :]
+        found |= {value.tag: (event.step, value.simple_value) for value in event.summary.value}
+    assert found == {"epochs_done": (1, 1.0), "losses/loss": (1, 0.5), "seconds/steps": (1, 2.0)}
+
+
+def test_a_disk_that_is_full_for_the_curves_is_an_error_at_once(tmp_path):
+    records = Records(tmp_path, epochs_done=0)
+    records.curves.writer._py_recordio_writer._writer.close()
+    records.curves.writer._py_recordio_writer._writer = open("/dev/full", "wb")  # noqa: SIM115
+    with pytest.raises(OSError, match="No space left"):
+        records.write({"epochs_done": 1, "losses": {"loss": 0.5}})
