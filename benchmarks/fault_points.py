@@ -19,7 +19,7 @@ POINTS = {
     "banks": "pclhd_jax.epoch.run_epoch:make_banks",
     "step": "pclhd_jax.epoch.step_loop:shard_batch",
     "hand-over": "pclhd_jax.train:hand_over",
-    "evaluation": "pclhd_jax.epoch.banks:score",
+    "evaluation": "pclhd_jax.epoch.scores:score",
     "record": "pclhd_jax.reports.records:append_line",
     "save": "pclhd_jax.saving.checkpoints:Checkpoints.save",
     "save, committed": "pclhd_jax.saving.checkpoints:write_manifest",

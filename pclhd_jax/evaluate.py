@@ -7,7 +7,7 @@ from typing import Any
 from flax.traverse_util import unflatten_dict
 
 from pclhd_jax.encoder import Encoder, load_encoder
-from pclhd_jax.epoch.banks import evaluate
+from pclhd_jax.epoch.scores import evaluate
 from pclhd_jax.evaluation.protocols import Protocol, format_table
 from pclhd_jax.experiment import Run, start_evaluation, starting_weights
 from pclhd_jax.processes.exchange import same_as_first

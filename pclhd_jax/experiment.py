@@ -25,10 +25,9 @@ from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.agreement import check_same_pictures
 from pclhd_jax.processes.exchange import first_then_all, same_as_first
 from pclhd_jax.processes.mesh import check_divisible, make_mesh, replicate
+from pclhd_jax.settings import STAGES, schedule
 from pclhd_jax.weights.starting import check_one_file, overlay, read_starting_weights
 from pclhd_jax.workload import TestWork, Workload, load_test, load_workload
-
-STAGES = (1, 2)
 
 
 class Run(NamedTuple):
@@ -100,11 +99,6 @@ def make_feature_steps(model: AGW, unit_mean: bool = True) -> dict[str, Callable
         )
         for modality in ("visible", "infrared")
     }
-
-
-def schedule(config: Any) -> list[tuple[int, int]]:
-    """(stage, epoch in the stage) of every epoch of the run."""
-    return [(s, e) for s in STAGES for e in range(config[f"stage{s}"].epochs)]
 
 
 def make_model(config: Any) -> AGW:

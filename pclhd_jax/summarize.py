@@ -7,7 +7,6 @@ RegDB's splits count as one protocol. The runs must differ in nothing but seed, 
 """
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -16,20 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pclhd_jax.reports.records import config_difference, read_records
+from pclhd_jax.reports.records import read_records
+from pclhd_jax.saving.workdir import read_json
+from pclhd_jax.settings import FREE_BETWEEN_RUNS, differences
 
-# Settings in which runs of one experiment may differ.
-FREE = (
-    "config.seed",
-    "config.trial",
-    "config.data.source",
-    "config.data.prepared",
-    "config.data.cache",
-    "config.keep_checkpoints",
-    "config.checkpoint_every_steps",
-    "config.keep_features",
-    "config.feature_batch_size",
-)
 RANKS = (1, 5, 10, 20)
 COLUMNS = (*(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP")
 
@@ -77,7 +66,7 @@ def read_result(path: Path) -> Result:
     config_path = path / "config.json"
     if not config_path.exists():
         raise FileNotFoundError(f"no config.json in {path}; name the workdir of a run")
-    config = json.loads(config_path.read_text())
+    config = read_json(config_path)
     epochs = sum(config[stage]["epochs"] for stage in ("stage1", "stage2"))
     rows = read_records(path)
     done = rows[-1]["epochs_done"] if rows else 0
@@ -113,8 +102,7 @@ def check_comparable(first: Result, other: Result) -> None:
             f"{both} are scored by different protocols: {', '.join(first.scores)}; and "
             f"{', '.join(other.scores)}; summarize them apart"
         )
-    lines = config_difference(first.config, other.config)
-    lines = [line for line in lines if not line.startswith(tuple(f"{name}:" for name in FREE))]
+    lines = differences(first.config, other.config, but=FREE_BETWEEN_RUNS)
     if lines:
         raise ValueError(
             f"{both} differ in their settings:\n  " + "\n  ".join(lines) + "\n"

@@ -3,26 +3,21 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pclhd_jax.epoch.banks import evaluate
 from pclhd_jax.epoch.run_epoch import run_epoch
+from pclhd_jax.epoch.scores import evaluate
 from pclhd_jax.epoch.unfinished import Unfinished
-from pclhd_jax.experiment import (
-    Run,
-    fresh_state,
-    schedule,
-    start_run,
-    starting_weights,
-    state_shapes,
-)
+from pclhd_jax.experiment import Run, fresh_state, start_run, starting_weights, state_shapes
 from pclhd_jax.method.state import TrainState, hand_over
 from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.signals import Interrupts
 from pclhd_jax.reports.lines import Remaining, describe, report
-from pclhd_jax.reports.records import Records, check_pictures, check_workdir, start_workdir
+from pclhd_jax.reports.records import Records
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.disk import disk_explained
 from pclhd_jax.saving.lock import check_unlocked, locked
 from pclhd_jax.saving.newest import latest_epoch, restore_newest
+from pclhd_jax.saving.workdir import check_pictures, check_workdir, start_workdir
+from pclhd_jax.settings import schedule
 from pclhd_jax.weights.starting import NO_WEIGHTS
 
 

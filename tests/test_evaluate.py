@@ -15,8 +15,8 @@ from pclhd_jax import evaluate, workload
 from pclhd_jax.encoder import load_encoder
 from pclhd_jax.evaluate import evaluate_only
 from pclhd_jax.method.state import init_variables, make_optimizer, start_state
-from pclhd_jax.reports.records import start_workdir
 from pclhd_jax.saving.checkpoints import Checkpoints
+from pclhd_jax.saving.workdir import start_workdir
 from pclhd_jax.weights.agw_torch import agw_to_torch
 from pclhd_jax.weights.files import write_state_dict
 from tests.helpers.tiny import tiny_config

@@ -11,14 +11,16 @@ from pclhd_jax import train, workload
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.clustering.both_modalities import label_jointly
 from pclhd_jax.epoch import step_loop
-from pclhd_jax.epoch.banks import make_banks, train_features
+from pclhd_jax.epoch.banks import make_banks
+from pclhd_jax.epoch.features import train_features
 from pclhd_jax.epoch.step_loop import EpochWork, run_steps
 from pclhd_jax.epoch.unfinished import Unfinished
-from pclhd_jax.experiment import cluster_settings, fresh_state, schedule, start_run
+from pclhd_jax.experiment import cluster_settings, fresh_state, start_run
 from pclhd_jax.method.state import hand_over
 from pclhd_jax.reports.eps_report import report_clusters
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.labelled_features import load_epoch
+from pclhd_jax.settings import schedule
 from tests.helpers.finished_run import assert_same_end, assert_same_tree, checkpointed
 from tests.helpers.tiny import tiny_config
 

@@ -1,72 +1,18 @@
-"""The parts of one epoch but its labels and its steps: features, banks, scores."""
+"""The prototype banks of an epoch, from its features and labels."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.epoch.features import Report, extract_features
-from pclhd_jax.evaluation.protocols import Protocol, score
+from pclhd_jax.epoch.features import Features
+from pclhd_jax.epoch.keys import BANK_KEY, epoch_key
 from pclhd_jax.experiment import Run
 from pclhd_jax.method.prototypes import build_bank, num_rows
 from pclhd_jax.method.terms import Banks
-from pclhd_jax.processes.exchange import from_first, same_as_first
+from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
-from pclhd_jax.processes.progress import Progress
-
-MODALITIES = ("visible", "infrared")
-# Apart from the training steps, whose keys are (seed, stage, epoch, step).
-BANK_KEY = 1_000_000
-
-
-class Features(NamedTuple):
-    """Of all pictures of a set: unit rows, or means of them (config.cluster.unit_features)."""
-
-    visible_ND: np.ndarray
-    infrared_ND: np.ndarray
-
-
-def extract(
-    run: Run,
-    steps: dict[str, Callable],
-    variables: Any,
-    images: dict[str, np.ndarray],
-    what: str,
-) -> Features:
-    """Features of pictures of each modality, through its own stem. steps: by modality."""
-
-    def report(modality: str) -> Report:
-        progress = Progress(f"{what}, {modality} features")
-
-        def between_batches(done: int, total: int) -> None:
-            run.pause()
-            progress(done, total)
-
-        return between_batches
-
-    return Features(
-        *(
-            extract_features(
-                steps[modality],
-                variables,
-                images[modality],
-                batch_size=run.config.feature_batch_size,
-                mesh=run.mesh,
-                report=report(modality),
-            )
-            for modality in MODALITIES
-        )
-    )
-
-
-def train_features(run: Run, variables: Any, steps: dict[str, Callable]) -> Features:
-    """Of all training pictures. steps: by modality."""
-    pictures = run.work.train
-    images = {"visible": pictures.visible_NHWC, "infrared": pictures.infrared_NHWC}
-    return extract(run, steps, variables, images, "training")
 
 
 def make_banks(
@@ -124,28 +70,3 @@ jitted_build_bank = jax.jit(build_bank, static_argnames=("rows", "num_farthest",
 
 def rows_for(labels_N: np.ndarray) -> int:
     return num_rows(int(labels_N.max()) + 1)
-
-
-def epoch_key(seed: int, stage: int, epoch: int) -> jax.Array:
-    """Random keys are derived, never stored: a resumed run draws the same."""
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stage), epoch)
-
-
-def evaluate(run: Run, variables: Any) -> dict[str, dict[str, Any]]:
-    """Scores of an encoder by protocol name, as plain numbers; none without a protocol."""
-    if not run.work.protocols:
-        return {}
-    z = extract(run, run.feature_steps, variables, run.work.test_NHWC, "test")
-    return from_first(score_all, run.work.protocols, z)
-
-
-def score_all(protocols: list[Protocol], z: Features) -> dict[str, dict[str, Any]]:
-    by_modality = {"visible": z.visible_ND, "infrared": z.infrared_ND}
-    scores = {}
-    for protocol in protocols:
-        gallery_modality = "visible" if protocol.query_modality == "infrared" else "infrared"
-        result = score(
-            protocol, by_modality[protocol.query_modality], by_modality[gallery_modality]
-        )
-        scores[protocol.name] = result._asdict() | {"cmc": result.cmc.tolist()}
-    return scores

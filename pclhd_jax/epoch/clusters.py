@@ -9,12 +9,13 @@ from pclhd_jax.batches.batch import EpochLabels, mixed_clusters
 from pclhd_jax.clustering.both_modalities import label_apart, label_jointly
 from pclhd_jax.clustering.jaccard import reciprocal_length
 from pclhd_jax.clustering.labels import cluster_quality
-from pclhd_jax.epoch.banks import MODALITIES, Features, train_features
-from pclhd_jax.experiment import Run, cluster_settings, sampling_of, schedule
+from pclhd_jax.epoch.features import MODALITIES, Features, train_features
+from pclhd_jax.experiment import Run, cluster_settings, sampling_of
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.processes.exchange import from_first, is_first
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
+from pclhd_jax.settings import schedule
 
 
 def label(run: Run, z: Features, stage: int) -> EpochLabels:

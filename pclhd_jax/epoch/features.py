@@ -1,15 +1,65 @@
 """Features of many pictures: batches of one size through one compiled step."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from pclhd_jax.experiment import Run
 from pclhd_jax.processes.mesh import readable, shard_batch
+from pclhd_jax.processes.progress import Progress
 
 Report = Callable[[int, int], None]
+MODALITIES = ("visible", "infrared")
+
+
+class Features(NamedTuple):
+    """Of all pictures of a set: unit rows, or means of them (config.cluster.unit_features)."""
+
+    visible_ND: np.ndarray
+    infrared_ND: np.ndarray
+
+
+def extract(
+    run: Run,
+    steps: dict[str, Callable],
+    variables: Any,
+    images: dict[str, np.ndarray],
+    what: str,
+) -> Features:
+    """Features of pictures of each modality, through its own stem. steps: by modality."""
+
+    def report(modality: str) -> Report:
+        progress = Progress(f"{what}, {modality} features")
+
+        def between_batches(done: int, total: int) -> None:
+            run.pause()
+            progress(done, total)
+
+        return between_batches
+
+    return Features(
+        *(
+            extract_features(
+                steps[modality],
+                variables,
+                images[modality],
+                batch_size=run.config.feature_batch_size,
+                mesh=run.mesh,
+                report=report(modality),
+            )
+            for modality in MODALITIES
+        )
+    )
+
+
+def train_features(run: Run, variables: Any, steps: dict[str, Callable]) -> Features:
+    """Of all training pictures. steps: by modality."""
+    pictures = run.work.train
+    images = {"visible": pictures.visible_NHWC, "infrared": pictures.infrared_NHWC}
+    return extract(run, steps, variables, images, "training")
 
 
 def extract_features(

@@ -4,19 +4,22 @@ import time
 from typing import Any
 
 from pclhd_jax.clustering.both_modalities import TooFewClusters
-from pclhd_jax.epoch.banks import evaluate, make_banks, train_features
+from pclhd_jax.epoch.banks import make_banks
 from pclhd_jax.epoch.clusters import (
     cluster_notes,
     label_quality,
     labels_and_momentum_features,
     save_labelling,
 )
+from pclhd_jax.epoch.features import train_features
+from pclhd_jax.epoch.scores import evaluate
 from pclhd_jax.epoch.step_loop import EpochWork, mean_metrics, run_steps
 from pclhd_jax.epoch.unfinished import Unfinished
-from pclhd_jax.experiment import Run, schedule
+from pclhd_jax.experiment import Run
 from pclhd_jax.method.state import TrainState, learning_rate_at, set_learning_rate
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
+from pclhd_jax.settings import schedule
 
 
 def run_epoch(

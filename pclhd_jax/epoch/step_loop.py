@@ -11,7 +11,7 @@ import numpy as np
 from pclhd_jax.batches.apart_and_joint import apart_batches, joint_batches
 from pclhd_jax.batches.batch import Batch, EpochLabels
 from pclhd_jax.batches.prefetch import prefetch
-from pclhd_jax.epoch.banks import epoch_key
+from pclhd_jax.epoch.keys import epoch_key
 from pclhd_jax.experiment import Run, sampling_of
 from pclhd_jax.method.losses import progressive_weights
 from pclhd_jax.method.state import TrainState

@@ -4,14 +4,14 @@ from collections import Counter
 from typing import Any
 
 from pclhd_jax.processes.exchange import gather
-from pclhd_jax.reports.records import PLACES, config_difference
+from pclhd_jax.settings import PLACES, differences
 
 
 def check_same_settings(settings: dict[str, Any]) -> None:
     """Raises ValueError, on all processes, when one was started with other settings."""
     first, *others = gather(settings)
     for number, other in enumerate(others, 1):
-        lines = [x for x in config_difference(first, other) if not x.startswith(PLACES)]
+        lines = differences(first, other, but=PLACES)
         if lines:
             raise ValueError(
                 f"process {number} (here) has other settings than process 0 (there):\n  "

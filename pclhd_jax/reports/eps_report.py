@@ -14,8 +14,8 @@ from pclhd_jax.clustering.labels import cutoff_for, labels_from_distance
 from pclhd_jax.clustering.sweep import SweepRow, eps_sweep, k_distances
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.cluster_plots import draw_clusters
-from pclhd_jax.reports.records import read_json
 from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch
+from pclhd_jax.saving.workdir import read_json
 
 NUM_EPS = 18
 

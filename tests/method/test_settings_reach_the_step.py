@@ -14,7 +14,8 @@ import pytest
 
 from configs import common
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.epoch.banks import Features, make_banks
+from pclhd_jax.epoch.banks import make_banks
+from pclhd_jax.epoch.features import Features
 from pclhd_jax.experiment import fixed_of
 from pclhd_jax.method import steps
 from pclhd_jax.method.losses import progressive_weights

@@ -3,12 +3,9 @@ import json
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from pclhd_jax.reports.records import (
-    Records,
-    config_difference,
-    read_records,
-    start_workdir,
-)
+from pclhd_jax.reports.records import Records, read_records
+from pclhd_jax.saving.workdir import start_workdir
+from pclhd_jax.settings import differences
 
 
 def test_a_workdir_is_made_once_and_taken_again_by_the_same_settings(tmp_path):
@@ -42,7 +39,7 @@ def test_a_workdir_without_a_checkpoint_takes_new_settings(tmp_path):
 
 
 def test_equal_settings_differ_nowhere():
-    assert config_difference({"a": {"b": (1, 2)}}, {"a": {"b": [1, 2]}}) == []
+    assert differences({"a": {"b": (1, 2)}}, {"a": {"b": [1, 2]}}) == []
 
 
 def test_records_of_epochs_without_a_checkpoint_are_dropped_on_resume(tmp_path):

@@ -1,0 +1,28 @@
+"""The scores of an encoder, by every protocol of the set."""
+
+from typing import Any
+
+from pclhd_jax.epoch.features import Features, extract
+from pclhd_jax.evaluation.protocols import Protocol, score
+from pclhd_jax.experiment import Run
+from pclhd_jax.processes.exchange import from_first
+
+
+def evaluate(run: Run, variables: Any) -> dict[str, dict[str, Any]]:
+    """Scores of an encoder by protocol name, as plain numbers; none without a protocol."""
+    if not run.work.protocols:
+        return {}
+    z = extract(run, run.feature_steps, variables, run.work.test_NHWC, "test")
+    return from_first(score_all, run.work.protocols, z)
+
+
+def score_all(protocols: list[Protocol], z: Features) -> dict[str, dict[str, Any]]:
+    by_modality = {"visible": z.visible_ND, "infrared": z.infrared_ND}
+    scores = {}
+    for protocol in protocols:
+        gallery_modality = "visible" if protocol.query_modality == "infrared" else "infrared"
+        result = score(
+            protocol, by_modality[protocol.query_modality], by_modality[gallery_modality]
+        )
+        scores[protocol.name] = result._asdict() | {"cmc": result.cmc.tolist()}
+    return scores

@@ -1,0 +1,120 @@
+"""The folder of a run: whose it is, what it was started with, and its small files.
+
+Of several processes, all check and start a workdir together; process 0 alone reads and writes.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pclhd_jax.processes.exchange import from_first
+from pclhd_jax.saving.disk import on_disk, write_whole
+from pclhd_jax.settings import FREE_ON_RESUME, differences
+
+
+def has_checkpoint(workdir: str | Path) -> bool:
+    """Of a finished epoch or of one under way; the rest of a killed save has a longer name."""
+    folders = (Path(workdir) / name for name in ("checkpoints", "unfinished"))
+    return any(path.name.isdecimal() for folder in folders for path in folder.glob("*"))
+
+
+def check_pictures(workdir: str | Path, digests: dict[str, str]) -> list[str]:
+    """The splits whose lists are not those the workdir keeps the digests of; writes nothing.
+
+    Raises:
+      ValueError: the workdir holds a checkpoint that was trained on other lists.
+    """
+    return from_first(_check_pictures, Path(workdir), digests)
+
+
+def _check_pictures(workdir: Path, digests: dict[str, str]) -> list[str]:
+    path = workdir / "pictures.json"
+    kept = read_json(path) if path.exists() else digests
+    changed = sorted(s for s in kept.keys() | digests.keys() if kept.get(s) != digests.get(s))
+    if changed and has_checkpoint(workdir):
+        raise ValueError(
+            f"{workdir} was trained on other lists of pictures ({', '.join(changed)} differ); "
+            "bring the pictures back, or name another --workdir"
+        )
+    return changed
+
+
+def check_workdir(
+    workdir: str | Path, config: dict[str, Any], *, accept_changes: bool = False
+) -> list[str]:
+    """How the settings of `workdir` differ from `config`, a line each; writes nothing.
+
+    Raises:
+      ValueError: the workdir holds a checkpoint of other settings (they are listed), and
+        `accept_changes` is not given.
+    """
+    return from_first(_check_workdir, Path(workdir), config, accept_changes)
+
+
+def _check_workdir(workdir: Path, config: dict[str, Any], accept_changes: bool) -> list[str]:
+    path = workdir / "config.json"
+    lines = []
+    if path.exists():
+        lines = differences(read_json(path), config, but=FREE_ON_RESUME)
+    if lines and has_checkpoint(workdir) and not accept_changes:
+        raise ValueError(
+            f"{workdir} belongs to a run with other settings:\n  "
+            + "\n  ".join(lines)
+            + "\nname another --workdir, remove that one, or go on with the new settings: "
+            "--accept_changes"
+        )
+    return lines
+
+
+def start_workdir(
+    workdir: str | Path,
+    config: dict[str, Any],
+    digests: dict[str, str],
+    *,
+    accept_changes: bool = False,
+    epochs_done: int = 0,
+) -> None:
+    """Make `workdir` with `config.json` and `pictures.json`. Raises as the two checks.
+
+    A workdir without a checkpoint has nothing to lose: it takes new settings and pictures. One
+    with a checkpoint, of `epochs_done`, notes the settings in `changes.jsonl`.
+    """
+    from_first(_start_workdir, Path(workdir), config, digests, accept_changes, epochs_done)
+
+
+def _start_workdir(
+    workdir: Path,
+    config: dict[str, Any],
+    digests: dict[str, str],
+    accept_changes: bool,
+    epochs_done: int,
+) -> None:
+    lines = _check_workdir(workdir, config, accept_changes)
+    other_pictures = _check_pictures(workdir, digests)
+    workdir.mkdir(parents=True, exist_ok=True)
+    if has_checkpoint(workdir):
+        if lines:
+            append_line(workdir / "changes.jsonl", {"epochs_done": epochs_done, "changes": lines})
+    elif lines or other_pictures:
+        (workdir / "metrics.jsonl").unlink(missing_ok=True)  # of the ones before
+        shutil.rmtree(workdir / "features", ignore_errors=True)
+    for name, content in (("config", config), ("pictures", digests)):
+        text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+        write_whole(workdir / f"{name}.json", text)
+
+
+def append_line(path: Path, row: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+        on_disk(file)
+
+
+def read_json(path: Path) -> Any:
+    """Raises ValueError, with the remedy, for a file that is not whole."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}); bring it back from a backup, or name another --workdir"
+        ) from error
