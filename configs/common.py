@@ -32,6 +32,7 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     c.data.camera_pattern = ""  # folders: a regular expression, its one group is the camera
     c.data.height = 288
     c.data.width = 144
+    c.data.synthetic = None  # or what to draw, see configs/synthetic.py
     c.data.use_cameras = True  # the sampler spreads a cluster's shots over cameras
 
     c.model = ml_collections.ConfigDict()

@@ -1,20 +1,19 @@
 """The encoder that a workdir holds, without the rest of the run."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from ml_collections import ConfigDict
 
 from pclhd_jax.experiment import state_shapes
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.newest import latest_epoch, restore_newest
+from pclhd_jax.saving.workdir import read_json
+from pclhd_jax.settings import Settings, settings_of
 
 
 class Encoder(NamedTuple):
     variables: dict[str, Any]  # params and batch_stats, on every device
-    config: Any  # the run's, as its config.json has it
+    settings: Settings  # the run's
     epochs_done: int
     stage: int
 
@@ -35,10 +34,10 @@ def load_encoder(workdir: str | Path) -> Encoder:
             f"no {'checkpoint' if latest is None else 'config.json'} in {workdir}; "
             "name the workdir of a run that has finished an epoch"
         )
-    config = ConfigDict(json.loads(path.read_text()))
+    settings = settings_of(read_json(path))
     with Checkpoints(workdir) as checkpoints:
         epochs_done, state, progress = restore_newest(
-            checkpoints, lambda _: state_shapes(config), make_mesh()
+            checkpoints, lambda _: state_shapes(settings), make_mesh()
         )
     variables = state.online if progress["stage"] == 1 else state.momentum
-    return Encoder(variables, config, epochs_done, progress["stage"])
+    return Encoder(variables, settings, epochs_done, progress["stage"])

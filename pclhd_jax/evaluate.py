@@ -15,6 +15,7 @@ from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.lines import scores_of
 from pclhd_jax.saving.newest import latest_epoch
+from pclhd_jax.settings import settings_of
 
 
 def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]:
@@ -27,6 +28,7 @@ def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]
       ValueError: no encoder to score, or one that does not fit the settings.
       FileNotFoundError: no such weight file, no such data.
     """
+    config = settings_of(config)
     variables, title = find_encoder(config, workdir)
     run = start_evaluation(config)
     if not run.work.protocols:
@@ -59,7 +61,7 @@ def find_encoder(config: Any, workdir: str | Path) -> tuple[dict[str, Any], str]
     check_fits(encoder, config, workdir)
     return encoder.variables, (
         f"{workdir} after {encoder.epochs_done} epochs (stage {encoder.stage}), "
-        f"recipe {encoder.config.recipe}"
+        f"recipe {encoder.settings.recipe}"
     )
 
 
@@ -77,13 +79,14 @@ def warn_of_trained_pictures(run: Run, workdir: str | Path) -> None:
 
 def check_fits(encoder: Encoder, config: Any, workdir: str | Path) -> None:
     """Raises ValueError for another encoder than the config's, or one that saw the test people."""
-    there = encoder.config
+    there = encoder.settings
     for name in ("model.depth", "model.width", "model.dtype", "data.height", "data.width"):
         section, key = name.split(".")
-        if there[section][key] != config[section][key]:
+        saved, given = (getattr(getattr(x, section), key) for x in (there, config))
+        if saved != given:
             raise ValueError(
-                f"{workdir} holds an encoder with config.{name} {there[section][key]}, this "
-                f"config says {config[section][key]}; give --config.{name}={there[section][key]}"
+                f"{workdir} holds an encoder with config.{name} {saved}, this config says {given}; "
+                f"give --config.{name}={saved}"
             )
     splits = there.trial, config.trial
     if there.data.layout == config.data.layout == "regdb" and splits[0] != splits[1]:

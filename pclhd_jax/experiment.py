@@ -1,4 +1,4 @@
-"""What stays put from the start of a run to its end, built from the config."""
+"""What stays put from the start of a run to its end, built from its settings."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -11,7 +11,7 @@ import optax
 from jax.sharding import Mesh
 
 from pclhd_jax.batches.apart_and_joint import Sampling
-from pclhd_jax.clustering.both_modalities import ClusterSettings, check_cluster_settings
+from pclhd_jax.clustering.both_modalities import ClusterSettings
 from pclhd_jax.method import steps
 from pclhd_jax.method.state import (
     TrainState,
@@ -22,11 +22,12 @@ from pclhd_jax.method.state import (
 )
 from pclhd_jax.method.terms import TermSettings
 from pclhd_jax.models.agw import AGW
+from pclhd_jax.models.resnet import trunk_of_depth
 from pclhd_jax.processes.agreement import check_same_pictures
 from pclhd_jax.processes.exchange import first_then_all, same_as_first
 from pclhd_jax.processes.mesh import check_divisible, make_mesh, replicate
-from pclhd_jax.settings import STAGES, schedule
-from pclhd_jax.weights.starting import check_one_file, overlay, read_starting_weights
+from pclhd_jax.settings import STAGES
+from pclhd_jax.weights.starting import overlay, read_starting_weights
 from pclhd_jax.workload import TestWork, Workload, load_test, load_workload
 
 
@@ -50,7 +51,7 @@ def start_run(config: Any) -> Run:
       As `load_workload`.
     """
     mesh = make_mesh()
-    check_settings(config, mesh)
+    check_devices(config, mesh)
     model = make_model(config)
     tx = make_optimizer(config.optimizer.weight_decay)
     train_steps = make_train_steps(fixed_of(config, model, tx))
@@ -75,7 +76,6 @@ def start_evaluation(config: Any) -> Run:
       As `load_test`.
     """
     mesh = make_mesh()
-    check_words(config)
     check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
     tx = make_optimizer(config.optimizer.weight_decay)
     work = first_then_all(load_test, config)
@@ -102,6 +102,7 @@ def make_feature_steps(model: AGW, unit_mean: bool = True) -> dict[str, Callable
 
 
 def make_model(config: Any) -> AGW:
+    trunk_of_depth(config.model.depth)  # raises for one that there is not
     return AGW(config.model.depth, config.model.width, jnp.dtype(config.model.dtype))
 
 
@@ -154,49 +155,23 @@ def fixed_of(config: Any, model: AGW, tx: optax.GradientTransformation) -> steps
 
 def sampling_of(config: Any, stage: int) -> Sampling:
     counts = ("batches_per_epoch", "clusters_per_batch", "visible_shots", "infrared_shots")
-    stage_config = config[f"stage{stage}"]
-    return Sampling(*(stage_config[name] for name in counts), **config.sampler)
+    of_stage, sampler = getattr(config, f"stage{stage}"), config.sampler
+    return Sampling(
+        *(getattr(of_stage, name) for name in counts),
+        exact_pool_repeats=sampler.exact_pool_repeats,
+        joint_clusters=sampler.joint_clusters,
+    )
 
 
 def cluster_settings(config: Any) -> ClusterSettings:
-    return ClusterSettings(*(config.cluster[name] for name in ClusterSettings._fields))
+    return ClusterSettings(*(getattr(config.cluster, name) for name in ClusterSettings._fields))
 
 
-def check_settings(config: Any, mesh: Mesh) -> None:
-    """Raises ValueError for settings that cannot work together or on this many devices."""
-    check_words(config)
-    check_cluster_settings(cluster_settings(config))
-    if not schedule(config):
-        raise ValueError("no epoch to run; raise config.stage1.epochs or config.stage2.epochs")
-    for name, least in (
-        ("keep_checkpoints", 1),
-        ("keep_features", 0),
-        ("checkpoint_every_steps", 0),
-    ):
-        if config[name] < least:
-            raise ValueError(f"config.{name} is {config[name]}; give at least {least}")
+def check_devices(config: Any, mesh: Mesh) -> None:
+    """Raises ValueError for batches that do not divide over the devices."""
     check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
     for stage in STAGES:
         sampling = sampling_of(config, stage)
         for name in ("visible_shots", "infrared_shots"):
             rows = sampling.clusters_per_batch * getattr(sampling, name)
             check_divisible(rows, mesh, f"config.stage{stage}.{name}")
-
-
-def check_words(config: Any) -> None:
-    """Raises ValueError for a word that names nothing, and for two files to start from."""
-    check_one_file(config.init.imagenet, config.init.agw)
-    choices = {
-        "loss.dynamic_query": ("online", "momentum"),
-        "loss.dynamic_choice": ("extremes", "random"),
-        "loss.bank_order": ("together", "in_turn"),
-        "cluster.joint_keeps": ("mixed", "all"),
-        "sampler.joint_clusters": ("same", "independent"),
-        "model.dtype": ("float32", "bfloat16"),
-    }
-    for name, allowed in choices.items():
-        section, key = name.split(".")
-        if config[section][key] not in allowed:
-            raise ValueError(
-                f"config.{name} is {config[section][key]!r}; it must be {' or '.join(allowed)}"
-            )

@@ -1,43 +1,294 @@
-"""Settings by name: the epochs they make, how two runs' differ, and what may."""
+"""The settings of a run: a config, checked once, as frozen plain values.
 
-import json
-from collections.abc import Sequence
-from typing import Any
+`settings_of(config)` is the one place that reads a config; everything else takes what it needs of
+the tree it returns, whose names are those of `configs/common.py`, where they are explained.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, get_type_hints
 
 STAGES = (1, 2)
-# Where things lie: free to differ between machines. `workdir.check_pictures` minds what they hold.
-PLACES = ("data.source", "data.prepared", "data.cache")
-# What a resumed run may change.
-FREE_ON_RESUME = (*PLACES, "keep_checkpoints", "keep_features", "checkpoint_every_steps")
-# In what runs of one experiment may differ.
-FREE_BETWEEN_RUNS = (*FREE_ON_RESUME, "seed", "trial", "feature_batch_size")
+MOST = 1_000_000  # of counts that have no other limit: what is above is a slip of the keyboard
+# Rows of a batch; pictures of 288 x 144 in so many rows are 8 GB before the first layer.
+MOST_ROWS = 65_536
+
+Check = Callable[[Any], str]  # what is wrong with a value, as a remedy; "" if nothing is
 
 
-def schedule(config: Any) -> list[tuple[int, int]]:
+def setting(check: Check) -> Any:
+    return field(metadata={"check": check})
+
+
+def number(
+    least: float = -math.inf,
+    most: float = math.inf,
+    *,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> Any:
+    """A field that takes finite numbers of a range."""
+
+    def check(value: float) -> str:
+        if not math.isfinite(value):
+            return "give a finite number"
+        if value < least:
+            return f"give at least {least:,}"
+        if value > most:
+            return f"give at most {most:,}"
+        if value <= above:
+            return f"give more than {above:,}"
+        return f"give less than {below:,}" if value >= below else ""
+
+    return setting(check)
+
+
+def word(*allowed: str) -> Any:
+    return setting(lambda value: "" if value in allowed else f"it must be {' or '.join(allowed)}")
+
+
+def text(*, empty: bool = True) -> Any:
+    return setting(lambda value: "" if empty or value else "it must not be empty")
+
+
+def flag() -> Any:
+    return setting(lambda value: "")
+
+
+def term_weights() -> Any:
+    """(centroid, hard, dynamic)."""
+
+    def check(value: tuple) -> str:
+        if len(value) != 3:
+            return f"give 3 weights (centroid, hard, dynamic), not {len(value)}"
+        finite = all(_is_number(w) and math.isfinite(w) and w >= 0 for w in value)
+        return "" if finite else "give finite weights of at least 0"
+
+    return setting(check)
+
+
+def several(is_allowed: Callable[[Any], bool], what: str) -> Any:
+    """A field that takes a tuple of at least one value."""
+    return setting(lambda value: "" if value and all(map(is_allowed, value)) else f"give {what}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _channels(width: float) -> str:
+    if not 0 < width <= 8:
+        return "give more than 0 and at most 8"
+    # 64 channels of the stem, and multiples of them: a width that does not divide states another
+    # encoder than the one it builds.
+    return "" if (64 * width).is_integer() else "give a multiple of 1/64: 64 channels times it"
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    train_ids: int = number(1, MOST)
+    val_ids: int = number(0, MOST)
+    test_ids: int = number(1, MOST)
+    shots: int = number(1, MOST)
+    seed: int = number(0, 2**32 - 1)
+
+
+@dataclass(frozen=True)
+class Data:
+    layout: str = text(empty=False)  # against the table of layouts: `pictures.source.check_layout`
+    source: str = text(empty=False)
+    prepared: str = text()
+    allow_partial: bool = flag()
+    cache: str = text()
+    camera_pattern: str = text()
+    height: int = number(16, 4096)
+    width: int = number(16, 4096)
+    use_cameras: bool = flag()
+    synthetic: Synthetic | None
+
+
+@dataclass(frozen=True)
+class Model:
+    depth: int = number(1, MOST)  # against the trunks there are: `models.resnet.trunk_of_depth`
+    width: float = setting(_channels)
+    dtype: str = word("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Init:
+    imagenet: str = text()
+    agw: str = text()
+
+
+@dataclass(frozen=True)
+class Stage:
+    epochs: int = number(0, MOST)
+    batches_per_epoch: int = number(1, MOST - 1)
+    clusters_per_batch: int = number(1, MOST_ROWS)
+    visible_shots: int = number(1, MOST_ROWS)
+    infrared_shots: int = number(1, MOST_ROWS)
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    learning_rate: float = number(above=0)
+    weight_decay: float = number(0)
+    decay_every_epochs: int = number(1, MOST)
+    decay_factor: float = number(most=1, above=0)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    eps: float = number(above=0, below=1)
+    min_samples: int = number(1, MOST)
+    k1: int = number(1, MOST)
+    k2: int = number(1, MOST)
+    joint_k1: int = number(1, MOST)
+    joint_k2: int = number(1, MOST)
+    count_self: bool = flag()
+    unit_features: bool = flag()
+    joint_keeps: str = word("mixed", "all")
+
+
+@dataclass(frozen=True)
+class Sampler:
+    joint_clusters: str = word("same", "independent")
+    exact_pool_repeats: bool = flag()
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    momentum: float = number(0, 1)
+    num_dynamic: int = number(1, 4096)
+    num_farthest: int = number(0, MOST)
+
+
+@dataclass(frozen=True)
+class Loss:
+    temperature: float = number(above=0)
+    hybrid_margin: float = number(0)
+    cross_weight: float = number(0)
+    dynamic_choice: str = word("extremes", "random")
+    bank_order: str = word("together", "in_turn")
+    stage1_weights: tuple = term_weights()
+    stage2_weights: tuple = term_weights()
+    ramp_epochs: int = number(0, MOST)
+    own_margin: float = number(0)
+    dynamic_query: str = word("online", "momentum")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    every_epochs: int = number(1, MOST)
+    trials: int = number(1, 10_000)
+    sysu_modes: tuple = several(lambda mode: mode in ("all", "indoor"), "all or indoor, or both")
+    sysu_shots: tuple = several(
+        lambda n: _is_number(n) and isinstance(n, int) and 1 <= n <= MOST,
+        "pictures per identity and camera, whole numbers of at least 1",
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    recipe: str = text(empty=False)
+    seed: int = number(0, 2**32 - 1)
+    trial: int = number(1, 10)
+    data: Data
+    model: Model
+    init: Init
+    stage1: Stage
+    stage2: Stage
+    optimizer: Optimizer
+    cluster: Cluster
+    sampler: Sampler
+    prototypes: Prototypes
+    encoder_decay: float = number(0, 1)
+    loss: Loss
+    augment_pad: int = number(0, 4096)
+    evaluation: Evaluation
+    feature_batch_size: int = number(1, MOST_ROWS)
+    keep_checkpoints: int = number(1, MOST)
+    checkpoint_every_steps: int = number(0, MOST)
+    keep_features: int = number(0, MOST)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def settings_of(config: Any) -> Settings:
+    """The settings that a config holds: a ConfigDict of `configs/`, a dict of a `config.json`.
+
+    Raises:
+      ValueError: a value out of its range, of another type, a missing or an unknown name, or two
+        that do not go together; with the name, the value, the limit and the remedy.
+    """
+    if isinstance(config, Settings):
+        return config
+    settings = _read(Settings, config, "config")
+    _check_together(settings)
+    return settings
+
+
+def _read(kind: type, section: Any, path: str) -> Any:
+    if not isinstance(section, Mapping) and not hasattr(section, "keys"):
+        raise ValueError(f"{path} is {section!r}; it must be a section of settings")
+    hints = get_type_hints(kind)
+    unknown = sorted(set(section.keys()) - hints.keys())
+    missing = sorted(hints.keys() - set(section.keys()))
+    if unknown or missing:
+        raise ValueError(
+            f"{path} {'has no' if missing else 'has an unknown'} {', '.join(missing or unknown)}; "
+            f"it takes {', '.join(hints)}. Is it of another version of this program?"
+        )
+    values = {}
+    for spec in fields(kind):
+        name, hint = f"{path}.{spec.name}", hints[spec.name]
+        value = section[spec.name]
+        if hint == Synthetic | None:
+            values[spec.name] = None if value is None else _read(Synthetic, value, name)
+        elif is_dataclass(hint):
+            values[spec.name] = _read(hint, value, name)
+        else:
+            values[spec.name] = _checked(value, hint, spec.metadata["check"], name)
+    return kind(**values)
+
+
+def _checked(value: Any, hint: type, check: Check, name: str) -> Any:
+    kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
+    if hint is tuple and isinstance(value, list | tuple):
+        value = tuple(value)  # JSON has lists alone
+    elif hint is float and _is_number(value):
+        value = float(value)
+    elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ValueError(f"{name} is {value!r}; give {kinds.get(hint, 'several values')}")
+    remedy = check(value)
+    if remedy:
+        raise ValueError(f"{name} is {value!r}; {remedy}")
+    return value
+
+
+def _check_together(settings: Settings) -> None:
+    if not schedule(settings):
+        raise ValueError("no epoch to run; raise config.stage1.epochs or config.stage2.epochs")
+    for stage in STAGES:
+        counts = getattr(settings, f"stage{stage}")
+        for name in ("visible_shots", "infrared_shots"):
+            rows = counts.clusters_per_batch * getattr(counts, name)
+            if rows > MOST_ROWS:
+                raise ValueError(
+                    f"config.stage{stage}.{name} is {getattr(counts, name)}, for "
+                    f"config.stage{stage}.clusters_per_batch {counts.clusters_per_batch}: "
+                    f"{rows:,} pictures a batch; give at most {MOST_ROWS:,}"
+                )
+    if settings.init.imagenet and settings.init.agw:
+        raise ValueError(
+            f"config.init.imagenet ({settings.init.imagenet}) and config.init.agw "
+            f"({settings.init.agw}) are both given; the second holds a whole encoder: leave one "
+            "of them empty"
+        )
+
+
+def schedule(settings: Any) -> list[tuple[int, int]]:
     """(stage, epoch in the stage) of every epoch of the run."""
-    return [(s, e) for s in STAGES for e in range(config[f"stage{s}"].epochs)]
-
-
-def differences(old: dict[str, Any], new: dict[str, Any], *, but: Sequence[str] = ()) -> list[str]:
-    """One line per setting that differs, named by its path from the root. but: paths left out."""
-    return [
-        f"config.{name}: there {before!r}, here {now!r}"
-        for name, before, now in _differing(old, new)
-        if name not in but
-    ]
-
-
-def _differing(
-    old: dict[str, Any], new: dict[str, Any], prefix: str = ""
-) -> list[tuple[str, Any, Any]]:
-    """(path, old value, new value) of every leaf that differs."""
-    found = []
-    for key in sorted(old.keys() | new.keys()):
-        name = prefix + key
-        before, now = old.get(key, "(absent)"), new.get(key, "(absent)")
-        if isinstance(before, dict) and isinstance(now, dict):
-            found += _differing(before, now, f"{name}.")
-        # JSON turns tuples into lists; compare what would be written.
-        elif json.dumps(before) != json.dumps(now):
-            found.append((name, before, now))
-    return found
+    return [(s, e) for s in STAGES for e in range(getattr(settings, f"stage{s}").epochs)]

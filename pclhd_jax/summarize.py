@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pclhd_jax.differences import FREE_BETWEEN_RUNS, differences
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.workdir import read_json
-from pclhd_jax.settings import FREE_BETWEEN_RUNS, differences
 
 RANKS = (1, 5, 10, 20)
 COLUMNS = (*(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP")

@@ -17,7 +17,7 @@ from pclhd_jax.saving.disk import disk_explained
 from pclhd_jax.saving.lock import check_unlocked, locked
 from pclhd_jax.saving.newest import latest_epoch, restore_newest
 from pclhd_jax.saving.workdir import check_pictures, check_workdir, start_workdir
-from pclhd_jax.settings import schedule
+from pclhd_jax.settings import schedule, settings_of
 from pclhd_jax.weights.starting import NO_WEIGHTS
 
 
@@ -42,12 +42,13 @@ def train_and_evaluate(
       Interrupted: a KeyboardInterrupt; SIGTERM or SIGINT asked the run to stop, and it saved.
     """
     # What cannot work is found before it costs minutes, and leaves no workdir behind.
+    config = settings_of(config)
     with disk_explained(workdir):
         check_unlocked(workdir)
     check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
     is_new = latest_epoch(workdir) is None
     weights = starting_weights(config) if is_new else {}
-    if is_new and not (weights or "synthetic" in config.data):
+    if is_new and not (weights or config.data.synthetic):
         say(NO_WEIGHTS)
     run = start_run(config)  # a signal still ends the process: nothing is lost by that
     with disk_explained(workdir), locked(workdir), Interrupts() as interrupts:

@@ -89,7 +89,7 @@ def open_source(config: Any) -> PictureSource:
     """
     data = config.data
     check_layout(data.layout)
-    if "synthetic" in data:
+    if data.synthetic:
         draw_if_missing(data)
     if not data.prepared and not is_prepared(data.source):
         return open_raw(
@@ -122,7 +122,7 @@ def prepared_copy(config: Any) -> Path:
         trial=config.trial,
         camera_pattern=data.camera_pattern,
         # The synthetic set has its own counts, not those of the set whose layout it borrows.
-        allow_partial=data.allow_partial or "synthetic" in data,
+        allow_partial=data.allow_partial or bool(data.synthetic),
     )
 
 
@@ -176,6 +176,12 @@ def load(config: Any, source: PictureSource, split: str) -> np.ndarray:
     )
 
 
+def drawn(data: Any) -> dict[str, Any]:
+    """What `data_prep.synthetic` draws."""
+    names = ("train_ids", "val_ids", "test_ids", "shots", "seed")
+    return {name: getattr(data.synthetic, name) for name in names}
+
+
 def draw_if_missing(data: Any) -> None:
     """Draw the synthetic set into config.data.source on first use, in config.data.layout.
 
@@ -187,7 +193,7 @@ def draw_if_missing(data: Any) -> None:
     if Path(data.source).exists():
         readme = Path(data.source) / "README.txt"
         if readme.exists() and readme.read_text() != describe_set(
-            layout=data.layout, **data.synthetic
+            layout=data.layout, **drawn(data)
         ):
             raise ValueError(
                 f"{data.source} was drawn from other settings than config.data.synthetic (its "
@@ -195,4 +201,4 @@ def draw_if_missing(data: Any) -> None:
             )
         return
     say(f"drawing the synthetic picture set into {data.source} (once)")
-    generate(data.source, layout=data.layout, **data.synthetic)
+    generate(data.source, layout=data.layout, **drawn(data))

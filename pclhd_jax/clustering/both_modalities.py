@@ -8,7 +8,7 @@ from scipy import sparse
 
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.clustering.jaccard import list_length
-from pclhd_jax.clustering.labels import cutoff_for, labels_from_neighbours
+from pclhd_jax.clustering.labels import labels_from_neighbours
 from pclhd_jax.clustering.matching import match_clusters
 from pclhd_jax.clustering.neighbours import (
     Neighbours,
@@ -52,15 +52,6 @@ class ClusterSettings(NamedTuple):
         """Neighbours that the distance needs of every picture."""
         k1, k2 = (self.joint_k1, self.joint_k2) if joint else (self.k1, self.k2)
         return list_length(k1, k2, count_self=self.count_self)
-
-
-def check_cluster_settings(settings: ClusterSettings) -> None:
-    """Raises ValueError for a setting out of its range, before anything is computed."""
-    cutoff_for(settings.eps)
-    for name in ("min_samples", "k1", "k2", "joint_k1", "joint_k2"):
-        value = getattr(settings, name)
-        if value < 1:
-            raise ValueError(f"config.cluster.{name} is {value}; give at least 1")
 
 
 def label_apart(

@@ -31,7 +31,7 @@ def run_epoch(
     Returns the state, the record, and the seconds of each part.
     """
     config = run.config
-    what = f"stage {stage} epoch {epoch + 1}/{config[f'stage{stage}'].epochs}"
+    what = f"stage {stage} epoch {epoch + 1}/{getattr(config, f'stage{stage}').epochs}"
     before = schedule(config).index((stage, epoch))
     watch = Stopwatch()
     work = unfinished.restore(before, state, run.mesh)

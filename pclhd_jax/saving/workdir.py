@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from pclhd_jax.differences import FREE_ON_RESUME, differences
 from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.saving.disk import on_disk, write_whole
-from pclhd_jax.settings import FREE_ON_RESUME, differences
 
 
 def has_checkpoint(workdir: str | Path) -> bool:

@@ -29,7 +29,6 @@ def read_starting_weights(model: AGW, *, imagenet: str, agw: str) -> dict[tuple[
       ValueError: both files named; a file that does not fit (its keys are listed).
       FileNotFoundError: no such file.
     """
-    check_one_file(imagenet, agw)
     path = agw or imagenet
     if not path:
         return {}
@@ -42,15 +41,6 @@ def read_starting_weights(model: AGW, *, imagenet: str, agw: str) -> dict[tuple[
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return flatten_dict(variables)
-
-
-def check_one_file(imagenet: str, agw: str) -> None:
-    """Raises ValueError when both files are named: one would overwrite the other."""
-    if imagenet and agw:
-        raise ValueError(
-            f"config.init.imagenet ({imagenet}) and config.init.agw ({agw}) are both given; "
-            "the second holds a whole encoder: leave one of them empty"
-        )
 
 
 def check_same_model(found: AGW, model: AGW) -> None:

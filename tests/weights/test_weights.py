@@ -12,10 +12,11 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from configs import regdb, sysu
-from pclhd_jax.experiment import Run, check_settings, fresh_state
+from pclhd_jax.experiment import Run, fresh_state
 from pclhd_jax.method.state import make_optimizer
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.mesh import make_mesh
+from pclhd_jax.settings import settings_of
 from pclhd_jax.train import train_and_evaluate
 from pclhd_jax.weights.agw_torch import agw_from_torch, agw_to_torch, resnet_leaves, shapes_of
 from pclhd_jax.weights.files import read_state_dict, write_state_dict
@@ -242,7 +243,7 @@ def test_two_files_to_start_from_are_refused():
     config = sysu.get_config()
     config.init.imagenet, config.init.agw = "a.pth", "b.pth"
     with pytest.raises(ValueError, match=r"imagenet \(a\.pth\) and config\.init\.agw \(b\.pth\)"):
-        check_settings(config, make_mesh())
+        settings_of(config)
 
 
 def test_a_wrong_file_costs_no_workdir(tmp_path):

@@ -1,0 +1,37 @@
+"""How the settings of two runs differ, and in what they may."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+# Where things lie: free to differ between machines. `workdir.check_pictures` minds what they hold.
+PLACES = ("data.source", "data.prepared", "data.cache")
+# What a resumed run may change.
+FREE_ON_RESUME = (*PLACES, "keep_checkpoints", "keep_features", "checkpoint_every_steps")
+# In what runs of one experiment may differ.
+FREE_BETWEEN_RUNS = (*FREE_ON_RESUME, "seed", "trial", "feature_batch_size")
+
+
+def differences(old: dict[str, Any], new: dict[str, Any], *, but: Sequence[str] = ()) -> list[str]:
+    """One line per setting that differs, named by its path from the root. but: paths left out."""
+    return [
+        f"config.{name}: there {before!r}, here {now!r}"
+        for name, before, now in _differing(old, new)
+        if name not in but
+    ]
+
+
+def _differing(
+    old: dict[str, Any], new: dict[str, Any], prefix: str = ""
+) -> list[tuple[str, Any, Any]]:
+    """(path, old value, new value) of every leaf that differs."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        name = prefix + key
+        before, now = old.get(key, "(absent)"), new.get(key, "(absent)")
+        if isinstance(before, dict) and isinstance(now, dict):
+            found += _differing(before, now, f"{name}.")
+        # JSON turns tuples into lists; compare what would be written.
+        elif json.dumps(before) != json.dumps(now):
+            found.append((name, before, now))
+    return found
