@@ -159,8 +159,7 @@ def test_regdb_is_scored_in_both_directions(config, files, tmp_path, capsys):
     split = with_agw(config, files[1])
     split.data.layout, split.data.source = "regdb", str(tmp_path)
     split.data.prepared = ""  # read as it is
-    with split.unlocked():
-        del split.data.synthetic
+    split.data.synthetic = None
     scores = evaluate_only(split, tmp_path / "run")
     assert set(scores) == {"regdb split 1 visible to thermal", "regdb split 1 thermal to visible"}
     out = capsys.readouterr().out
