@@ -165,11 +165,10 @@ def test_two_folders_without_a_csv_train_with_no_label_and_say_that_nothing_is_s
     last = train.train_and_evaluate(config, tmp_path / "run")
     assert (last["epochs_done"], last["stage"]) == (2, 2) and last["evaluation"] == {}
     assert set(last["clusters"]) >= {"visible", "infrared"}
-    for counts in last["clusters"].values():
-        assert (
-            set(counts) == {"num_clusters", "num_outliers", "num_below_shots"}
-            and counts["num_clusters"] >= 2
-        )
+    counted = {"num_clusters", "num_outliers", "num_below_shots"}
+    for part, counts in last["clusters"].items():
+        assert set(counts) == (counted | {"num_mixed"} if part == "joint" else counted)
+        assert counts["num_clusters"] >= 2
     output = capsys.readouterr().out
     assert "nothing was scored" in output and "identities.csv" in output
     assert "ARI" not in output and "scoring the untrained" not in output

@@ -220,7 +220,7 @@ def test_a_run_starts_both_encoders_from_the_file(tmp_path):
     variables = random_variables()
     write_state_dict(tmp_path / "agw.safetensors", agw_to_torch(variables))
     leaves = read_starting_weights(TINY, imagenet="", agw=str(tmp_path / "agw.safetensors"))
-    run = Run(config, make_mesh(), None, make_optimizer(0.0), {}, {})
+    run = Run(config, make_mesh(), None, make_optimizer(0.0), {}, {}, {})
     state = fresh_state(run, leaves)
     assert_same_tree(jax.tree.map(np.asarray, state.online), variables)
     assert_same_tree(jax.tree.map(np.asarray, state.momentum), variables)
