@@ -16,6 +16,7 @@ from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.terms import Banks
 from pclhd_jax.processes.exchange import from_first
+from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.signals import Interrupted
 from pclhd_jax.saving.checkpoints import Checkpoints
@@ -106,7 +107,7 @@ class Unfinished:
             self.clear()
             return None
         history = tuple({k: np.float32(x) for k, x in m.items()} for m in progress["history"])
-        banks = Banks(**{name: bank_from(arrays) for name, arrays in tree["banks"].items()})
+        banks = Banks(**{name: bank_from(arrays, mesh) for name, arrays in tree["banks"].items()})
         labels = EpochLabels(**tree["labels"])
         return EpochWork(tree["state"], banks, labels, progress["clusters"], history)
 
@@ -136,9 +137,10 @@ def bank_arrays(bank: PrototypeBank) -> dict[str, Any]:
     return {name: x for name, x in fields.items() if x.size}
 
 
-def bank_from(arrays: dict[str, Any]) -> PrototypeBank:
+def bank_from(arrays: dict[str, Any], mesh: Mesh) -> PrototypeBank:
+    """Every array placed as a step leaves it: another placement would be compiled anew."""
     K, D = arrays["centroid_KD"].shape
-    none_KSD = np.zeros((K, 0, D), arrays["centroid_KD"].dtype)
+    none_KSD = replicate(mesh, np.zeros((K, 0, D), arrays["centroid_KD"].dtype))
     return PrototypeBank(**({"dynamic_KSD": none_KSD} | arrays))
 
 

@@ -6,7 +6,7 @@ holds the state after e epochs. What was saved and what is restored is checked b
 
 import os
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from pclhd_jax.saving.integrity import (
     damaged_files,
     digest_of,
     leaf_digests,
+    reading_verified,
     sealed,
     unsealed,
     write_manifest,
@@ -157,8 +158,9 @@ class Checkpoints:
 
     def _last_intact(self) -> str:
         ids = reversed(self.ids())
-        last = next((id for id in ids if not damaged_files(self.folder / str(id))), None)
-        return "no other is there" if last is None else f"checkpoint {last} is intact"
+        # [] alone says so: without a manifest nothing vouches for it.
+        last = next((id for id in ids if damaged_files(self.folder / str(id)) == []), None)
+        return "no other is known to be sound" if last is None else f"checkpoint {last} is intact"
 
     def restore(
         self,
@@ -177,10 +179,12 @@ class Checkpoints:
           ValueError: it holds another pytree than `like`.
         """
         path = self.folder / str(id)
-        files_are_sound = check_files(path)
-        with damage_named(path, "progress"):
+        # Every byte was verified, or none: only then is what fails in reading them damage. Else it
+        # is what it says: too many open files, no memory, a network that timed out.
+        reading = reading_verified if check_files(path) else damage_named
+        with reading(path, "progress"):
             progress = self._read(id, progress=ocp.args.JsonRestore()).progress
-        with damage_named(path, "checksums"):
+        with reading(path, "checksums"):
             checksums = self._checksums(id, progress)
         target = like(progress)
         if checksums is None:
@@ -189,7 +193,7 @@ class Checkpoints:
             check_fits(checksums, target, str(path))
         # To the host first: what is verified is what goes to the devices, whichever they are.
         on_host = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), target)
-        with nullcontext() if files_are_sound else damage_named(path, "state"):
+        with reading(path, "state"):
             state = self._read(id, state=ocp.args.StandardRestore(on_host)).state
         if checksums is not None:
             check_leaves(checksums, state, path)

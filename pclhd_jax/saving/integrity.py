@@ -167,6 +167,16 @@ def damage_named(folder: Path, item: str) -> Iterator[None]:
         raise DamagedCheckpoint(damage_line(folder, [f"{item} cannot be read: {told}"])) from error
 
 
+@contextmanager
+def reading_verified(folder: Path, item: str) -> Iterator[None]:
+    """What goes wrong in reading files whose every byte was verified is not their damage."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"while reading {item} of {folder}, whose files are as they were saved")
+        raise
+
+
 def damage_line(folder: Path, wrong: list[str]) -> str:
     return f"checkpoint {folder.name} in {folder.parent} is damaged: {shortened(wrong)}"
 

@@ -143,6 +143,10 @@ def test_changed_settings_are_refused_by_an_epoch_under_way_and_accepted_when_to
     assert one == other
 
 
+def run_step_loop(run, work):
+    return step_loop.run_steps(run, work, 1, 0, "test")
+
+
 def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finished, pictures):
     run = train.start_run(tiny_config(pictures))
     state = train.fresh_state(run)
@@ -159,6 +163,12 @@ def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finish
         assert jax.tree.map(lambda x: x.dtype, back[:3]) == jax.tree.map(
             lambda x: x.dtype, work[:3]
         )
+        # Placed as a step leaves them, the empty dynamic prototypes too: no other compilation.
+        assert all(isinstance(x, jax.Array) for x in jax.tree.leaves(back.banks))
+        run_step_loop(run, back._replace(history=()))
+        compiled = run.train_steps[1]._cache_size()
+        run_step_loop(run, work._replace(history=()))
+        assert run.train_steps[1]._cache_size() == compiled
         # Of another epoch than the one asked for: not used, and gone.
         assert unfinished.restore(1, like, run.mesh) is None
     assert saves(tmp_path) == []

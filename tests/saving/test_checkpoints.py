@@ -179,7 +179,7 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path, monkeypatch):
 
         monkeypatch.setattr(os, "mkdir", refuse)
     with pytest.raises(
-        OSError, match=r"failed: Permission denied .*make room.*; no other is there$"
+        OSError, match=r"failed: Permission denied .*make room.*; no other is known to be sound$"
     ):
         saved(workdir, 1)
     monkeypatch.undo()

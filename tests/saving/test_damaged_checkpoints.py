@@ -1,5 +1,6 @@
 """Damage is never read as if it were sound: an older checkpoint is used, or the run stops."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -96,6 +97,44 @@ def test_the_newest_sound_checkpoint_is_used_with_a_line_for_each_that_is_not(tm
     )
     assert "checkpoint 3 in" in said[1] and "has other contents than were written" in said[1]
     assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("item", ["progress", "checksums", "state"])
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EMFILE, "Too many open files"), MemoryError("host"), TimeoutError("nfs")],
+)
+def test_an_error_in_reading_what_was_verified_is_that_error_and_moves_nothing(
+    tmp_path, monkeypatch, item, error
+):
+    saved(tmp_path, 1, 2)
+    before = listing(tmp_path)
+    real_read = Checkpoints._read
+
+    def read(self, id, **args):
+        if item in args:
+            raise type(error)(*error.args)
+        return real_read(self, id, **args)
+
+    monkeypatch.setattr(Checkpoints, "_read", read)
+    with pytest.raises(type(error)) as caught:
+        newest(tmp_path, set_aside=True)
+    assert not isinstance(caught.value, DamagedCheckpoint)
+    assert f"while reading {item}" in caught.value.__notes__[0]
+    assert listing(tmp_path) == before
+    # Without the manifest nothing vouches for the files: the same error is their damage.
+    for id in (1, 2):
+        (tmp_path / f"checkpoints/{id}/manifest.json").unlink()
+    with pytest.raises(DamagedCheckpoint, match=f"{item} cannot be read"):
+        newest(tmp_path)
+
+
+def test_a_checkpoint_without_a_manifest_is_not_called_intact(tmp_path, monkeypatch):
+    saved(tmp_path, 1)
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints._last_intact() == "checkpoint 1 is intact"
+        (tmp_path / "checkpoints/1/manifest.json").unlink()
+        assert checkpoints._last_intact() == "no other is known to be sound"
 
 
 def test_when_all_are_damaged_it_stops_and_lists_them_and_moves_nothing(tmp_path):
