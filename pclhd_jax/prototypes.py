@@ -147,7 +147,7 @@ def update_bank(
     momentum_z_BD, key: the momentum encoder's features of the same rows and a random
     key; left out, the dynamic prototypes stay.
     """
-    K = bank.live_K.shape[0]
+    K, labels_B = bank.live_K.shape[0], jnp.asarray(labels_B)
     z_BD = jax.lax.stop_gradient(z_BD)
     same_BB = (labels_B[:, None] == labels_B[None, :]) & (labels_B >= 0)[None, :]
     # One row of a cluster writes for all of them; the others aim past the end and are dropped.
