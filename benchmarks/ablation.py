@@ -5,7 +5,8 @@ r"""Does each part earn its place? Runs of one recipe, each with something left 
 Every variant is run on the same seeds of starting weights; the last epoch counts. Variants whose
 settings differ in stage 2 alone share one stage 1. A run's folder is named by its settings: a
 finished run is never repeated, and the command goes on where it was stopped. A run is a command of
-its own, the first line of its log.txt.
+its own, the first line of its log.txt (of stage 2: upon a copy of the shared folder); commit.txt
+says of which commit.
 
 --jobs N runs N of them side by side, each on its share of the CPU cores: on two cores, two jobs of
 one core each get through 1.3 x as many epochs as one job of two.
@@ -29,6 +30,7 @@ import numpy as np
 
 from pclhd_jax.main import plain_config
 from pclhd_jax.processes.progress import clock
+from pclhd_jax.reports.records import read_records
 
 Overrides = dict[str, object]
 
@@ -72,12 +74,14 @@ class Variant(NamedTuple):
 
 
 class Job(NamedTuple):
-    """One run: `shared` is the folder of its stage 1, which other runs may start from as well."""
+    """One run. `shared` is the folder of its stage 1, which other runs may start from as well."""
 
     variant: str
     seed: int
     shared: Path
     workdir: Path
+    stage1_epochs: int
+    epochs: int  # of both stages
     stage1_flags: tuple[str, ...]
     flags: tuple[str, ...]
 
@@ -98,17 +102,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--table", action="store_true", help="print the table of what is there")
     args = parser.parse_args(argv)
+    most = len(os.sched_getaffinity(0))
+    if not 1 <= args.jobs <= most:
+        parser.error(f"--jobs is {args.jobs}; give 1 to {most}, the CPU cores there are")
     variants = [Variant(*item) for item in VARIANTS[args.recipe].items()]
     if args.only is not None:
+        wrong = [number for number in args.only if not 0 <= number < len(variants)]
+        if wrong:
+            parser.error(
+                f"--only is {wrong[0]}; {args.recipe} has variants 0 to {len(variants) - 1}"
+            )
         variants = [variants[number] for number in sorted({0, *args.only})]
     jobs = [
         job_of(args.config, args.recipe, variant, seed, args.out)
         for variant in variants
         for seed in args.seeds
     ]
-    if not args.table:
-        run_all(jobs, args.jobs)
+    failed = [] if args.table else run_all(jobs, args.jobs)
     print(format_table(jobs, args.seeds, [variant.name for variant in variants]))
+    if failed:
+        sys.exit("\n".join(failed))
 
 
 def job_of(config: str, recipe: str, variant: Variant, seed: int, out: Path) -> Job:
@@ -123,12 +136,14 @@ def job_of(config: str, recipe: str, variant: Variant, seed: int, out: Path) -> 
     }
     stage1 = {name: value for name, value in overrides.items() if name not in STAGE2_ONLY}
     stage1["stage2.epochs"] = 0
-    stem = Path(config).stem
+    stem = f"{Path(config).stem}-{recipe}-seed{seed}"
     return Job(
         variant.name,
         seed,
-        out / f"{stem}-{recipe}-seed{seed}-stage1-{settings_hash(experiment, plain, stage1)}",
-        out / f"{stem}-{recipe}-seed{seed}-{settings_hash(experiment, plain, overrides)}",
+        out / f"{stem}-stage1-{settings_hash(experiment, plain, stage1)}",
+        out / f"{stem}-{settings_hash(experiment, plain, overrides)}",
+        plain.stage1.epochs,
+        plain.stage1.epochs + plain.stage2.epochs,
         flags_of(experiment, stage1),
         flags_of(experiment, overrides),
     )
@@ -147,108 +162,112 @@ def flags_of(experiment: str, overrides: Overrides) -> tuple[str, ...]:
     return (f"--config={experiment}", *changed)
 
 
-def run_all(jobs: list[Job], num_workers: int) -> None:
-    """Run what is not finished: the stages 1 that are shared first, then what starts from them."""
-    cores = sorted(os.sched_getaffinity(0))
+def run_all(jobs: list[Job], num_workers: int) -> list[str]:
+    """Run what is not finished: the stages 1 that are shared first, then what starts from them.
+
+    Returns a line for every run that failed; the others go on without it.
+    """
+    stages1 = {job.shared: job for job in jobs}
+    failed = run_each(
+        "stage 1",
+        [job for job in stages1.values() if not is_finished(job.shared, job.stage1_epochs)],
+        lambda job: run_command(job.stage1_flags, job.shared),
+        num_workers,
+    )
+    return failed + run_each(
+        "run",
+        [
+            job
+            for job in jobs
+            if is_finished(job.shared, job.stage1_epochs)
+            and not is_finished(job.workdir, job.epochs)
+        ],
+        run_stage2,
+        num_workers,
+    )
+
+
+def run_each(what: str, jobs: list[Job], run: Callable[[Job], None], num_workers: int) -> list[str]:
+    """All `jobs` on `num_workers` threads, each with its share of the cores, its children's too."""
+    cores, failed = sorted(os.sched_getaffinity(0)), []
     shares: Queue[list[int]] = Queue()
     for worker in range(num_workers):
         shares.put(cores[worker::num_workers])
-    run_each("stage 1", {job.shared: job for job in jobs}, run_stage1, shares)
-    run_each("run", {job.workdir: job for job in jobs}, run_stage2, shares)
+    print(f"{what}: {len(jobs)} to do", flush=True)
+    started = time.monotonic()
+    with ThreadPoolExecutor(
+        num_workers, initializer=lambda: os.sched_setaffinity(0, shares.get())
+    ) as pool:
+        futures = {pool.submit(run, job): job for job in jobs}
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                job, error = futures[future], future.exception()
+                if error is not None:
+                    failed.append(f"{what}, {job.variant}, seed {job.seed}: {error}")
+                to_go = (time.monotonic() - started) / done * (len(jobs) - done)
+                print(
+                    f"[{done}/{len(jobs)}] {what}, {job.variant}, seed {job.seed}: "
+                    f"{'FAILED' if error else 'done'}; about {clock(to_go)} left",
+                    flush=True,
+                )
+        except BaseException:  # ctrl-C: the runs save and end by themselves, no other begins
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return failed
 
 
-def run_each(
-    what: str,
-    jobs: dict[Path, Job],
-    run: Callable[[Job, "Queue[list[int]]"], None],
-    shares: "Queue[list[int]]",
-) -> None:
-    """Each job whose folder is not finished; one that fails stops none of the others.
-
-    Raises SystemExit at the end where one failed.
-    """
-    left = [job for folder, job in jobs.items() if not is_finished(folder)]
-    print(f"{what}: {len(jobs) - len(left)} of {len(jobs)} finished", flush=True)
-    started, failed = time.monotonic(), []
-    with ThreadPoolExecutor(shares.qsize()) as pool:
-        futures = {pool.submit(run, job, shares): job for job in left}
-        for done, future in enumerate(as_completed(futures), 1):
-            job, error = futures[future], future.exception()
-            if error is not None:
-                failed.append(f"{job.variant}, seed {job.seed}: {error}")
-            to_go = (time.monotonic() - started) / done * (len(left) - done)
-            print(
-                f"[{done}/{len(left)}] {what}, {job.variant}, seed {job.seed}: "
-                f"{'FAILED' if error else 'done'}; about {clock(to_go)} left",
-                flush=True,
-            )
-    if failed:
-        sys.exit("\n".join(failed))
-
-
-def run_stage1(job: Job, shares: "Queue[list[int]]") -> None:
-    run_command(job.stage1_flags, job.shared, shares)
-
-
-def run_stage2(job: Job, shares: "Queue[list[int]]") -> None:
+def run_stage2(job: Job) -> None:
     if not job.workdir.exists():
         # Copied beside and renamed: a kill leaves no half of a workdir.
         beside = job.workdir.with_name(job.workdir.name + ".new")
         shutil.rmtree(beside, ignore_errors=True)
-        shutil.copytree(job.shared, beside)
+        shutil.copytree(job.shared, beside, ignore=shutil.ignore_patterns("log.txt", "run.lock"))
         beside.rename(job.workdir)
-    run_command((*job.flags, "--accept_changes"), job.workdir, shares)
+    run_command((*job.flags, "--accept_changes"), job.workdir)
 
 
-def run_command(flags: Sequence[str], workdir: Path, shares: "Queue[list[int]]") -> None:
+def run_command(flags: Sequence[str], workdir: Path) -> None:
     command = [sys.executable, "-m", "pclhd_jax.main", *flags, f"--workdir={workdir}"]
     workdir.mkdir(parents=True, exist_ok=True)
-    env = {"JAX_COMPILATION_CACHE_DIR": str(workdir.parent / "compiled")} | os.environ
-    share = shares.get()
+    (workdir / "commit.txt").write_text(commit() + "\n")
+    with (workdir / "log.txt").open("a") as log:
+        print(" ".join(command), file=log, flush=True)
+        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT).returncode
+    if code:
+        raise RuntimeError(f"exit code {code}, see {workdir / 'log.txt'}")
+
+
+def commit() -> str:
+    """Of this checkout, marked where files differ from it."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
-        with (workdir / "log.txt").open("a") as log:
-            print(" ".join(command), file=log, flush=True)
-            subprocess.run(
-                command,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=env,
-                check=True,
-                preexec_fn=lambda: os.sched_setaffinity(0, share),
-            )
-    except subprocess.CalledProcessError as error:
-        raise RuntimeError(f"code {error.returncode}, see {workdir / 'log.txt'}") from None
-    finally:
-        shares.put(share)
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "no commit"
 
 
-def last_row(workdir: Path) -> dict | None:
-    path = workdir / "metrics.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return json.loads(lines[-1]) if lines else None
-
-
-def is_finished(workdir: Path) -> bool:
-    path = workdir / "config.json"
-    if not path.exists():
-        return False
-    config, row = json.loads(path.read_text()), last_row(workdir)
-    return (
-        bool(row) and row["epochs_done"] == config["stage1"]["epochs"] + config["stage2"]["epochs"]
-    )
+def is_finished(workdir: Path, epochs: int) -> bool:
+    """After so many epochs, scored; a folder copied from a finished stage 1 is not."""
+    rows = read_records(workdir)
+    return bool(rows) and rows[-1]["epochs_done"] == epochs and "evaluation" in rows[-1]
 
 
 def format_table(jobs: list[Job], seeds: Sequence[int], variants: Sequence[str]) -> str:
     """Markdown: mean over seeds, every seed's difference to the first variant; X: not finished."""
     scores = {
-        (job.variant, job.seed): scores_of(job.workdir) for job in jobs if is_finished(job.workdir)
+        (job.variant, job.seed): scores_of(job.workdir)
+        for job in jobs
+        if is_finished(job.workdir, job.epochs)
     }
     if not scores:
         return "no run is finished"
     protocols = list(next(iter(scores.values())))
+    finished = (job.workdir for job in jobs if (job.variant, job.seed) in scores)
+    commits = sorted({(path / "commit.txt").read_text().strip() for path in finished})
     title = [f"{name}: Rank-1 / mAP | difference by seed" for name in protocols]
     lines = [
-        f"Seeds {', '.join(map(str, seeds))}; mean over seeds, in %, last epoch.",
+        f"Seeds {', '.join(map(str, seeds))}; mean over seeds, in %, last epoch; commit "
+        f"{', '.join(commits)}.",
         "",
         "| | " + " | ".join(title) + " |",
         "|---" * (1 + 2 * len(protocols)) + "|",
@@ -281,7 +300,7 @@ def cells_of(
 
 def scores_of(workdir: Path) -> dict[str, tuple[float, float]]:
     """(Rank-1, mAP) in % by protocol."""
-    evaluation = last_row(workdir)["evaluation"]
+    evaluation = read_records(workdir)[-1]["evaluation"]
     return {name: (100 * s["cmc"][0], 100 * s["mean_ap"]) for name, s in evaluation.items()}
 
 

@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from pclhd_jax.batches.apart_and_joint import Sampling
 from pclhd_jax.clustering.both_modalities import ClusterSettings
 from pclhd_jax.method import steps
+from pclhd_jax.method.losses import TermWeights, progressive_weights
 from pclhd_jax.method.state import (
     TrainState,
     init_state,
@@ -38,7 +39,7 @@ class Run(NamedTuple):
     tx: optax.GradientTransformation
     train_steps: dict[int, Callable]  # by stage, jitted
     feature_steps: dict[str, Callable]  # by modality, jitted; unit features, to be scored
-    cluster_feature_steps: dict[str, Callable]  # the same for clusters and banks
+    cluster_feature_steps: dict[str, Callable]  # for clusters and centroids; unit or not
     workdir: Path | None = None  # where epochs leave their features; None: nowhere
     pause: Callable[[], None] = lambda: None  # between batches; raises where the run is to stop
 
@@ -63,8 +64,8 @@ def start_run(config: Any) -> Run:
         work,
         tx,
         train_steps,
-        make_feature_steps(model),
-        make_feature_steps(model, unit_mean=config.cluster.unit_features),
+        make_feature_steps(model, True),
+        make_feature_steps(model, config.cluster.unit_features),
     )
 
 
@@ -80,7 +81,7 @@ def start_evaluation(config: Any) -> Run:
     tx = make_optimizer(config.optimizer.weight_decay)
     work = first_then_all(load_test, config)
     check_same_pictures(work.digests)
-    return Run(config, mesh, work, tx, {}, make_feature_steps(make_model(config)), {})
+    return Run(config, mesh, work, tx, {}, make_feature_steps(make_model(config), True), {})
 
 
 @cache  # a second run in one process, as in a notebook, compiles nothing anew
@@ -91,8 +92,8 @@ def make_train_steps(fixed: steps.Fixed) -> dict[int, Callable]:
     }
 
 
-@cache
-def make_feature_steps(model: AGW, unit_mean: bool = True) -> dict[str, Callable]:
+@cache  # by its arguments as they are written: no defaults, so that equal ones are one key
+def make_feature_steps(model: AGW, unit_mean: bool, /) -> dict[str, Callable]:
     return {
         modality: jax.jit(
             partial(steps.feature_step, model=model, modality=modality, unit_mean=unit_mean)
@@ -151,6 +152,17 @@ def fixed_of(config: Any, model: AGW, tx: optax.GradientTransformation) -> steps
         num_farthest=max(1, config.prototypes.num_farthest),
     )
     return steps.Fixed(model, tx, terms, config.augment_pad, config.encoder_decay)
+
+
+def term_weights(config: Any, stage: int, epoch: int) -> TermWeights:
+    loss = config.loss
+    return progressive_weights(
+        stage,
+        epoch,
+        stage1=loss.stage1_weights,
+        stage2=loss.stage2_weights,
+        ramp_epochs=loss.ramp_epochs,
+    )
 
 
 def sampling_of(config: Any, stage: int) -> Sampling:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.clustering.jaccard import list_length
+from pclhd_jax.clustering.jaccard import list_length, reciprocal_length
 from pclhd_jax.clustering.labels import labels_from_neighbours
 from pclhd_jax.clustering.matching import match_clusters
 from pclhd_jax.clustering.neighbours import (
@@ -160,7 +160,7 @@ def check_contrast(
             "the encoder gives all of them the same feature; look at the pictures and at the "
             "starting weights, or lower config.optimizer.learning_rate"
         )
-    elif num_rows <= settings.k1 + 1:
+    elif num_rows <= reciprocal_length(settings.k1, settings.count_self):
         cause = (
             f"config.cluster.k1 ({settings.k1}) makes every picture a neighbour of every other; "
             "lower it well below the number of pictures"

@@ -44,7 +44,7 @@ def jaccard_distance(
 
     Args:
       features_ND: unit rows (within 1e-3), taken as float32; with `unit_rows` False, shorter ones.
-      k1: neighbours besides the picture itself in the reciprocal lists.
+      k1: neighbours in the reciprocal lists, besides the picture itself (count_self: with it).
       k2: neighbours, the picture itself included, of the query expansion; 1 means none.
       modality_N: two integer values; given, the query expansion averages each modality's
         neighbours apart and then takes the mean of the two means.
@@ -112,7 +112,6 @@ def jaccard_from_neighbours(
     Raises:
       ValueError: features that are not finite rows of such lengths, lists too short for k1 and
         k2, or an argument out of range.
-        argument out of its range.
     """
     features_ND = np.ascontiguousarray(features_ND, np.float32)
     indices_Nk = np.ascontiguousarray(lists.indices_Nk, np.int32)

@@ -91,7 +91,7 @@ def _dot(left, right):
 
 @numba.njit(nogil=True, cache=True)
 def _softmax(weights, size):
-    """Similarities to softmax(-(2 - 2 z_i.z_j)), in place (eq. 7 with unit features)."""
+    """Similarities to softmax(-(2 - 2 z_i.z_j)), in place (eq. 7, for unit features)."""
     total = 0.0
     for m in range(size):
         total += np.exp(2.0 * weights[m] - 2.0)

@@ -46,7 +46,7 @@ def pseudo_labels(
       int32 (N,): clusters 0, 1, ... in order of their first core picture; -1 = outlier.
 
     Raises:
-      ValueError: features that are not finite unit rows, or an argument out of its range.
+      ValueError: features that are not finite rows of such lengths, or an argument out of range.
     """
     cutoff = cutoff_for(eps)
     distance_NN = jaccard_distance(

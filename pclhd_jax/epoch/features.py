@@ -71,7 +71,9 @@ def extract_features(
     mesh: Mesh,
     report: Report | None = None,
 ) -> np.ndarray:
-    """(N, D) float32 unit features on the host, in the order of `images_NHWC` (uint8).
+    """(N, D) float32 features on the host, as `step` makes them, in the order of `images_NHWC`.
+
+    images_NHWC: uint8.
 
     step: `steps.feature_step` of the pictures' modality, jitted. The last batch is filled
     up with copies of its first picture, so that one compilation serves all.

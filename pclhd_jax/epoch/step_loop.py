@@ -12,8 +12,7 @@ from pclhd_jax.batches.apart_and_joint import apart_batches, joint_batches
 from pclhd_jax.batches.batch import Batch, EpochLabels
 from pclhd_jax.batches.prefetch import prefetch
 from pclhd_jax.epoch.keys import epoch_key
-from pclhd_jax.experiment import Run, sampling_of
-from pclhd_jax.method.losses import progressive_weights
+from pclhd_jax.experiment import Run, sampling_of, term_weights
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.terms import Banks
 from pclhd_jax.processes.mesh import replicate, shard_batch
@@ -48,13 +47,7 @@ def run_steps(
     """
     config = run.config
     sampling = sampling_of(config, stage)
-    weights = progressive_weights(
-        stage,
-        epoch,
-        stage1=config.loss.stage1_weights,
-        stage2=config.loss.stage2_weights,
-        ramp_epochs=config.loss.ramp_epochs,
-    )
+    weights = term_weights(config, stage, epoch)
     extra = (weights,) if stage == 1 else (weights, jnp.asarray(epoch % 2 == 1))
     extra = replicate(run.mesh, extra)
     key = epoch_key(config.seed, stage, epoch)

@@ -57,7 +57,10 @@ def cluster_means(x_ND: jax.Array, labels_N: jax.Array, K: int) -> jax.Array:
 def farthest_means(
     x_ND: jax.Array, labels_N: jax.Array, centroid_KD: jax.Array, num_farthest: int
 ) -> jax.Array:
-    """(K, D) mean of the `num_farthest` rows of each label that are least similar to its centre."""
+    """(K, D) mean of the `num_farthest` rows of each label that are least similar to its centre.
+
+    All its rows where it has fewer; of equally similar ones the first. Labels < 0 belong to nobody.
+    """
     K = centroid_KD.shape[0]
     similarity_N = jnp.sum(x_ND * centroid_KD[labels_N], axis=-1)
     members = group_by_label(labels_N, similarity_N, K)
@@ -144,7 +147,7 @@ def update_bank(
     momentum_z_BD, key: the momentum encoder's features of the same rows and a random
     key; left out, the dynamic prototypes stay.
     """
-    K = bank.live_K.shape[0]
+    K, labels_B = bank.live_K.shape[0], jnp.asarray(labels_B)
     z_BD = jax.lax.stop_gradient(z_BD)
     same_BB = (labels_B[:, None] == labels_B[None, :]) & (labels_B >= 0)[None, :]
     # One row of a cluster writes for all of them; the others aim past the end and are dropped.
@@ -159,14 +162,8 @@ def update_bank(
     mean_BD = weighted_means(same_BB * weight_B[None, :], z_BD)
     centroid_BD = unit(momentum * old_centroid_BD + (1 - momentum) * mean_BD)
 
-    similarity_B = jnp.sum(z_BD * old_centroid_BD, axis=-1)
-    farther_BB = same_BB & (
-        (similarity_B[None, :] < similarity_B[:, None])
-        | ((similarity_B[None, :] == similarity_B[:, None]) & jnp.tri(len(z_BD), k=-1, dtype=bool))
-    )
-    is_far_B = farther_BB.sum(axis=1) < num_farthest
-    far_BD = weighted_means((same_BB & is_far_B[None, :]).astype(z_BD.dtype), z_BD)
-    hard_BD = unit(momentum * bank.hard_KD[labels_B] + (1 - momentum) * far_BD)
+    far_KD = farthest_means(z_BD, labels_B, bank.centroid_KD, num_farthest)
+    hard_BD = unit(momentum * bank.hard_KD[labels_B] + (1 - momentum) * far_KD[labels_B])
 
     dynamic_KSD = bank.dynamic_KSD
     if momentum_z_BD is not None:

@@ -128,7 +128,7 @@ def stage2_step(
 ) -> tuple[TrainState, Banks, Metrics]:
     """Two optimiser steps (clusters apart, clusters joint), then the moving average.
 
-    joint_batch: None in an epoch without joint clusters, whose steps leave the joint
+    joint_batch: None in an epoch whose joint term rests: its steps leave the joint
     term out (and compile once more). infrared_crosses: scalar bool; True on odd epochs,
     when infrared features meet the visible bank, False when visible features meet the
     infrared bank.

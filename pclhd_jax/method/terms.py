@@ -212,7 +212,7 @@ def update_joint_bank(banks: Banks, z: Encoded, batch: Batch, settings: TermSett
         jnp.concatenate([z.visible_BD, z.infrared_BD]),
         jnp.concatenate([labels_v, labels_r]),
         settings,
-        modality_B=jnp.repeat(jnp.arange(2), np.array([len(labels_v), len(labels_r)])),
+        modality_B=np.repeat([0, 1], [len(labels_v), len(labels_r)]),
     )
     return banks._replace(joint=joint)
 

@@ -125,6 +125,26 @@ def test_the_record_counts_clusters_that_are_smaller_than_the_shots():
     }
 
 
+def test_joint_clusters_are_counted_with_those_of_one_modality_and_judged_by_the_mixed_ones():
+    """By hand: clusters 0 and 1 hold both modalities, 2 is visible alone, 3 infrared alone."""
+    visible_N = np.array([0, 0, 0, 1, 2, 2])
+    infrared_N = np.array([0, 0, 1, 1, 3])
+    labels = EpochLabels(visible_N, infrared_N, None, None, visible_N, infrared_N)
+    run = run_like(2, 2, clusters_per_batch=3)
+    run.work = SimpleNamespace(
+        visible_identities_N=np.array([7, 7, 7, 8, 9, 9]),
+        infrared_identities_N=np.array([7, 7, 8, 8, 6]),
+    )
+    joint = label_quality(run, labels, stage=2)["joint"]
+    assert (joint["num_clusters"], joint["num_mixed"], joint["num_outliers"]) == (4, 2, 0)
+    # Of the mixed ones, cluster 1 has a single visible picture for two shots; 3 is never drawn.
+    assert joint["num_below_shots"] == 1
+    assert joint["adjusted_rand_index"] == 1.0
+    assert cluster_notes(run, labels, stage=2) == [
+        "2 joint clusters of both modalities for batches of 3: clusters repeat within a batch"
+    ]
+
+
 def test_notes_tell_of_few_clusters_few_pictures_and_a_resting_joint_term():
     labels = EpochLabels(np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 2]))
     run = run_like(2, 2, clusters_per_batch=3)

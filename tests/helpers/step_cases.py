@@ -26,7 +26,7 @@ PAPER = TermSettings(
     bank_order="together",
     num_farthest=1,
 )
-RELEASED = PAPER._replace(dynamic_query="momentum")
+MOMENTUM_QUERY = PAPER._replace(dynamic_query="momentum")
 
 
 class ToyEncoder(nn.Module):

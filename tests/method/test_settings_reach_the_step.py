@@ -1,4 +1,4 @@
-"""Every number and word of both recipes, from the config to what a step computes.
+"""The numbers and words of both recipes, from the config to what a step computes.
 
 Each setting is given another value; exactly the losses named beside it may then differ, and the
 first step's gradient, banks or averages must. A setting that is dropped on the way fails here.
@@ -14,11 +14,11 @@ import pytest
 
 from configs import common
 from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.epoch import clusters
 from pclhd_jax.epoch.banks import make_banks
 from pclhd_jax.epoch.features import Features
-from pclhd_jax.experiment import fixed_of
+from pclhd_jax.experiment import fixed_of, sampling_of, term_weights
 from pclhd_jax.method import steps
-from pclhd_jax.method.losses import progressive_weights
 from pclhd_jax.processes.mesh import make_mesh
 from tests.helpers.step_cases import (
     BATCH,
@@ -72,10 +72,7 @@ def toy_config(recipe):
 def outcome(config, crosses=ODD, joint=JOINT):
     """(state, banks, metrics) of the first iteration of stage 2, by plain descent."""
     fixed = fixed_of(config, ToyEncoder(), optax.sgd(0.05))
-    loss = config.loss
-    weights = progressive_weights(
-        2, 0, stage1=loss.stage1_weights, stage2=loss.stage2_weights, ramp_epochs=loss.ramp_epochs
-    )
+    weights = term_weights(config, 2, 0)
     state, banks = make_state(fixed.model, fixed.tx, momentum_seed=1), toy_banks(8)
     # Not jitted: each operation is compiled once for all settings, a step would be for every one.
     return steps.stage2_step(state, banks, BATCH, joint, weights, crosses, KEY, fixed=fixed)
@@ -110,6 +107,64 @@ def test_a_setting_moves_its_losses_and_no_other(recipe, name):
         ("banks", banks[:2], old_banks[:2]),
     ):
         assert any(differs(new, before)) == (part in parts), part
+
+
+@pytest.mark.parametrize("recipe", common.RECIPES)
+def test_stage_one_takes_its_weights_and_its_margin(recipe):
+    def losses(config):
+        fixed = fixed_of(config, ToyEncoder(), optax.sgd(0.05))
+        state, banks = make_state(fixed.model, fixed.tx), toy_banks(8)
+        weights = term_weights(config, 1, 0)
+        _, _, metrics = steps.stage1_step(state, banks, BATCH, weights, KEY, fixed=fixed)
+        return {key: float(metrics[key]) for key in OWN}
+
+    old = losses(toy_config(recipe))
+    centroid_weight = toy_config(recipe).loss.stage1_weights[0]
+    config = toy_config(recipe)
+    config.loss.own_margin += 0.05
+    for key, value in losses(config).items():
+        np.testing.assert_allclose(old[key] - value, 0.05 * centroid_weight, atol=1e-5)
+    config = toy_config(recipe)
+    config.loss.own_margin = 0.0
+    whole = losses(config)
+    config.loss.stage1_weights = tuple(2 * w for w in config.loss.stage1_weights)
+    for key, value in losses(config).items():
+        np.testing.assert_allclose(value, 2 * whole[key], rtol=1e-5)
+
+
+def test_the_weights_of_an_epoch_are_those_of_the_settings():
+    config = common.base("paper")
+    config.loss.stage1_weights, config.loss.stage2_weights = (0.8, 0.2, 0.0), (0.0, 0.4, 1.0)
+    config.loss.ramp_epochs = 3
+    np.testing.assert_allclose(term_weights(config, 1, 7), (0.8, 0.2, 0.0), rtol=1e-6)
+    np.testing.assert_allclose(term_weights(config, 2, 1), (0.4, 0.3, 0.5), rtol=1e-6)
+    np.testing.assert_allclose(term_weights(config, 2, 9), (0.0, 0.4, 1.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"), [("paper", (False, "same")), ("released", (True, "independent"))]
+)
+@pytest.mark.parametrize("stage", [1, 2])
+def test_the_sampler_takes_pools_and_joint_clusters_from_the_settings(recipe, expected, stage):
+    config = common.base(recipe)
+    sampling = sampling_of(config, stage)
+    assert (sampling.exact_pool_repeats, sampling.joint_clusters) == expected
+    assert sampling.visible_shots == config[f"stage{stage}"].visible_shots
+    config.sampler.exact_pool_repeats = not expected[0]
+    assert sampling_of(config, stage).exact_pool_repeats != expected[0]
+
+
+def test_dynamic_prototypes_are_drawn_from_the_momentum_encoder(monkeypatch):
+    asked, state = [], make_state(ToyEncoder(), optax.sgd(0.05), momentum_seed=1)
+    monkeypatch.setattr(clusters, "label", lambda *_: "labels")
+    monkeypatch.setattr(clusters, "train_features", lambda *args: asked.append(args[1:]))
+    run = FakeRun("released")
+    run.feature_steps, run.cluster_feature_steps = {"unit": 1}, {"as they are": 1}
+    clusters.labels_and_momentum_features(run, state, None, 2)
+    ((variables, steps_used),) = asked
+    assert_same(variables, state.momentum)
+    assert any(differs(state.momentum["params"], state.online["params"]))
+    assert steps_used == {"unit": 1}
 
 
 @pytest.mark.parametrize("recipe", common.RECIPES)

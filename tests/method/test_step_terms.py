@@ -16,10 +16,10 @@ from tests.helpers.step_cases import (
     JOINT,
     KEY,
     LR,
+    MOMENTUM_QUERY,
     MU,
     ODD,
     PAPER,
-    RELEASED,
     ROWS,
     TAU,
     WEIGHTS,
@@ -73,8 +73,8 @@ def paper():
 
 
 @pytest.fixture(scope="module")
-def released():
-    return Toy(RELEASED)
+def momentum_query():
+    return Toy(MOMENTUM_QUERY)
 
 
 def features(params, batch_stats, batch):
@@ -158,16 +158,16 @@ def test_the_first_step_of_stage_two_descends_own_cross_and_dynamic_terms(paper,
     np.testing.assert_allclose(metrics["gradient_norm"], norm, rtol=1e-3)
 
 
-def test_with_momentum_queries_the_dynamic_term_is_reported_without_any_gradient(released):
-    with_term, _, metrics = released.apart()
-    without, _, _ = released.apart(weights=WEIGHTS._replace(dynamic=jnp.float32(0)))
+def test_with_momentum_queries_the_dynamic_term_is_reported_without_any_gradient(momentum_query):
+    with_term, _, metrics = momentum_query.apart()
+    without, _, _ = momentum_query.apart(weights=WEIGHTS._replace(dynamic=jnp.float32(0)))
     assert_same(with_term.params, without.params)
-    gradient = naive_gradient(released, True, dynamic=False)
-    assert_close(gradient_of(released, with_term), gradient, rtol=1e-3, atol=1e-4)
+    gradient = naive_gradient(momentum_query, True, dynamic=False)
+    assert_close(gradient_of(momentum_query, with_term), gradient, rtol=1e-3, atol=1e-4)
     z_v, z_r, _ = features(
-        released.state.momentum_params, released.state.momentum_batch_stats, BATCH
+        momentum_query.state.momentum_params, momentum_query.state.momentum_batch_stats, BATCH
     )
-    banks, labels_v = released.banks, twice(BATCH.visible_labels_B)
+    banks, labels_v = momentum_query.banks, twice(BATCH.visible_labels_B)
     np.testing.assert_allclose(
         [metrics["loss_dynamic_visible"], metrics["loss_dynamic_infrared"]],
         [
@@ -237,11 +237,11 @@ def test_dynamic_prototypes_become_momentum_features_of_the_batch(paper):
     assert_same(banks.joint.dynamic_KSD, paper.banks.joint.dynamic_KSD)
 
 
-def test_with_momentum_queries_the_dynamic_prototypes_stay(released):
-    _, banks, _ = released.stage2()
-    assert_same(banks.visible.dynamic_KSD, released.banks.visible.dynamic_KSD)
-    assert_same(banks.infrared.dynamic_KSD, released.banks.infrared.dynamic_KSD)
-    assert any(differs(banks.visible, released.banks.visible))
+def test_with_momentum_queries_the_dynamic_prototypes_stay(momentum_query):
+    _, banks, _ = momentum_query.stage2()
+    assert_same(banks.visible.dynamic_KSD, momentum_query.banks.visible.dynamic_KSD)
+    assert_same(banks.infrared.dynamic_KSD, momentum_query.banks.infrared.dynamic_KSD)
+    assert any(differs(banks.visible, momentum_query.banks.visible))
 
 
 def test_the_second_step_descends_the_joint_terms_from_where_the_first_one_stopped(paper):
