@@ -281,6 +281,13 @@ def _check_together(settings: Settings) -> None:
                     f"config.stage{stage}.clusters_per_batch {counts.clusters_per_batch}: "
                     f"{rows:,} pictures a batch; give at most {MOST_ROWS:,}"
                 )
+    cluster = settings.cluster
+    for name in ("k1", "joint_k1"):
+        if cluster.count_self and getattr(cluster, name) < 2:
+            raise ValueError(
+                f"config.cluster.{name} is {getattr(cluster, name)}, and count_self leaves the "
+                "picture itself alone in its list; give at least 2"
+            )
     if settings.init.imagenet and settings.init.agw:
         raise ValueError(
             f"config.init.imagenet ({settings.init.imagenet}) and config.init.agw "

@@ -167,6 +167,8 @@ def test_a_setting_takes_its_range_and_refuses_the_rest_by_name(name, recipe, pa
     for good in right:
         if path in ("stage1.clusters_per_batch", "stage1.visible_shots", "stage1.infrared_shots"):
             good = min(good, 64)
+        if path in ("cluster.k1", "cluster.joint_k1"):
+            good = max(good, 2)  # `released` counts the picture itself
         if path in ("stage2.clusters_per_batch", "stage2.visible_shots", "stage2.infrared_shots"):
             good = min(good, 64)
         settings_of(changed(config, path, good))
@@ -193,6 +195,10 @@ def test_the_settings_are_the_config_frozen(name):
         (
             {"stage1.clusters_per_batch": 60_000},
             r"config\.stage1\.visible_shots is 16, for .*clusters_per_batch 60000: 960,000",
+        ),
+        (
+            {"cluster.count_self": True, "cluster.k1": 1},
+            r"config\.cluster\.k1 is 1, and count_self",
         ),
         ({"init.agw": "a", "init.imagenet": "b"}, r"imagenet \(b\) and config\.init\.agw \(a\)"),
     ],
