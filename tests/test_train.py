@@ -21,7 +21,7 @@ from pclhd_jax.method.state import hand_over
 from pclhd_jax.reports.eps_report import report_clusters
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.labelled_features import load_epoch
-from pclhd_jax.settings import schedule
+from pclhd_jax.settings import schedule, settings_of
 from tests.helpers.finished_run import assert_same_end, assert_same_tree, checkpointed
 from tests.helpers.tiny import tiny_config
 
@@ -249,7 +249,7 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
 def test_a_mistake_put_right_does_not_need_another_workdir(pictures, tmp_path):
     config = tiny_config(pictures)
     config.data.height = 0
-    with pytest.raises(ValueError, match="picture size"):
+    with pytest.raises(ValueError, match=r"config\.data\.height is 0; give at least 16"):
         train.train_and_evaluate(config, tmp_path / "run")
     config.data.height = 32
     config.optimizer.learning_rate = 1e30
@@ -264,7 +264,7 @@ def test_a_negative_number_of_epochs_to_keep_is_refused(pictures):
     config = tiny_config(pictures)
     config.keep_features = -1
     with pytest.raises(ValueError, match=r"config\.keep_features is -1; give at least 0"):
-        start_run(config)
+        settings_of(config)
 
 
 def test_pictures_drawn_from_other_settings_are_refused(pictures, tmp_path):

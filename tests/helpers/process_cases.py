@@ -54,7 +54,7 @@ def restore_what_process_1_cannot_read(path, this):
 
     with pytest.MonkeyPatch.context() as patch, Checkpoints(path, keep=2) as checkpoints:
         if this == 1:
-            patch.setattr(checkpoints, "check_files", stale)
+            patch.setattr("pclhd_jax.saving.checkpoints.check_files", stale)
         mesh = make_mesh()
         restore_newest(checkpoints, lambda _: {"x": np.zeros(4)}, mesh, set_aside=True)
 
