@@ -148,7 +148,11 @@ def run_apart(parity, config=None, **options):
 
 def assert_near(got, want):
     got, want = np.asarray(got), np.asarray(want)
-    np.testing.assert_allclose(got, want, rtol=0, atol=RELATIVE * np.abs(want).max())
+    size = np.abs(want).max()
+    if want.ndim == 0 and not jax.config.jax_enable_x64:
+        # A loss is a difference of log-sum-exps near 1 / tau, and as exact as those in float32.
+        size = max(size, 1)
+    np.testing.assert_allclose(got, want, rtol=0, atol=RELATIVE * size)
 
 
 def assert_bank(bank, centroid_KD, hard_KD):
