@@ -93,7 +93,7 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     c.keep_features = 1
 
     # (centroid, hard, dynamic) weights of the own-modality terms: epoch by epoch from
-    # stage1_weights to stage2_weights, see losses.progressive_weights.
+    # stage1_weights to stage2_weights, see schedules.progressive_weights.
     if recipe == "paper":
         balance = 0.5  # the paper's lambda; its value is not in the abstract: [ours]
         c.loss.stage1_weights = (1.0, 0.0, 0.0)

@@ -13,7 +13,8 @@ from jax.sharding import Mesh
 from pclhd_jax.batches.apart_and_joint import Sampling
 from pclhd_jax.clustering.both_modalities import ClusterSettings
 from pclhd_jax.method import steps
-from pclhd_jax.method.losses import TermWeights, progressive_weights
+from pclhd_jax.method.losses import TermWeights
+from pclhd_jax.method.schedules import progressive_weights
 from pclhd_jax.method.state import (
     TrainState,
     init_state,

@@ -16,7 +16,8 @@ from pclhd_jax.epoch.scores import evaluate
 from pclhd_jax.epoch.step_loop import EpochWork, mean_metrics, run_steps
 from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.experiment import Run
-from pclhd_jax.method.state import TrainState, learning_rate_at, set_learning_rate
+from pclhd_jax.method.schedules import learning_rate_at
+from pclhd_jax.method.state import TrainState, set_learning_rate
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
 from pclhd_jax.settings import schedule

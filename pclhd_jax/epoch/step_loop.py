@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pclhd_jax.batches.apart_and_joint import apart_batches, joint_batches
@@ -13,6 +12,7 @@ from pclhd_jax.batches.batch import Batch, EpochLabels
 from pclhd_jax.batches.prefetch import prefetch
 from pclhd_jax.epoch.keys import epoch_key
 from pclhd_jax.experiment import Run, sampling_of, term_weights
+from pclhd_jax.method.schedules import infrared_crosses
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.terms import Banks
 from pclhd_jax.processes.mesh import replicate, shard_batch
@@ -48,7 +48,7 @@ def run_steps(
     config = run.config
     sampling = sampling_of(config, stage)
     weights = term_weights(config, stage, epoch)
-    extra = (weights,) if stage == 1 else (weights, jnp.asarray(epoch % 2 == 1))
+    extra = (weights,) if stage == 1 else (weights, infrared_crosses(epoch))
     extra = replicate(run.mesh, extra)
     key = epoch_key(config.seed, stage, epoch)
     pictures_per_step = (

@@ -161,21 +161,3 @@ def dynamic_loss(
 ) -> jax.Array:
     """Scalar: batch mean of `dynamic_cross_entropy`; arguments as there."""
     return dynamic_cross_entropy(z_BD, bank, labels_B, temperature=temperature, key=key).mean()
-
-
-def progressive_weights(
-    stage: int, epoch: int, *, stage1: tuple, stage2: tuple, ramp_epochs: int
-) -> TermWeights:
-    """The epoch's (centroid, hard, dynamic) weights: from commonality to divergence and variety.
-
-    Stage 1 keeps `stage1`. Stage 2 moves from there to `stage2` in a straight line:
-    its epoch e (0-based) has gone min(1, (e + 1) / (ramp_epochs + 1)) of the way, so
-    that 0 ramp epochs are the plain switch and the first epoch is never all stage 1.
-    """
-    gone = 0.0 if stage == 1 else min(1.0, (epoch + 1) / (ramp_epochs + 1))
-    return TermWeights(
-        *(
-            jnp.float32((1 - gone) * start + gone * end)
-            for start, end in zip(stage1, stage2, strict=True)
-        )
-    )

@@ -48,11 +48,6 @@ def make_optimizer(weight_decay: float) -> optax.GradientTransformation:
     return optax.inject_hyperparams(coupled_adam)(learning_rate=0.0)
 
 
-def learning_rate_at(epoch: int, *, start: float, decay_every_epochs: int, factor: float) -> float:
-    """The rate of a stage's `epoch` (0-based): `start`, times `factor` every few epochs."""
-    return start * factor ** (epoch // decay_every_epochs)
-
-
 def set_learning_rate(state: "TrainState", learning_rate: float) -> "TrainState":
     opt_state = state.opt_state
     rate = jnp.asarray(learning_rate, opt_state.hyperparams["learning_rate"].dtype)

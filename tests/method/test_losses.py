@@ -14,7 +14,6 @@ from pclhd_jax.method.losses import (
     dynamic_loss,
     hard_cross_entropy,
     hybrid_loss,
-    progressive_weights,
     prototype_loss,
 )
 from pclhd_jax.method.prototypes import PrototypeBank
@@ -216,26 +215,3 @@ def test_ranks_do_not_broadcast_by_accident_in_these_tests():
 
 
 STAGES = dict(stage1=(1.0, 0.0, 0.0), stage2=(0.0, 0.6, 0.4))
-
-
-def test_stage_one_keeps_its_weights():
-    for epoch in (0, 7, 49):
-        assert progressive_weights(1, epoch, **STAGES, ramp_epochs=4) == (1.0, 0.0, 0.0)
-
-
-def test_no_ramp_is_a_plain_switch():
-    for epoch in (0, 1, 30):
-        got = progressive_weights(2, epoch, **STAGES, ramp_epochs=0)
-        np.testing.assert_allclose(got, (0.0, 0.6, 0.4), atol=1e-7)
-
-
-def test_a_ramp_of_three_epochs_goes_by_quarters():
-    got = [progressive_weights(2, epoch, **STAGES, ramp_epochs=3) for epoch in range(5)]
-    want = [
-        (0.75, 0.15, 0.10),
-        (0.50, 0.30, 0.20),
-        (0.25, 0.45, 0.30),
-        (0.00, 0.60, 0.40),
-        (0.00, 0.60, 0.40),
-    ]
-    np.testing.assert_allclose(got, want, atol=1e-6)

@@ -10,7 +10,6 @@ from pclhd_jax.method.state import (
     TrainState,
     hand_over,
     init_state,
-    learning_rate_at,
     make_optimizer,
     move_average,
     set_learning_rate,
@@ -50,16 +49,6 @@ def test_weight_decay_is_added_to_the_gradient_before_adam():
     got = run(make_optimizer(DECAY), start, gradients, [LR, LR])[-1]
     np.testing.assert_allclose(got, w, atol=1e-5)
     assert np.abs(got - decoupled).max() > 0.01  # AdamW is another optimiser
-
-
-def test_the_rate_falls_tenfold_every_so_many_epochs():
-    rates = [
-        learning_rate_at(epoch, start=0.1, decay_every_epochs=3, factor=0.1) for epoch in range(9)
-    ]
-    np.testing.assert_allclose(rates, [0.1] * 3 + [0.01] * 3 + [0.001] * 3)
-    # A constant gradient makes every Adam step as long as the rate.
-    path = np.array([1.0, *run(make_optimizer(0.0), 1.0, [1.0] * 9, rates)])
-    np.testing.assert_allclose(-np.diff(path), rates, rtol=1e-3, atol=1e-6)
 
 
 def test_an_optimiser_without_a_rate_moves_nothing():
