@@ -212,6 +212,3 @@ def test_losses_agree_under_jit_and_vmap(problem):
 def test_ranks_do_not_broadcast_by_accident_in_these_tests():
     with pytest.raises(ValueError, match="rank_promotion"):
         jnp.ones((2, 3)) + jnp.ones(3)
-
-
-STAGES = dict(stage1=(1.0, 0.0, 0.0), stage2=(0.0, 0.6, 0.4))

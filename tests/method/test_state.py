@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from pclhd_jax.method.schedules import learning_rate_at
 from pclhd_jax.method.state import (
     TrainState,
     hand_over,
@@ -111,3 +112,13 @@ def test_the_moving_average_keeps_decay_of_the_old(decay):
     np.testing.assert_allclose(
         got["b"][0], decay * average["b"][0] + (1 - decay) * params["b"][0], atol=1e-6
     )
+
+
+def test_the_rate_falls_tenfold_every_so_many_epochs():
+    rates = [
+        learning_rate_at(epoch, start=0.1, decay_every_epochs=3, factor=0.1) for epoch in range(9)
+    ]
+    np.testing.assert_allclose(rates, [0.1] * 3 + [0.01] * 3 + [0.001] * 3)
+    # A constant gradient makes every Adam step as long as the rate.
+    path = np.array([1.0, *run(make_optimizer(0.0), 1.0, [1.0] * 9, rates)])
+    np.testing.assert_allclose(-np.diff(path), rates, rtol=1e-3, atol=1e-6)
