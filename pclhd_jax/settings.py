@@ -4,85 +4,26 @@
 the tree it returns, whose names are those of `configs/common.py`, where they are explained.
 """
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, get_type_hints
 
+from pclhd_jax.limits import (
+    MOST,
+    MOST_ROWS,
+    Check,
+    channels,
+    flag,
+    is_number,
+    number,
+    setting,
+    several,
+    term_weights,
+    text,
+    word,
+)
+
 STAGES = (1, 2)
-MOST = 1_000_000  # of counts that have no other limit: what is above is a slip of the keyboard
-# Rows of a batch; pictures of 288 x 144 in so many rows are 8 GB before the first layer.
-MOST_ROWS = 65_536
-
-Check = Callable[[Any], str]  # what is wrong with a value, as a remedy; "" if nothing is
-
-
-def setting(check: Check) -> Any:
-    return field(metadata={"check": check})
-
-
-def number(
-    least: float = -math.inf,
-    most: float = math.inf,
-    *,
-    above: float = -math.inf,
-    below: float = math.inf,
-) -> Any:
-    """A field that takes finite numbers of a range."""
-
-    def check(value: float) -> str:
-        if not math.isfinite(value):
-            return "give a finite number"
-        if value < least:
-            return f"give at least {least:,}"
-        if value > most:
-            return f"give at most {most:,}"
-        if value <= above:
-            return f"give more than {above:,}"
-        return f"give less than {below:,}" if value >= below else ""
-
-    return setting(check)
-
-
-def word(*allowed: str) -> Any:
-    return setting(lambda value: "" if value in allowed else f"it must be {' or '.join(allowed)}")
-
-
-def text(*, empty: bool = True) -> Any:
-    return setting(lambda value: "" if empty or value else "it must not be empty")
-
-
-def flag() -> Any:
-    return setting(lambda value: "")
-
-
-def term_weights() -> Any:
-    """(centroid, hard, dynamic)."""
-
-    def check(value: tuple) -> str:
-        if len(value) != 3:
-            return f"give 3 weights (centroid, hard, dynamic), not {len(value)}"
-        finite = all(_is_number(w) and math.isfinite(w) and w >= 0 for w in value)
-        return "" if finite else "give finite weights of at least 0"
-
-    return setting(check)
-
-
-def several(is_allowed: Callable[[Any], bool], what: str) -> Any:
-    """A field that takes a tuple of at least one value."""
-    return setting(lambda value: "" if value and all(map(is_allowed, value)) else f"give {what}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _channels(width: float) -> str:
-    if not 0 < width <= 8:
-        return "give more than 0 and at most 8"
-    # 64 channels of the stem, and multiples of them: a width that does not divide states another
-    # encoder than the one it builds.
-    return "" if (64 * width).is_integer() else "give a multiple of 1/64: 64 channels times it"
 
 
 @dataclass(frozen=True)
@@ -111,7 +52,7 @@ class Data:
 @dataclass(frozen=True)
 class Model:
     depth: int = number(1, MOST)  # against the trunks there are: `models.resnet.trunk_of_depth`
-    width: float = setting(_channels)
+    width: float = setting(channels)
     dtype: str = word("float32", "bfloat16")
 
 
@@ -184,7 +125,7 @@ class Evaluation:
     trials: int = number(1, 10_000)
     sysu_modes: tuple = several(lambda mode: mode in ("all", "indoor"), "all or indoor, or both")
     sysu_shots: tuple = several(
-        lambda n: _is_number(n) and isinstance(n, int) and 1 <= n <= MOST,
+        lambda n: is_number(n) and isinstance(n, int) and 1 <= n <= MOST,
         "pictures per identity and camera, whole numbers of at least 1",
     )
 
@@ -258,7 +199,7 @@ def _checked(value: Any, hint: type, check: Check, name: str) -> Any:
     kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
     if hint is tuple and isinstance(value, list | tuple):
         value = tuple(value)  # JSON has lists alone
-    elif hint is float and _is_number(value):
+    elif hint is float and is_number(value):
         value = float(value)
     elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ValueError(f"{name} is {value!r}; give {kinds.get(hint, 'several values')}")

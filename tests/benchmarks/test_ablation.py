@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from benchmarks import ablation
-from benchmarks.ablation import VARIANTS, Variant, format_table, is_finished, job_of
+from benchmarks.ablation import VARIANTS, Variant, job_of
+from benchmarks.ablation_table import format_table, is_finished
 
 CONFIG = "configs/synthetic.py"
 

@@ -1,0 +1,83 @@
+"""What a setting may take: fields of frozen dataclasses that carry a check.
+
+A check returns what is wrong with a value, as a remedy, and "" if nothing is.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import field
+from typing import Any
+
+MOST = 1_000_000  # of counts that have no other limit: what is above is a slip of the keyboard
+# Rows of a batch; pictures of 288 x 144 in so many rows are 8 GB before the first layer.
+MOST_ROWS = 65_536
+
+Check = Callable[[Any], str]
+
+
+def setting(check: Check) -> Any:
+    return field(metadata={"check": check})
+
+
+def number(
+    least: float = -math.inf,
+    most: float = math.inf,
+    *,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> Any:
+    """A field that takes finite numbers of a range."""
+
+    def check(value: float) -> str:
+        if not math.isfinite(value):
+            return "give a finite number"
+        if value < least:
+            return f"give at least {least:,}"
+        if value > most:
+            return f"give at most {most:,}"
+        if value <= above:
+            return f"give more than {above:,}"
+        return f"give less than {below:,}" if value >= below else ""
+
+    return setting(check)
+
+
+def word(*allowed: str) -> Any:
+    return setting(lambda value: "" if value in allowed else f"it must be {' or '.join(allowed)}")
+
+
+def text(*, empty: bool = True) -> Any:
+    return setting(lambda value: "" if empty or value else "it must not be empty")
+
+
+def flag() -> Any:
+    return setting(lambda value: "")
+
+
+def term_weights() -> Any:
+    """(centroid, hard, dynamic)."""
+
+    def check(value: tuple) -> str:
+        if len(value) != 3:
+            return f"give 3 weights (centroid, hard, dynamic), not {len(value)}"
+        finite = all(is_number(w) and math.isfinite(w) and w >= 0 for w in value)
+        return "" if finite else "give finite weights of at least 0"
+
+    return setting(check)
+
+
+def several(is_allowed: Callable[[Any], bool], what: str) -> Any:
+    """A field that takes a tuple of at least one value."""
+    return setting(lambda value: "" if value and all(map(is_allowed, value)) else f"give {what}")
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def channels(width: float) -> str:
+    if not 0 < width <= 8:
+        return "give more than 0 and at most 8"
+    # 64 channels of the stem, and multiples of them: a width that does not divide states another
+    # encoder than the one it builds.
+    return "" if (64 * width).is_integer() else "give a multiple of 1/64: 64 channels times it"
