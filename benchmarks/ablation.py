@@ -56,6 +56,8 @@ STAGE2_ONLY = (
     "loss.dynamic_query",
     "loss.dynamic_choice",
     "loss.stage2_weights",
+    "loss.balance",
+    "loss.ramp_shape",
     "loss.ramp_epochs",
     "cluster.joint_keeps",
     "cluster.joint_k1",

@@ -93,11 +93,13 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     c.keep_features = 1
 
     # (centroid, hard, dynamic) weights of the own-modality terms: epoch by epoch from
-    # stage1_weights to stage2_weights, see schedules.progressive_weights.
+    # stage1_weights to stage2_weights, whose hard weight is taken times `balance` and whose dynamic
+    # weight times 1 - `balance`, see schedules.progressive_weights.
+    c.loss.balance = 0.5  # the paper's lambda; its value is not in the abstract: [ours]
+    c.loss.ramp_shape = "linear"  # or cosine, slow at both ends; [ours]
     if recipe == "paper":
-        balance = 0.5  # the paper's lambda; its value is not in the abstract: [ours]
         c.loss.stage1_weights = (1.0, 0.0, 0.0)
-        c.loss.stage2_weights = (0.0, balance, 1.0 - balance)
+        c.loss.stage2_weights = (0.0, 1.0, 1.0)
         c.loss.ramp_epochs = 10  # [ours]
         c.loss.own_margin = 0.0  # [ours]: the abstract states none
         c.loss.dynamic_query = "online"
@@ -112,7 +114,7 @@ def base(recipe: str) -> ml_collections.ConfigDict:
         c.sampler.exact_pool_repeats = False  # S - 1 others are drawn once each
     else:
         c.loss.stage1_weights = (0.5, 0.5, 0.0)
-        c.loss.stage2_weights = (0.5, 0.5, 1.0)
+        c.loss.stage2_weights = (0.5, 1.0, 2.0)  # (0.5, 0.5, 1.0) at this balance: it has none
         c.loss.ramp_epochs = 0
         c.loss.own_margin = 0.2
         c.loss.dynamic_query = "momentum"

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from data_prep.counts import Row, count_rows, people_without_pictures, table, wrong_conversion
+from data_prep.counts import Row, count_rows, people_without_pictures, table, wrong_copy
 from data_prep.health import Health, examine_all
 from data_prep.sources import Source, read_source
+from pclhd_jax.data.datasets import LAYOUTS, layout_named
 from pclhd_jax.data.lists import parse_labelled, read_lines
 from pclhd_jax.pictures.prepared import is_prepared
-from pclhd_jax.pictures.source import LAYOUTS
 from pclhd_jax.processes.progress import Progress, say
 
 SHOWN = 20  # names of a kind; the count tells the rest
@@ -79,7 +79,7 @@ def _problems(
     unreadable: list[tuple[str, str]],
     in_both: list[str],
 ) -> list[str]:
-    problems = [problem] if (problem := wrong_conversion(layout, rows)) else []
+    problems = [problem] if (problem := wrong_copy(layout, rows)) else []
     if differing := sum(row.differs for row in rows):
         problems.append(
             f"{differing} of {len(rows)} lines differ from the published numbers (*); unpack the "
@@ -99,13 +99,13 @@ def _problems(
 
 
 def missing_listed(layout: str, root: str | os.PathLike) -> list[str]:
-    """Pictures that RegDB's and LLCM's lists name but that are not on disk, sorted.
+    """Pictures that a set's lists name but that are not on disk, sorted.
 
     Raises ValueError for a malformed line.
     """
-    lists = {"regdb": "idx/*_*_*.txt", "llcm": "idx/train_*.txt"}
+    pattern = layout_named(layout).picture_lists
     missing: set[str] = set()
-    for file in sorted(Path(root).glob(lists[layout])) if layout in lists else ():
+    for file in sorted(Path(root).glob(pattern)) if pattern else ():
         for number, text in read_lines(root, f"idx/{file.name}", layout, "idx/"):
             path, _ = parse_labelled(file, number, text)
             if not os.path.isfile(os.path.join(root, path)):

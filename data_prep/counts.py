@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.expected import EXPECTED, SYSU_WRONG_INFRARED, Count, Key
 from data_prep.sources import ONLY, Source
+from pclhd_jax.data.datasets import layout_named
+from pclhd_jax.data.layout import Count, Key
 from pclhd_jax.data.lists import Pictures, read_identities
 
 MODALITIES = ("visible", "infrared")
@@ -35,7 +36,7 @@ def count_rows(layout: str, root: str | os.PathLike, source: Source) -> list[Row
     A synthetic set borrows a layout, not its numbers: nothing is expected of it.
     """
     found = _found(layout, root, source)
-    expected = {} if is_synthetic(root) else EXPECTED[layout]
+    expected = {} if is_synthetic(root) else layout_named(layout).expected
     keys = [*found, *(key for key in expected if key not in found)]
     return [
         Row(*key, found.get(key, Count(0, 0)), expected.get(key, NOT_PUBLISHED)) for key in keys
@@ -69,20 +70,16 @@ def table(rows: list[Row], *, brief: bool = False) -> str:
     return "\n".join(lines)
 
 
-def wrong_conversion(layout: str, rows: list[Row]) -> str:
-    """What is known about these numbers, if they are those of the wrong SYSU-MM01 conversion."""
-    if layout != "sysu":
-        return ""
-    for row in rows:
-        if (row.split, row.modality, row.camera) == ("train + val", "infrared", None):
-            wrong = SYSU_WRONG_INFRARED
-            if row.found.identities == wrong.identities or row.found.pictures == wrong.pictures:
+def wrong_copy(layout: str, rows: list[Row]) -> str:
+    """What is known about these numbers, if they are those of a wrong copy that circulates."""
+    for key, (wrong, advice) in layout_named(layout).known_wrong.items():
+        for row in rows:
+            if (row.split, row.modality, row.camera) == key and (
+                row.found.identities == wrong.identities or row.found.pictures == wrong.pictures
+            ):
                 return (
-                    f"{row.found.identities:,} identities and {row.found.pictures:,} pictures of "
-                    f"infrared training: this is the known wrong conversion of SYSU-MM01 "
-                    f"({wrong.identities:,} identities, {wrong.pictures:,} pictures instead of "
-                    "395 and 11,909). Scores would be low. Unpack the authors' original archive: "
-                    "exp/ and cam1/ to cam6/"
+                    f"{row.found.identities:,} identities and {row.found.pictures:,} pictures in "
+                    f"{row.split}, {row.modality}: this is {advice}"
                 )
     return ""
 
@@ -91,10 +88,8 @@ def people_without_pictures(
     layout: str, root: str | os.PathLike, source: Source
 ) -> list[tuple[str, list[int]]]:
     """(split file and modality, identities it lists of whom there is no picture)."""
-    files = {"sysu": ("exp/train_id.txt", "exp/val_id.txt", "exp/test_id.txt")}
-    files["llcm"] = ("idx/test_id.txt",)
     absent = []
-    for file in files.get(layout, ()):
+    for file in layout_named(layout).identity_lists:
         ids = read_identities(root, file, layout, "")
         side = "test" if "test" in file else "train"  # val is read as training
         for modality in MODALITIES:
@@ -114,16 +109,15 @@ def _later_trial(row: Row) -> bool:
 
 
 def _found(layout: str, root: str | os.PathLike, source: Source) -> dict[Key, Count]:
-    if layout == "regdb":
+    row = layout_named(layout)
+    if row.trials:
         return _found_in_trials(source)
     found: dict[Key, Count] = {}
-    val_ids = (
-        read_identities(root, "exp/val_id.txt", "SYSU-MM01", "exp/") if layout == "sysu" else []
-    )
+    val_ids = read_identities(root, row.validation, row.title, "") if row.validation else []
     groups: dict[str, dict[str, Pictures]] = {}
     for split, pictures in source.trials[ONLY].items():
         name, _, modality = split.partition("_")
-        if layout == "sysu" and name == "train":
+        if row.validation and name == "train":
             val_N = np.isin(pictures.identities_N, val_ids)
             groups.setdefault("train", {})[modality] = pictures.take(np.flatnonzero(~val_N))
             groups.setdefault("val", {})[modality] = pictures.take(np.flatnonzero(val_N))

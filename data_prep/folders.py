@@ -1,16 +1,9 @@
-"""TFDS builder of one's own pictures: train_visible, train_infrared and, with a CSV, test_*."""
+"""The TFDS builder of one's own pictures: train_visible, train_infrared and, with a CSV, test_*.
 
-from data_prep.pictures_builder import PicturesBuilder
+Pictures that identities.csv names are test. Built by itself it knows no cameras;
+`data_prep.prepare` takes a camera pattern.
+"""
 
+from data_prep.pictures_builder import builder_of
 
-class Folders(PicturesBuilder):
-    """Two folders of person crops, without identities; pictures that identities.csv names are test.
-
-    Built by itself it knows no cameras; `data_prep.prepare` takes a camera pattern.
-    """
-
-    LAYOUT = "folders"
-    DESCRIPTION = "Pictures of people in two folders, visible/ and infrared/."
-    MANUAL_DOWNLOAD_INSTRUCTIONS = """
-    Put person crops into visible/ and infrared/ below manual_dir, at any depth.
-    """
+Folders = builder_of("folders")

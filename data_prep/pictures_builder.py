@@ -1,4 +1,4 @@
-"""What the four TFDS builders share: the files' own bytes into ArrayRecord, in the readers' order.
+"""The TFDS builder of any layout: the files' own bytes into ArrayRecord, in the readers' order.
 
 TensorFlow is not needed: `ShardBasedBuilder` writes its shards one after the other, while TFDS's
 shuffling builders open temporary files with TensorFlow once a split exceeds 1 GB.
@@ -6,13 +6,14 @@ shuffling builders open temporary files with TensorFlow once a split exceeds 1 G
 
 import io
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
 
 from data_prep.sources import Source, read_source, record_of
+from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.pictures.picture_files import open_picture, read_picture_file
 from pclhd_jax.pictures.prepared_index import FORMAT
@@ -30,9 +31,6 @@ class PicturesBuilder(tfds.core.ShardBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     LAYOUT = ""
-    DESCRIPTION = ""
-    HOMEPAGE = ""
-    CITATION = ""
 
     def __init__(
         self,
@@ -48,11 +46,12 @@ class PicturesBuilder(tfds.core.ShardBasedBuilder):
         super().__init__(**{"file_format": "array_record", **tfds_options})
 
     def _info(self) -> tfds.core.DatasetInfo:
+        about = layout_named(self.LAYOUT).about
         return tfds.core.DatasetInfo(
             builder=self,
-            description=self.DESCRIPTION,
-            homepage=self.HOMEPAGE,
-            citation=self.CITATION,
+            description=about.description,
+            homepage=about.homepage,
+            citation=about.citation,
             features=picture_features(),
             disable_shuffling=True,
             metadata=tfds.core.MetadataDict(),
@@ -84,6 +83,15 @@ class PicturesBuilder(tfds.core.ShardBasedBuilder):
             )
             if self.written is not None:
                 self.written(1)
+
+
+@cache  # TFDS registers a name once
+def builder_of(layout: str) -> type[PicturesBuilder]:
+    """The builder of a row of `data.datasets.LAYOUTS`, under the name of its folder."""
+    row = layout_named(layout)
+    name = "".join(part.capitalize() for part in row.folder.split("_"))
+    facts = {"LAYOUT": layout, "MANUAL_DOWNLOAD_INSTRUCTIONS": row.about.manual}
+    return type(name, (PicturesBuilder,), facts | {"__doc__": row.about.description})
 
 
 def _stored(path: Path) -> bytes:

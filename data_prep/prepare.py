@@ -19,6 +19,7 @@ from typing import Any
 from data_prep.check import Findings, add_source_options, diagnose, explain
 from data_prep.sources import Source, fingerprint, read_source, without
 from data_prep.unchanged import check_unchanged
+from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.pictures.prepared_index import is_prepared, read_index
 from pclhd_jax.pictures.stamps import file_stamp
 from pclhd_jax.processes.progress import Progress, clock, say
@@ -42,7 +43,7 @@ def prepare(
     hidden folder and renamed, so it is complete or not there.
 
     Args:
-      layout: 'sysu', 'regdb', 'llcm' or 'folders'.
+      layout: a name of `data.datasets.LAYOUTS`.
       source: the original layout, or a prepared folder, which is returned as it is.
       trial: a RegDB split that must be there; all that are there are prepared.
       camera_pattern: of `folders_train`.
@@ -62,7 +63,7 @@ def prepare(
     listed = read_source(layout, source, trial=trial, camera_pattern=camera_pattern)
     digest = fingerprint(layout, source, listed)[:12]
     data_dir = Path(data_dir)
-    target = data_dir / _builder_name(layout) / digest / "1.0.0"
+    target = data_dir / layout_named(layout).folder / digest / "1.0.0"
     if is_prepared(target):
         check_unchanged(target, source, listed)
         return _reuse(target, allow_partial)
@@ -125,7 +126,10 @@ def _write(
     report: Report,
 ) -> Path:
     """Runs the set's TFDS builder in `partial_dir`; facts: for metadata.json."""
-    import tensorflow_datasets as tfds  # a second to import: not for a set that is there already
+    # TFDS takes a second to import: not for a set that is there already.
+    import tensorflow_datasets as tfds
+
+    from data_prep.pictures_builder import builder_of
 
     left_out = {path for path, _ in findings.unreadable}
     kept = without(listed, left_out)
@@ -140,7 +144,7 @@ def _write(
         with contextlib.redirect_stdout(terminal):
             report(checked + done + len(left_out), 2 * checked, ", writing")
 
-    builder = _builder(layout)(
+    builder = builder_of(layout)(
         data_dir=partial_dir,
         source=kept,
         written=written,
@@ -151,23 +155,6 @@ def _write(
             download_config=tfds.download.DownloadConfig(manual_dir=root.resolve())
         )
     return Path(builder.data_dir)
-
-
-def _builder(layout: str) -> Callable:
-    """The TFDS builder; imported here, because TFDS takes a second."""
-    if layout == "sysu":
-        from data_prep.sysu_mm01 import SysuMm01 as Builder
-    elif layout == "regdb":
-        from data_prep.regdb import Regdb as Builder
-    elif layout == "llcm":
-        from data_prep.llcm import Llcm as Builder
-    else:
-        from data_prep.folders import Folders as Builder
-    return Builder
-
-
-def _builder_name(layout: str) -> str:
-    return "sysu_mm01" if layout == "sysu" else layout
 
 
 def _of_layout(prepared: Path, layout: str) -> Path:

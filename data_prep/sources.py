@@ -8,7 +8,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pclhd_jax.data.datasets import REGDB_TRIALS
+from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.lists import UNKNOWN, Pictures, make_pictures
 from pclhd_jax.pictures.source import open_raw
 
@@ -28,19 +28,20 @@ def read_source(
 ) -> Source:
     """Reads the lists of a set in its original layout; opens no picture.
 
-    RegDB: all trials whose lists are on disk, `trial` among them. camera_pattern: as in
-    `folders_train`; other layouts have no use for it. Raises ValueError for an unknown layout or a
-    pattern that has no use, and as `pclhd_jax.pictures.source.open_raw`.
+    Of a layout with numbered trials (RegDB): all whose lists are on disk, `trial` among them.
+    camera_pattern: as in `folders_train`; other layouts have no use for it. Raises as
+    `pclhd_jax.pictures.source.open_raw`.
     """
-    if camera_pattern and layout != "folders":
-        raise ValueError(
-            f"camera_pattern is {camera_pattern!r}, but {layout} names its cameras itself; leave "
-            "the pattern empty"
-        )
-    if layout == "regdb":
-        return _regdb(root, trial)
-    lists = open_raw(layout, root, camera_pattern=camera_pattern).lists
-    return Source(lists, {ONLY: lists})
+    numbered = layout_named(layout).trials
+    if not numbered:
+        lists = open_raw(layout, root, camera_pattern=camera_pattern).lists
+        return Source(lists, {ONLY: lists})
+    on_disk = [n for n in numbered if any(Path(root).glob(f"idx/*_*_{n}.txt"))]
+    trials = {
+        n: open_raw(layout, root, trial=n, camera_pattern=camera_pattern).lists
+        for n in sorted({*on_disk, trial})  # a trial that is not there raises the reader's error
+    }
+    return Source(_stored_once(root, trials), trials)
 
 
 def record_of(split: str, records: dict) -> str:
@@ -89,13 +90,10 @@ def without(source: Source, left_out: set[str]) -> Source:
     )
 
 
-def _regdb(root: str | os.PathLike, trial: int) -> Source:
-    """Ten splits of the same 8,240 pictures: stored once, listed ten times."""
-    on_disk = [n for n in REGDB_TRIALS if any(Path(root).glob(f"idx/*_*_{n}.txt"))]
-    trials = {
-        n: open_raw("regdb", root, trial=n).lists
-        for n in sorted({*on_disk, trial})  # a trial that is not there raises the reader's error
-    }
+def _stored_once(
+    root: str | os.PathLike, trials: dict[int, dict[str, Pictures]]
+) -> dict[str, Pictures]:
+    """By modality: the trials divide the same pictures, 8,240 in RegDB."""
     records = {}
     for modality in ("visible", "infrared"):
         lists = (
@@ -111,7 +109,7 @@ def _regdb(root: str | os.PathLike, trial: int) -> Source:
         }
         rows = [(path, _folder_number(path), cameras[path]) for path in sorted(cameras)]
         records[modality] = make_pictures(root, rows)
-    return Source(records, trials)
+    return records
 
 
 def _folder_number(path: str) -> int:

@@ -6,9 +6,11 @@ from typing import Any
 
 from flax.traverse_util import unflatten_dict
 
+from pclhd_jax.data.datasets import layout_named
+from pclhd_jax.data.protocol import Protocol
 from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.epoch.scores import evaluate
-from pclhd_jax.evaluation.protocols import Protocol, format_table
+from pclhd_jax.evaluation.score_table import format_table
 from pclhd_jax.experiment import Run, start_evaluation, starting_weights
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
@@ -31,14 +33,14 @@ def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]
     config = settings_of(config)
     variables, title = find_encoder(config, workdir)
     run = start_evaluation(config)
-    if not run.work.protocols:
+    if not run.pictures.protocols:
         raise ValueError(
             f"nobody's identity is known in {config.data.source}: nothing to score; add an "
             "identities.csv (docs/data.md)"
         )
     if config.data.layout == "folders" and not config.init.agw:
         warn_of_trained_pictures(run, workdir)
-    for protocol in run.work.protocols:
+    for protocol in run.pictures.protocols:
         say(describe(protocol))
     scores = evaluate(run, replicate(run.mesh, same_as_first(variables)))
     say("\n" + format_table(scores_of({"evaluation": scores}), title))
@@ -70,7 +72,7 @@ def warn_of_trained_pictures(run: Run, workdir: str | Path) -> None:
     path = Path(workdir) / "pictures.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
     train = ("train_visible", "train_infrared")
-    if any(kept.get(split) != run.work.digests[split] for split in train):
+    if any(kept.get(split) != run.pictures.digests[split] for split in train):
         say(
             f"warning: {workdir} was trained on other lists than {run.config.data.source} gives "
             "now; pictures that are scored may have been trained on"
@@ -88,10 +90,12 @@ def check_fits(encoder: Encoder, config: Any, workdir: str | Path) -> None:
                 f"{workdir} holds an encoder with config.{name} {saved}, this config says {given}; "
                 f"give --config.{name}={saved}"
             )
-    splits = there.trial, config.trial
-    if there.data.layout == config.data.layout == "regdb" and splits[0] != splits[1]:
+    splits, layout = (there.trial, config.trial), config.data.layout
+    numbered = there.data.layout == layout and layout_named(layout).trials
+    if numbered and splits[0] != splits[1]:
         raise ValueError(
-            f"{workdir} was trained on RegDB's split {splits[0]}, whose training people are among "
+            f"{workdir} was trained on {layout_named(layout).title}'s split {splits[0]}, whose "
+            "training people are among "
             f"the test people of split {splits[1]}; give --config.trial={splits[0]}"
         )
 

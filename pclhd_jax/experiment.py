@@ -28,15 +28,15 @@ from pclhd_jax.models.resnet import trunk_of_depth
 from pclhd_jax.processes.agreement import check_same_pictures
 from pclhd_jax.processes.exchange import first_then_all, same_as_first
 from pclhd_jax.processes.mesh import check_divisible, make_mesh, replicate
+from pclhd_jax.run_pictures import RunPictures, load_all_pictures, load_test_pictures
 from pclhd_jax.settings import STAGES
 from pclhd_jax.weights.starting import overlay, read_starting_weights
-from pclhd_jax.workload import TestWork, Workload, load_test, load_workload
 
 
 class Run(NamedTuple):
     config: Any
     mesh: Mesh
-    work: Workload | TestWork
+    pictures: RunPictures
     tx: optax.GradientTransformation
     train_steps: dict[int, Callable]  # by stage, jitted
     feature_steps: dict[str, Callable]  # by modality, jitted; unit features, to be scored
@@ -50,19 +50,19 @@ def start_run(config: Any) -> Run:
 
     Raises:
       ValueError: settings that cannot work, with the remedy.
-      As `load_workload`.
+      As `load_all_pictures`.
     """
     mesh = make_mesh()
     check_devices(config, mesh)
     model = make_model(config)
     tx = make_optimizer(config.optimizer.weight_decay)
     train_steps = make_train_steps(fixed_of(config, model, tx))
-    work = first_then_all(load_workload, config)
-    check_same_pictures(work.digests)
+    pictures = first_then_all(load_all_pictures, config)
+    check_same_pictures(pictures.digests)
     return Run(
         config,
         mesh,
-        work,
+        pictures,
         tx,
         train_steps,
         make_feature_steps(model, True),
@@ -75,14 +75,14 @@ def start_evaluation(config: Any) -> Run:
 
     Raises:
       ValueError: settings that cannot work, with the remedy.
-      As `load_test`.
+      As `load_test_pictures`.
     """
     mesh = make_mesh()
     check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
     tx = make_optimizer(config.optimizer.weight_decay)
-    work = first_then_all(load_test, config)
-    check_same_pictures(work.digests)
-    return Run(config, mesh, work, tx, {}, make_feature_steps(make_model(config), True), {})
+    pictures = first_then_all(load_test_pictures, config)
+    check_same_pictures(pictures.digests)
+    return Run(config, mesh, pictures, tx, {}, make_feature_steps(make_model(config), True), {})
 
 
 @cache  # a second run in one process, as in a notebook, compiles nothing anew
@@ -162,7 +162,9 @@ def term_weights(config: Any, stage: int, epoch: int) -> TermWeights:
         epoch,
         stage1=loss.stage1_weights,
         stage2=loss.stage2_weights,
+        balance=loss.balance,
         ramp_epochs=loss.ramp_epochs,
+        ramp_shape=loss.ramp_shape,
     )
 
 

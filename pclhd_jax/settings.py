@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, get_type_hints
 
+from pclhd_jax.data.datasets import LAYOUTS
 from pclhd_jax.limits import (
     MOST,
     MOST_ROWS,
@@ -37,7 +38,7 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class Data:
-    layout: str = text(empty=False)  # against the table of layouts: `pictures.source.check_layout`
+    layout: str = word(*LAYOUTS)
     source: str = text(empty=False)
     prepared: str = text()
     allow_partial: bool = flag()
@@ -114,7 +115,9 @@ class Loss:
     bank_order: str = word("together", "in_turn")
     stage1_weights: tuple = term_weights()
     stage2_weights: tuple = term_weights()
+    balance: float = number(0, 1)
     ramp_epochs: int = number(0, MOST)
+    ramp_shape: str = word("linear", "cosine")
     own_margin: float = number(0)
     dynamic_query: str = word("online", "momentum")
 

@@ -59,7 +59,7 @@ def train_and_evaluate(
         ):
             # All that may refuse comes before anything is written.
             changed = check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
-            check_pictures(workdir, run.work.digests)
+            check_pictures(workdir, run.pictures.digests)
             start = first_state(run, checkpoints, weights)
             # In this order: the epoch under way was begun with the settings before.
             if changed:
@@ -67,7 +67,7 @@ def train_and_evaluate(
             start_workdir(
                 workdir,
                 config.to_dict(),
-                run.work.digests,
+                run.pictures.digests,
                 accept_changes=accept_changes,
                 epochs_done=start.epochs_done,
             )
@@ -112,7 +112,7 @@ def run_epochs(run: Run, start: Start, checkpoints: Checkpoints, unfinished: Unf
     state, epochs_done, last_row = start
     records = Records(run.workdir, epochs_done=epochs_done, last_row=last_row)
     if not epochs_done and not records.has_rows:
-        if run.work.protocols:
+        if run.pictures.protocols:
             say("scoring the untrained encoder")
         records.write({"epochs_done": 0, "evaluation": evaluate(run, state.online)})
     remaining = Remaining(run.config, epochs_done)

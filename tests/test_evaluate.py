@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from configs import regdb
-from pclhd_jax import evaluate, workload
+from pclhd_jax import evaluate, run_pictures
 from pclhd_jax.encoder import load_encoder
 from pclhd_jax.evaluate import evaluate_only
 from pclhd_jax.method.state import init_variables, make_optimizer, start_state
@@ -26,7 +26,7 @@ from tests.weights.test_weights import TINY, assert_same_tree
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     c = tiny_config(tmp_path_factory.mktemp("pictures") / "synthetic")
-    workload.draw_if_missing(c.data)
+    run_pictures.draw_if_missing(c.data)
     return c
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from configs.common import RECIPES
-from pclhd_jax import train, workload
+from pclhd_jax import run_pictures, train
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.clustering.both_modalities import label_jointly
 from pclhd_jax.epoch import step_loop
 from pclhd_jax.epoch.banks import make_banks
 from pclhd_jax.epoch.features import train_features
-from pclhd_jax.epoch.step_loop import EpochWork, run_steps
+from pclhd_jax.epoch.step_loop import EpochSoFar, run_steps
 from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.experiment import cluster_settings, fresh_state, start_run, term_weights
 from pclhd_jax.method.state import hand_over
@@ -128,7 +128,7 @@ def test_a_finished_run_started_again_returns_the_same_record(finished, pictures
 def test_shuffling_the_identity_labels_changes_no_parameter(
     finished, pictures, tmp_path, monkeypatch
 ):
-    real_open_source = workload.open_source
+    real_open_source = run_pictures.open_source
 
     def shuffled(config):
         rng = np.random.default_rng(1)
@@ -139,7 +139,7 @@ def test_shuffling_the_identity_labels_changes_no_parameter(
             lists[split] = lists[split]._replace(identities_N=identities_N)
         return source._replace(lists=lists)
 
-    monkeypatch.setattr(workload, "open_source", shuffled)
+    monkeypatch.setattr(run_pictures, "open_source", shuffled)
     train.train_and_evaluate(tiny_config(pictures), tmp_path / "shuffled")
     undisturbed, _ = finished
     assert_same_tree(checkpointed(tmp_path / "shuffled", 3), checkpointed(undisturbed, 3))
@@ -242,7 +242,7 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
     without = with_joint._replace(joint_visible_N=None, joint_infrared_N=None)
     for epoch, labels in enumerate((with_joint, without)):
         banks = make_banks(run, z, z, labels, 2, epoch)
-        run_steps(run, EpochWork(state, banks, labels, {}), 2, epoch, "test")
+        run_steps(run, EpochSoFar(state, banks, labels, {}), 2, epoch, "test")
     assert seen == [(False, False)] * 3 + [(True, True)] * 3
 
 

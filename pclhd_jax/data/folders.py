@@ -1,4 +1,4 @@
-"""Reads one's own pictures: two plain folders, no label; an optional CSV for the evaluation."""
+"""One's own pictures: two plain folders, no label; an optional CSV for the evaluation."""
 
 import csv
 import os
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from pclhd_jax.data.layout import About, Layout, Scoring
 from pclhd_jax.data.lists import (
     PICTURE_SUFFIXES,
     UNKNOWN,
-    Pictures,
     TrainSet,
     check_link,
     check_names,
@@ -19,6 +19,7 @@ from pclhd_jax.data.lists import (
     is_picture_name,
     make_pictures,
 )
+from pclhd_jax.data.protocol import Protocol, TestSet, both_ways, everything
 
 MODALITIES = ("visible", "infrared")
 CONTENT = "visible/ and infrared/"
@@ -64,7 +65,7 @@ def folders_train(root: str | os.PathLike, *, camera_pattern: str = "") -> Train
     )
 
 
-def folders_test(root: str | os.PathLike) -> tuple[Pictures, Pictures] | None:
+def folders_test(root: str | os.PathLike) -> TestSet | None:
     """The pictures (visible, infrared) that identities.csv names; None without that file.
 
     The file has the header `path,identity` or `path,identity,camera` and a row per picture: path
@@ -90,6 +91,22 @@ def folders_test(root: str | os.PathLike) -> tuple[Pictures, Pictures] | None:
             "one: add rows, or remove the file to train without evaluation"
         )
     return make_pictures(root, visible), make_pictures(root, infrared)
+
+
+def folders_protocols(test: TestSet) -> list[Protocol]:
+    """Own pictures, both directions, every picture of the other modality in the gallery.
+
+    test: as `folders_test` returns it. Ordinary CMC, no rule about cameras.
+    """
+    return both_ways(test, "regdb", "folders {}", "infrared", everything)
+
+
+def _read(root: str, trial: int, camera_pattern: str) -> tuple[TrainSet, TestSet | None]:
+    return folders_train(root, camera_pattern=camera_pattern), folders_test(root)
+
+
+def _protocols(test: TestSet, scoring: Scoring) -> list[Protocol]:
+    return folders_protocols(test)
 
 
 def _all_paths(root: str | os.PathLike) -> dict[str, list[str]]:
@@ -221,3 +238,16 @@ def _parse_row(where: str, row: list[str], width: int) -> tuple[str, Listed]:
             )
     path = PurePosixPath(fields[0]).as_posix()  # './visible//a.jpg' is 'visible/a.jpg'
     return path, Listed(int(fields[1]), UNKNOWN if camera is None else int(camera))
+
+
+LAYOUT = Layout(
+    title="own pictures",
+    folder="folders",
+    read=_read,
+    protocols=_protocols,
+    about=About(
+        description="Pictures of people in two folders, visible/ and infrared/.",
+        manual="Put person crops into visible/ and infrared/ below manual_dir, at any depth.",
+    ),
+    takes_camera_pattern=True,
+)

@@ -49,15 +49,15 @@ def save_labelling(
     if run.workdir is None:
         return
     epochs_done = schedule(run.config).index((stage, epoch)) + 1
-    identities = run.work.visible_identities_N, run.work.infrared_identities_N
+    identities = run.pictures.visible_identities_N, run.pictures.infrared_identities_N
     saved = SavedEpoch(*z, labels, *identities, stage, epoch, epochs_done)
     from_first(partial(save_epoch, keep=run.config.keep_features), run.workdir, saved)
 
 
 def label_quality(run: Run, labels: EpochLabels, stage: int) -> dict[str, dict[str, float]]:
     """Cluster sizes, and agreement with the true identities: for the record only."""
-    work, sampling = run.work, sampling_of(run.config, stage)
-    visible, infrared = work.visible_identities_N, work.infrared_identities_N
+    pictures, sampling = run.pictures, sampling_of(run.config, stage)
+    visible, infrared = pictures.visible_identities_N, pictures.infrared_identities_N
     small_K = [
         cluster_sizes(labels.visible_N) < sampling.visible_shots,
         cluster_sizes(labels.infrared_N) < sampling.infrared_shots,

@@ -57,7 +57,7 @@ def extract(
 
 def train_features(run: Run, variables: Any, steps: dict[str, Callable]) -> Features:
     """Of all training pictures. steps: by modality."""
-    pictures = run.work.train
+    pictures = run.pictures.train
     images = {"visible": pictures.visible_NHWC, "infrared": pictures.infrared_NHWC}
     return extract(run, steps, variables, images, "training")
 

@@ -13,7 +13,7 @@ from pclhd_jax.epoch.clusters import (
 )
 from pclhd_jax.epoch.features import train_features
 from pclhd_jax.epoch.scores import evaluate
-from pclhd_jax.epoch.step_loop import EpochWork, mean_metrics, run_steps
+from pclhd_jax.epoch.step_loop import EpochSoFar, mean_metrics, run_steps
 from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.experiment import Run
 from pclhd_jax.method.schedules import learning_rate_at
@@ -35,15 +35,15 @@ def run_epoch(
     what = f"stage {stage} epoch {epoch + 1}/{getattr(config, f'stage{stage}').epochs}"
     before = schedule(config).index((stage, epoch))
     watch = Stopwatch()
-    work = unfinished.restore(before, state, run.mesh)
-    if work is None:
-        work = begin_epoch(run, state, stage, epoch, what, watch)
+    so_far = unfinished.restore(before, state, run.mesh)
+    if so_far is None:
+        so_far = begin_epoch(run, state, stage, epoch, what, watch)
     else:
-        say(f"{what}: going on after step {len(work.history)}")
+        say(f"{what}: going on after step {len(so_far.history)}")
         watch.lap("restored")
 
-    work = run_steps(
-        run, work, stage, epoch, what, lambda work: unfinished.after_step(before, work, what)
+    so_far = run_steps(
+        run, so_far, stage, epoch, what, lambda so_far: unfinished.after_step(before, so_far, what)
     )
     watch.lap("steps")
     row = {
@@ -51,23 +51,23 @@ def run_epoch(
         "stage": stage,
         "epoch": epoch,
         "recipe": config.recipe,
-        "losses": mean_metrics(work.history),
-        "clusters": work.clusters,
+        "losses": mean_metrics(so_far.history),
+        "clusters": so_far.clusters,
     }
     # [ours] the last epoch is the result; the released program takes the best one on the test set.
     is_last = before + 1 == len(schedule(config))
     if is_last or (before + 1) % config.evaluation.every_epochs == 0:
         # Stage 2 hands out its momentum encoder.
-        variables = work.state.online if stage == 1 else work.state.momentum
-        with unfinished.saved_if_interrupted(before, work, what):
+        variables = so_far.state.online if stage == 1 else so_far.state.momentum
+        with unfinished.saved_if_interrupted(before, so_far, what):
             row["evaluation"] = evaluate(run, variables)
         watch.lap("evaluation")
-    return work.state, row, watch.seconds
+    return so_far.state, row, watch.seconds
 
 
 def begin_epoch(
     run: Run, state: TrainState, stage: int, epoch: int, what: str, watch: "Stopwatch"
-) -> EpochWork:
+) -> EpochSoFar:
     """Features, labels, banks: the order is the method's.
 
     Labels and banks describe the encoder as the epoch finds it, and the labels stay put
@@ -96,7 +96,7 @@ def begin_epoch(
     watch.lap("labels")
     banks = make_banks(run, z, momentum_z, labels, stage, epoch)
     watch.lap("banks")
-    return EpochWork(state, banks, labels, clusters)
+    return EpochSoFar(state, banks, labels, clusters)
 
 
 class Stopwatch:

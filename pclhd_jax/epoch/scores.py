@@ -2,18 +2,19 @@
 
 from typing import Any
 
+from pclhd_jax.data.protocol import Protocol
 from pclhd_jax.epoch.features import Features, extract
-from pclhd_jax.evaluation.protocols import Protocol, score
+from pclhd_jax.evaluation.protocol_score import score
 from pclhd_jax.experiment import Run
 from pclhd_jax.processes.exchange import from_first
 
 
 def evaluate(run: Run, variables: Any) -> dict[str, dict[str, Any]]:
     """Scores of an encoder by protocol name, as plain numbers; none without a protocol."""
-    if not run.work.protocols:
+    if not run.pictures.protocols:
         return {}
-    z = extract(run, run.feature_steps, variables, run.work.test_NHWC, "test")
-    return from_first(score_all, run.work.protocols, z)
+    z = extract(run, run.feature_steps, variables, run.pictures.test_NHWC, "test")
+    return from_first(score_all, run.pictures.protocols, z)
 
 
 def score_all(protocols: list[Protocol], z: Features) -> dict[str, dict[str, Any]]:

@@ -19,7 +19,7 @@ from pclhd_jax.processes.mesh import replicate, shard_batch
 from pclhd_jax.processes.progress import Progress
 
 
-class EpochWork(NamedTuple):
+class EpochSoFar(NamedTuple):
     """An epoch after some of its steps: all that the steps still to come need."""
 
     state: TrainState
@@ -31,13 +31,13 @@ class EpochWork(NamedTuple):
 
 def run_steps(
     run: Run,
-    work: EpochWork,
+    so_far: EpochSoFar,
     stage: int,
     epoch: int,
     what: str,
-    after_step: Callable[[EpochWork], None] = lambda work: None,
-) -> EpochWork:
-    """The steps of the epoch that `work` has not done yet.
+    after_step: Callable[[EpochSoFar], None] = lambda so_far: None,
+) -> EpochSoFar:
+    """The steps of the epoch that `so_far` has not done yet.
 
     after_step: called with the work so far; may save it, and may raise to stop.
 
@@ -55,25 +55,25 @@ def run_steps(
         stage * sampling.clusters_per_batch * (sampling.visible_shots + sampling.infrared_shots)
     )
     progress = Progress(what)
-    first = len(work.history)
-    batches = prefetch(epoch_batches(run, work.labels, stage, epoch, first))
+    first = len(so_far.history)
+    batches = prefetch(epoch_batches(run, so_far.labels, stage, epoch, first))
     for i, batch in enumerate(batches, first):
         state, banks, metrics = run.train_steps[stage](
-            work.state,
-            work.banks,
+            so_far.state,
+            so_far.banks,
             *shard_batch(run.mesh, batch),
             *extra,
             jax.random.fold_in(key, i),
         )
         # One step late: the host reads what is done while the device works on the next.
-        history = finite_history(work.history, what)
-        work = work._replace(state=state, banks=banks, history=(*history, metrics))
+        history = finite_history(so_far.history, what)
+        so_far = so_far._replace(state=state, banks=banks, history=(*history, metrics))
         if i > first:
             done = pictures_per_step * (i - first)
             total = pictures_per_step * (sampling.batches_per_epoch - first)
             progress(done, total, f", {loss_note(history[-1])}")
-        after_step(work)
-    return work._replace(history=finite_history(work.history, what))
+        after_step(so_far)
+    return so_far._replace(history=finite_history(so_far.history, what))
 
 
 def epoch_batches(
@@ -82,12 +82,12 @@ def epoch_batches(
     """From step `first` on: (batch,) in stage 1, (batch, joint batch or None) in stage 2."""
     rng = np.random.default_rng([run.config.seed, stage, epoch])
     sampling = sampling_of(run.config, stage)
-    apart = apart_batches(run.work.train, labels, sampling, rng, first)
+    apart = apart_batches(run.pictures.train, labels, sampling, rng, first)
     if stage == 1:
         return zip(apart)
     if labels.joint_visible_N is None:
         return zip(apart, itertools.repeat(None))
-    return zip(apart, joint_batches(run.work.train, labels, sampling, rng, first), strict=True)
+    return zip(apart, joint_batches(run.pictures.train, labels, sampling, rng, first), strict=True)
 
 
 def finite_history(history: tuple[dict[str, Any], ...], what: str) -> tuple[dict[str, Any], ...]:

@@ -11,7 +11,7 @@ from jax import ShapeDtypeStruct
 from jax.sharding import Mesh
 
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.epoch.step_loop import EpochWork, finite_history
+from pclhd_jax.epoch.step_loop import EpochSoFar, finite_history
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.terms import Banks
@@ -45,45 +45,47 @@ class Unfinished:
     def __exit__(self, *_: Any) -> None:
         self.checkpoints.close()
 
-    def after_step(self, epochs_done: int, work: EpochWork, what: str) -> None:
+    def after_step(self, epochs_done: int, so_far: EpochSoFar, what: str) -> None:
         """Saves now and then, and where the run was asked to stop."""
-        with self.saved_if_interrupted(epochs_done, work, what):
+        with self.saved_if_interrupted(epochs_done, so_far, what):
             self.pause()
-        if self.every_steps and len(work.history) % self.every_steps == 0:
-            self.save(epochs_done, work, what)
+        if self.every_steps and len(so_far.history) % self.every_steps == 0:
+            self.save(epochs_done, so_far, what)
 
     @contextmanager
-    def saved_if_interrupted(self, epochs_done: int, work: EpochWork, what: str) -> Iterator[None]:
+    def saved_if_interrupted(
+        self, epochs_done: int, so_far: EpochSoFar, what: str
+    ) -> Iterator[None]:
         try:
             yield
         except Interrupted:
-            self.save(epochs_done, work, what)
+            self.save(epochs_done, so_far, what)
             raise
 
-    def save(self, epochs_done: int, work: EpochWork, what: str) -> None:
+    def save(self, epochs_done: int, so_far: EpochSoFar, what: str) -> None:
         """epochs_done: before the epoch under way.
 
         Raises:
           FloatingPointError: the last step's metrics are not finite: not worth keeping.
           As `Checkpoints.save`.
         """
-        history = finite_history(work.history, what)
+        history = finite_history(so_far.history, what)
         id = epochs_done * STEPS_PER_EPOCH + len(history)
         if from_first(self.checkpoints.latest) == id:  # it went on from here, and did no step
             return
-        arrays = {name: x for name, x in work.labels._asdict().items() if x is not None}
-        banks = {name: bank_arrays(bank) for name, bank in work.banks._asdict().items() if bank}
-        tree = {"state": work.state, "banks": banks, "labels": arrays}
+        arrays = {name: x for name, x in so_far.labels._asdict().items() if x is not None}
+        banks = {name: bank_arrays(bank) for name, bank in so_far.banks._asdict().items() if bank}
+        tree = {"state": so_far.state, "banks": banks, "labels": arrays}
         progress = {
             "epochs_done": epochs_done,
-            "clusters": work.clusters,
+            "clusters": so_far.clusters,
             # Python's floats hold a float32 exactly, and so does their text.
             "history": [{name: float(x) for name, x in step.items()} for step in history],
             "shapes": {"banks": shapes_of(banks), "labels": shapes_of({"": arrays})[""]},
         }
         self.checkpoints.save(id, tree, progress)
 
-    def restore(self, epochs_done: int, like: TrainState, mesh: Mesh) -> EpochWork | None:
+    def restore(self, epochs_done: int, like: TrainState, mesh: Mesh) -> EpochSoFar | None:
         """What was saved of the epoch after `epochs_done`, or None.
 
         A damaged save is moved aside with a warning: the epoch then starts anew, which costs its
@@ -109,7 +111,7 @@ class Unfinished:
         history = tuple({k: np.float32(x) for k, x in m.items()} for m in progress["history"])
         banks = Banks(**{name: bank_from(arrays, mesh) for name, arrays in tree["banks"].items()})
         labels = EpochLabels(**tree["labels"])
-        return EpochWork(tree["state"], banks, labels, progress["clusters"], history)
+        return EpochSoFar(tree["state"], banks, labels, progress["clusters"], history)
 
     def _set_aside(self) -> None:
         for id in self.checkpoints.ids():

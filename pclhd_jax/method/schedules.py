@@ -3,6 +3,8 @@
 What goes into a step is an array, so that no epoch compiles anew.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -10,21 +12,39 @@ from pclhd_jax.method.losses import TermWeights
 
 
 def progressive_weights(
-    stage: int, epoch: int, *, stage1: tuple, stage2: tuple, ramp_epochs: int
+    stage: int,
+    epoch: int,
+    *,
+    stage1: tuple,
+    stage2: tuple,
+    balance: float,
+    ramp_epochs: int,
+    ramp_shape: str = "linear",
 ) -> TermWeights:
     """The epoch's (centroid, hard, dynamic) weights: from commonality to divergence and variety.
 
-    Stage 1 keeps `stage1`. Stage 2 moves from there to `stage2` in a straight line:
-    its epoch e (0-based) has gone min(1, (e + 1) / (ramp_epochs + 1)) of the way, so
-    that 0 ramp epochs are the plain switch and the first epoch is never all stage 1.
+    Stage 1 keeps `stage1`. Stage 2 moves from there to `stage2`, whose hard weight is taken times
+    `balance` (the paper's lambda) and whose dynamic weight times 1 - `balance`, as `ramp` goes.
     """
-    gone = 0.0 if stage == 1 else min(1.0, (epoch + 1) / (ramp_epochs + 1))
+    gone = 0.0 if stage == 1 else ramp(epoch, ramp_epochs=ramp_epochs, shape=ramp_shape)
+    centroid, hard, dynamic = stage2
+    end = centroid, balance * hard, (1 - balance) * dynamic
     return TermWeights(
         *(
-            jnp.float32((1 - gone) * start + gone * end)
-            for start, end in zip(stage1, stage2, strict=True)
+            jnp.float32((1 - gone) * before + gone * after)
+            for before, after in zip(stage1, end, strict=True)
         )
     )
+
+
+def ramp(epoch: int, *, ramp_epochs: int, shape: str) -> float:
+    """How much of the way stage 2's `epoch` (0-based) has gone, 0..1.
+
+    'linear': (epoch + 1) / (ramp_epochs + 1), so that 0 ramp epochs are the plain switch and the
+    first epoch is never all stage 1. 'cosine': the same ends, slow at both.
+    """
+    gone = min(1.0, (epoch + 1) / (ramp_epochs + 1))
+    return gone if shape == "linear" else (1 - math.cos(math.pi * gone)) / 2
 
 
 def infrared_crosses(epoch: int) -> jax.Array:

@@ -5,23 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pclhd_jax.data.datasets import (
-    folders_test,
-    folders_train,
-    llcm_test,
-    llcm_train,
-    regdb_test,
-    regdb_train,
-    sysu_test,
-    sysu_train,
-)
+from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.pictures.picture_files import read_picture_file
 from pclhd_jax.pictures.prepared import open_prepared
 from pclhd_jax.pictures.prepared_index import check_not_damaged
 from pclhd_jax.pictures.stamps import Stamp, file_stamp
-
-LAYOUTS = ("sysu", "regdb", "llcm", "folders")
 
 
 class PictureSource(NamedTuple):
@@ -40,16 +29,14 @@ def open_raw(
 
     Raises ValueError for an unknown layout or a damaged prepared set, and as the layout's readers.
     """
-    check_layout(layout)
+    row = layout_named(layout)
+    if camera_pattern and not row.takes_camera_pattern:
+        raise ValueError(
+            f"camera_pattern is {camera_pattern!r}, but {layout} names its cameras itself; leave "
+            "the pattern empty"
+        )
     check_not_damaged(root)
-    if layout == "sysu":
-        train, test = sysu_train(root), sysu_test(root)
-    elif layout == "regdb":
-        train, test = regdb_train(root, trial=trial), regdb_test(root, trial=trial)
-    elif layout == "llcm":
-        train, test = llcm_train(root), llcm_test(root)
-    else:
-        train, test = folders_train(root, camera_pattern=camera_pattern), folders_test(root)
+    train, test = row.read(os.fspath(root), trial, camera_pattern)
     lists = {"train_visible": train.visible, "train_infrared": train.infrared}
     if test is not None:
         lists |= {"test_visible": test[0], "test_infrared": test[1]}
@@ -66,7 +53,7 @@ def open_records(layout: str, folder: str | os.PathLike, *, trial: int = 1) -> P
 
     Raises ValueError when it is of another layout, and as `open_prepared`.
     """
-    check_layout(layout)
+    layout_named(layout)
     prepared = open_prepared(folder, trial=trial)
     if prepared.layout != layout:
         raise ValueError(
@@ -75,9 +62,3 @@ def open_records(layout: str, folder: str | os.PathLike, *, trial: int = 1) -> P
         )
     files = sorted(p.relative_to(folder) for p in Path(folder).rglob("*") if p.is_file())
     return PictureSource(prepared.pictures, prepared.read, file_stamp(folder, files))
-
-
-def check_layout(layout: str) -> None:
-    """Raises ValueError for an unknown layout."""
-    if layout not in LAYOUTS:
-        raise ValueError(f"config.data.layout is {layout!r}; it must be {' or '.join(LAYOUTS)}")

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pclhd_jax.evaluation.protocols import Score, format_table
+from pclhd_jax.evaluation.protocol_score import Score
+from pclhd_jax.evaluation.score_table import format_table
 from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.processes.progress import clock, say
 from pclhd_jax.reports.records import read_records

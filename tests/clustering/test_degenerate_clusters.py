@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from pclhd_jax import train, workload
+from pclhd_jax import run_pictures, train
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.batches.sampler import sample_batches
 from pclhd_jax.clustering.both_modalities import (
@@ -105,7 +105,7 @@ def run_like(visible_shots, infrared_shots, clusters_per_batch, k1=2):
     for stage in (config.stage1, config.stage2):
         stage.clusters_per_batch = clusters_per_batch
         stage.visible_shots, stage.infrared_shots = visible_shots, infrared_shots
-    return SimpleNamespace(config=config, work=None)
+    return SimpleNamespace(config=config, pictures=None)
 
 
 def test_the_record_counts_clusters_that_are_smaller_than_the_shots():
@@ -116,7 +116,9 @@ def test_the_record_counts_clusters_that_are_smaller_than_the_shots():
         joint_infrared_N=np.array([0, 0, 0, 1]),
     )
     run = run_like(visible_shots=4, infrared_shots=2, clusters_per_batch=2)
-    run.work = SimpleNamespace(visible_identities_N=np.zeros(8), infrared_identities_N=np.zeros(4))
+    run.pictures = SimpleNamespace(
+        visible_identities_N=np.zeros(8), infrared_identities_N=np.zeros(4)
+    )
     rows = label_quality(run, labels, stage=2)
     assert {name: row["num_below_shots"] for name, row in rows.items()} == {
         "visible": 1,
@@ -131,7 +133,7 @@ def test_joint_clusters_are_counted_with_those_of_one_modality_and_judged_by_the
     infrared_N = np.array([0, 0, 1, 1, 3])
     labels = EpochLabels(visible_N, infrared_N, None, None, visible_N, infrared_N)
     run = run_like(2, 2, clusters_per_batch=3)
-    run.work = SimpleNamespace(
+    run.pictures = SimpleNamespace(
         visible_identities_N=np.array([7, 7, 7, 8, 9, 9]),
         infrared_identities_N=np.array([7, 7, 8, 8, 6]),
     )
@@ -159,7 +161,7 @@ def test_notes_tell_of_few_clusters_few_pictures_and_a_resting_joint_term():
 
 def test_a_run_without_clusters_stops_with_the_remedy_and_leaves_what_led_there(tmp_path, capsys):
     config = tiny_config(tmp_path / "pictures")
-    workload.draw_if_missing(config.data)
+    run_pictures.draw_if_missing(config.data)
     config.cluster.min_samples = 150
     with pytest.raises(ValueError, match=r"0 clusters of \d+ visible.*min_samples \(150\)"):
         train.train_and_evaluate(config, tmp_path / "run")

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from pclhd_jax.data.datasets import (
-    Pictures,
-    draw_gallery,
     regdb_test,
     regdb_train,
     sysu_gallery,
     sysu_test,
     sysu_train,
 )
+from pclhd_jax.data.galleries import draw_gallery
+from pclhd_jax.data.lists import Pictures
 
 # (camera, identity) -> number of pictures. Not every camera saw everyone.
 SYSU_COUNTS = {

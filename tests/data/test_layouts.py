@@ -7,10 +7,11 @@ import pytest
 
 from data_prep import synthetic
 from pclhd_jax import train
+from pclhd_jax.data.datasets import LAYOUTS
 from pclhd_jax.epoch.clusters import quality_row
 from pclhd_jax.pictures.decode import load_pictures
-from pclhd_jax.pictures.source import LAYOUTS, open_raw
-from pclhd_jax.workload import load_workload, open_source
+from pclhd_jax.pictures.source import open_raw
+from pclhd_jax.run_pictures import load_all_pictures, open_source
 from tests.helpers.tiny import tiny_config
 
 TRAIN_IDS, VAL_IDS, TEST_IDS, SHOTS = 9, 3, 4, 4
@@ -113,18 +114,18 @@ def test_prepared_and_raw_sets_give_the_same_lists_pixels_and_protocols(sets, la
         assert lists[split].paths == raw[split].paths
         np.testing.assert_array_equal(lists[split].identities_N, raw[split].identities_N)
         np.testing.assert_array_equal(lists[split].cameras_N, raw[split].cameras_N)
-    work = load_workload(config)
-    loaded = {
-        "train_visible": work.train.visible_NHWC,
-        "train_infrared": work.train.infrared_NHWC,
-        "test_visible": work.test_NHWC["visible"],
-        "test_infrared": work.test_NHWC["infrared"],
+    loaded = load_all_pictures(config)
+    pixels = {
+        "train_visible": loaded.train.visible_NHWC,
+        "train_infrared": loaded.train.infrared_NHWC,
+        "test_visible": loaded.test_NHWC["visible"],
+        "test_infrared": loaded.test_NHWC["infrared"],
     }
-    for split, images_NHWC in loaded.items():
+    for split, images_NHWC in pixels.items():
         resample = "bicubic" if split.startswith("train") else "lanczos"
         expected = load_pictures(raw[split], height=32, width=16, resample=resample)
         np.testing.assert_array_equal(images_NHWC, expected)
-    assert [protocol.name for protocol in work.protocols] == NAMES[layout]
+    assert [protocol.name for protocol in loaded.protocols] == NAMES[layout]
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
@@ -133,12 +134,12 @@ def test_a_run_that_has_started_needs_no_file_of_its_pictures_any_more(sets, tmp
     shutil.copytree(sets / "folders", config.data.source)
     if not on_disk:
         config.data.prepared = config.data.cache = ""
-    work = load_workload(config)
-    before = work.train.visible_NHWC.copy(), work.test_NHWC["infrared"].copy()
+    loaded = load_all_pictures(config)
+    before = loaded.train.visible_NHWC.copy(), loaded.test_NHWC["infrared"].copy()
     for folder in tmp_path.iterdir():
         shutil.rmtree(folder)
-    np.testing.assert_array_equal(work.train.visible_NHWC, before[0])
-    np.testing.assert_array_equal(work.test_NHWC["infrared"], before[1])
+    np.testing.assert_array_equal(loaded.train.visible_NHWC, before[0])
+    np.testing.assert_array_equal(loaded.test_NHWC["infrared"], before[1])
 
 
 # The run on SYSU-MM01's layout is in test_train.py.
@@ -185,12 +186,12 @@ def test_unknown_identities_leave_the_counts_of_clusters_alone():
 def test_a_layout_that_does_not_exist_or_is_not_the_prepared_one_is_refused(sets):
     config = config_of(sets / "llcm", "market")
     with pytest.raises(ValueError, match="'market'; it must be sysu or regdb or llcm or folders"):
-        load_workload(config)
+        load_all_pictures(config)
     config = config_of(sets / "folders", "folders")
     config.data.source = open_source(config).lists["train_visible"].root
     config.data.layout = "llcm"
     with pytest.raises(ValueError, match="prepared set of layout folders, not llcm"):
-        load_workload(config)
+        load_all_pictures(config)
     config.data.layout, config.data.camera_pattern = "folders", r"cam(\d)/"
     with pytest.raises(ValueError, match="its cameras are settled"):
-        load_workload(config)
+        load_all_pictures(config)

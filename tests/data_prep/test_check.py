@@ -8,11 +8,11 @@ from PIL import Image
 
 from data_prep import check
 from data_prep.check import diagnose, missing_listed
-from data_prep.counts import Row, table, wrong_conversion
-from data_prep.expected import Count
+from data_prep.counts import Row, table, wrong_copy
 from data_prep.health import Health, examine
 from data_prep.sources import read_source
 from data_prep.synthetic import generate
+from pclhd_jax.data.layout import Count
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.pictures.decode import load_pictures
 from tests.helpers.fake_sysu import WRONG, fake_sysu
@@ -87,9 +87,9 @@ def test_the_known_wrong_conversion_is_recognised(tmp_path, unopened):
 @pytest.mark.parametrize("found", [Count(367, 11_000), Count(390, 11_333)])
 def test_either_number_gives_the_wrong_conversion_away(found):
     nothing = Count(None, None)
-    assert wrong_conversion("sysu", [Row("train + val", "infrared", None, found, nothing)])
-    assert not wrong_conversion("sysu", [Row("test", "infrared", None, found, nothing)])
-    assert not wrong_conversion("llcm", [Row("train + val", "infrared", None, found, nothing)])
+    assert wrong_copy("sysu", [Row("train + val", "infrared", None, found, nothing)])
+    assert not wrong_copy("sysu", [Row("test", "infrared", None, found, nothing)])
+    assert not wrong_copy("llcm", [Row("train + val", "infrared", None, found, nothing)])
 
 
 def test_one_lost_picture_fails_the_check_unless_partial_sets_are_allowed(

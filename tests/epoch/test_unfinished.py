@@ -143,31 +143,31 @@ def test_changed_settings_are_refused_by_an_epoch_under_way_and_accepted_when_to
     assert one == other
 
 
-def run_step_loop(run, work):
-    return step_loop.run_steps(run, work, 1, 0, "test")
+def run_step_loop(run, so_far):
+    return step_loop.run_steps(run, so_far, 1, 0, "test")
 
 
 def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finished, pictures):
     run = train.start_run(tiny_config(pictures))
     state = train.fresh_state(run)
     what, watch = "test", run_epoch.Stopwatch()
-    work = run_epoch.begin_epoch(run, state, 1, 0, what, watch)
+    so_far = run_epoch.begin_epoch(run, state, 1, 0, what, watch)
     like = jax.eval_shape(lambda: state)
-    work = work._replace(history=({"loss_a": np.float32(1 / 3)},))
+    so_far = so_far._replace(history=({"loss_a": np.float32(1 / 3)},))
     with Unfinished(tmp_path, every_steps=1) as unfinished:
-        unfinished.save(0, work, what)
+        unfinished.save(0, so_far, what)
     with Unfinished(tmp_path, every_steps=1) as unfinished:
         back = unfinished.restore(0, like, run.mesh)
-        assert back.history == work.history and back.clusters == work.clusters
-        jax.tree.map(np.testing.assert_array_equal, back[:3], work[:3])
+        assert back.history == so_far.history and back.clusters == so_far.clusters
+        jax.tree.map(np.testing.assert_array_equal, back[:3], so_far[:3])
         assert jax.tree.map(lambda x: x.dtype, back[:3]) == jax.tree.map(
-            lambda x: x.dtype, work[:3]
+            lambda x: x.dtype, so_far[:3]
         )
         # Placed as a step leaves them, the empty dynamic prototypes too: no other compilation.
         assert all(isinstance(x, jax.Array) for x in jax.tree.leaves(back.banks))
         run_step_loop(run, back._replace(history=()))
         compiled = run.train_steps[1]._cache_size()
-        run_step_loop(run, work._replace(history=()))
+        run_step_loop(run, so_far._replace(history=()))
         assert run.train_steps[1]._cache_size() == compiled
         # Of another epoch than the one asked for: not used, and gone.
         assert unfinished.restore(1, like, run.mesh) is None

@@ -7,24 +7,21 @@ import numpy as np
 import pytest
 
 from pclhd_jax.data.datasets import (
-    Pictures,
     folders_test,
     llcm_test,
     regdb_test,
     sysu_gallery,
     sysu_test,
 )
-from pclhd_jax.evaluation.protocols import (
-    Protocol,
-    Score,
-    folders_protocols,
-    format_table,
-    llcm_protocols,
-    regdb_protocols,
-    score,
-    sysu_protocols,
-)
+from pclhd_jax.data.folders import folders_protocols
+from pclhd_jax.data.lists import Pictures
+from pclhd_jax.data.llcm import llcm_protocols
+from pclhd_jax.data.protocol import Protocol
+from pclhd_jax.data.regdb import regdb_protocols
+from pclhd_jax.data.sysu import sysu_protocols
+from pclhd_jax.evaluation.protocol_score import Score, score
 from pclhd_jax.evaluation.ranking import evaluate_ranking
+from pclhd_jax.evaluation.score_table import format_table
 
 
 def fill(root, folder, count):
@@ -164,10 +161,6 @@ def test_own_pictures_are_scored_both_ways_against_everything_whatever_the_camer
             protocol="regdb",
         )
         assert result.mean_ap == pytest.approx(expected.mean_ap)
-
-
-def test_pictures_without_identities_have_no_protocol():
-    assert folders_protocols(None) == []
 
 
 def test_protocols_need_lists_alone_and_no_files():

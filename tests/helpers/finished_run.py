@@ -5,14 +5,14 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from pclhd_jax import train, workload
+from pclhd_jax import run_pictures, train
 from tests.helpers.tiny import tiny_config
 
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
     root = tmp_path_factory.mktemp("pictures") / "synthetic"
-    workload.draw_if_missing(tiny_config(root).data)
+    run_pictures.draw_if_missing(tiny_config(root).data)
     return root
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pclhd_jax.method.schedules import infrared_crosses, progressive_weights
+from pclhd_jax.method.schedules import infrared_crosses, progressive_weights, ramp
 
-STAGES = dict(stage1=(1.0, 0.0, 0.0), stage2=(0.0, 0.6, 0.4))
+STAGES = dict(stage1=(1.0, 0.0, 0.0), stage2=(0.0, 2.0, 4 / 7), balance=0.3)
 
 
 def test_stage_one_keeps_its_weights():
@@ -28,6 +28,11 @@ def test_a_ramp_of_three_epochs_goes_by_quarters():
         (0.00, 0.60, 0.40),
     ]
     np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def test_a_cosine_ramp_has_the_same_ends_and_is_slow_at_both():
+    got = [ramp(epoch, ramp_epochs=3, shape="cosine") for epoch in range(5)]
+    np.testing.assert_allclose(got, [0.146447, 0.5, 0.853553, 1.0, 1.0], atol=1e-6)
 
 
 def test_infrared_features_cross_on_odd_epochs():

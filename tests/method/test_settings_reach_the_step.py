@@ -51,7 +51,8 @@ SETTINGS = {
     "loss.cross_weight": (0.5, CROSS, ENCODERS, ENCODERS),
     "loss.dynamic_choice": ("random", DYNAMIC, ENCODERS, NOTHING),
     "loss.bank_order": ("other", NOTHING, ENCODERS | {"banks"}, ENCODERS | {"banks"}),
-    "loss.stage2_weights": ((0.3, 0.2, 0.9), OWN | DYNAMIC, ENCODERS, ENCODERS),
+    "loss.stage2_weights": ((0.3, 0.4, 1.8), OWN | DYNAMIC, ENCODERS, ENCODERS),
+    "loss.balance": (0.8, OWN | DYNAMIC, ENCODERS, ENCODERS),
     "prototypes.momentum": (0.6, NOTHING, {"banks"}, ENCODERS | {"banks"}),
     "prototypes.num_farthest": (2, NOTHING, {"banks"}, ENCODERS | {"banks"}),
     "encoder_decay": (0.5, NOTHING, {"momentum"}, {"momentum"}),
@@ -65,7 +66,7 @@ def toy_config(recipe):
     c.augment_pad = 2
     c.encoder_decay = 0.9
     c.loss.ramp_epochs = 0
-    c.loss.stage2_weights = (0.7, 0.4, 0.6)  # every term weighs something
+    c.loss.stage2_weights = (0.7, 0.8, 1.2)  # every term weighs something
     return c
 
 
@@ -134,10 +135,13 @@ def test_stage_one_takes_its_weights_and_its_margin(recipe):
 
 def test_the_weights_of_an_epoch_are_those_of_the_settings():
     config = common.base("paper")
-    config.loss.stage1_weights, config.loss.stage2_weights = (0.8, 0.2, 0.0), (0.0, 0.4, 1.0)
+    config.loss.stage1_weights, config.loss.stage2_weights = (0.8, 0.2, 0.0), (0.0, 2.0, 1.25)
+    config.loss.balance = 0.2
     config.loss.ramp_epochs = 3
     np.testing.assert_allclose(term_weights(config, 1, 7), (0.8, 0.2, 0.0), rtol=1e-6)
     np.testing.assert_allclose(term_weights(config, 2, 1), (0.4, 0.3, 0.5), rtol=1e-6)
+    config.loss.ramp_shape = "cosine"
+    np.testing.assert_allclose(term_weights(config, 2, 0)[2], (1 - 0.5**0.5) / 2, rtol=1e-6)
     np.testing.assert_allclose(term_weights(config, 2, 9), (0.0, 0.4, 1.0), rtol=1e-6)
 
 

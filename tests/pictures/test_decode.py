@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pclhd_jax.data.datasets import Pictures
+from pclhd_jax.data.lists import Pictures
 from pclhd_jax.pictures.decode import load_pictures
 
 SIZE = {"height": 12, "width": 6}
