@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from data_prep.check import Findings, add_source_options, diagnose, explain
 from data_prep.sources import Source, fingerprint, read_source, without
 from data_prep.unchanged import check_unchanged
@@ -183,36 +185,19 @@ def _refuse(problems: list[str], folder: Path) -> None:
 @contextlib.contextmanager
 def _alone_in(data_dir: Path) -> Iterator[bool]:
     """One preparing process at a time; a killed one frees its lock. False: there are no locks."""
-    with (data_dir / ".lock").open("w") as file:
+    lock = FileLock(data_dir / ".lock")
+    try:
         try:
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f"waiting for another process that prepares a set in {data_dir}")
-                fcntl.flock(file, fcntl.LOCK_EX)
-            alone = True
-        except (ImportError, OSError):  # Windows, or a network drive without locks
-            alone = False
-        yield alone
-
-
-class Bar:
-    """A progress bar with the time left, from the first report on."""
-
-    def __init__(self):
-        self.bar = None
-
-    def __call__(self, done: int, total: int, note: str) -> None:
-        from tqdm import tqdm
-
-        if self.bar is None:
-            self.bar = tqdm(total=total, unit=" pictures")
-        self.bar.set_description(note.removeprefix(", "), refresh=False)
-        self.bar.update(done - self.bar.n)
-        if done == total:
-            self.bar.close()
+            lock.acquire(timeout=0)
+        except Timeout:
+            say(f"waiting for another process that prepares a set in {data_dir}")
+            lock.acquire()
+    except OSError:  # a network drive without locks
+        pass
+    try:
+        yield lock.is_locked
+    finally:
+        lock.release()
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -228,7 +213,7 @@ def main(argv: list[str] | None = None) -> None:
     layout, source = options.pop("layout"), options.pop("source")
     started = time.monotonic()
     try:
-        path = prepare(layout, source, options.pop("data_dir"), report=Bar(), **options)
+        path = prepare(layout, source, options.pop("data_dir"), **options)
     except (OSError, ValueError) as error:
         sys.exit(explain(error, layout, source))
     say(f"{path} is ready ({clock(time.monotonic() - started)}); --config.data.source={path}")

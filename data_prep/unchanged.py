@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from data_prep.sources import Source
+from pclhd_jax.pictures.compared import compared_until_ns, note_compared
 from pclhd_jax.pictures.picture_files import open_picture, read_picture_file
 from pclhd_jax.pictures.prepared_index import read_index
 from pclhd_jax.pictures.record_files import PictureRecord
@@ -19,11 +20,22 @@ def check_unchanged(target: Path, root: str | os.PathLike, source: Source) -> No
     """Raises ValueError when pictures below `root` have other bytes than those in `target`.
 
     The fingerprint in the folder's name tells other names and sizes. Pictures that were written,
-    moved in or touched after the preparation (none, as a rule) are read and compared.
+    moved in or touched after the preparation (none, as a rule) are read and compared, once.
     """
     index = read_index(target)
+    # Beside the set: a file within it would make it another to those who read it.
+    note, pair = target.parent / "compared.json", f"{target.name} of {os.path.abspath(root)}"
+    known_ns = max(index["changed_ns"], compared_until_ns(note, pair))
+    changed_ns = {
+        name: [_changed_ns(root, path) for path in pictures.paths]
+        for name, pictures in source.records.items()
+    }
     newer = {
-        name: [path for path in pictures.paths if _changed_ns(root, path) > index["changed_ns"]]
+        name: [
+            path
+            for path, changed in zip(pictures.paths, changed_ns[name], strict=True)
+            if changed > known_ns
+        ]
         for name, pictures in source.records.items()
     }
     total = sum(map(len, newer.values()))
@@ -40,6 +52,7 @@ def check_unchanged(target: Path, root: str | os.PathLike, source: Source) -> No
             f"them, of the same names and sizes, the first is {other[0]}; remove {target}, and the "
             f"set is prepared again, or go on with it as it is: --config.data.source={target}"
         )
+    note_compared(note, pair, max(map(max, changed_ns.values())))
 
 
 def _others(

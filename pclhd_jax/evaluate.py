@@ -1,6 +1,5 @@
 """Evaluate without training: a checkpoint file, or the newest checkpoint of a workdir."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,14 @@ from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.protocol import Protocol
 from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.epoch.scores import evaluate
-from pclhd_jax.evaluation.score_table import format_table
 from pclhd_jax.experiment import Run, start_evaluation, starting_weights
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.lines import scores_of
+from pclhd_jax.reports.score_table import format_table
 from pclhd_jax.saving.newest import latest_epoch
+from pclhd_jax.saving.workdir import read_json
 from pclhd_jax.settings import settings_of
 
 
@@ -70,7 +70,7 @@ def find_encoder(config: Any, workdir: str | Path) -> tuple[dict[str, Any], str]
 def warn_of_trained_pictures(run: Run, workdir: str | Path) -> None:
     """Own pictures: an identities.csv that came after training names pictures it has seen."""
     path = Path(workdir) / "pictures.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
+    kept = read_json(path) if path.exists() else {}
     train = ("train_visible", "train_infrared")
     if any(kept.get(split) != run.pictures.digests[split] for split in train):
         say(

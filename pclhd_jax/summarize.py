@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.differences import FREE_BETWEEN_RUNS, differences
+from pclhd_jax.reports.columns import aligned
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.workdir import read_json
 
@@ -122,20 +124,16 @@ def format_summary(results: Sequence[Result]) -> str:
             std_C = scores_RC.std(axis=0, ddof=1)
             cells = [f"{mean:.2f} +- {std:.2f}" for mean, std in zip(mean_C, std_C, strict=True)]
         rows.append([protocol, *cells])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
     spread = (
         "mean +- sample standard deviation (n - 1) over runs" if runs > 1 else "no spread of one"
     )
     title = f"{runs} run{'s' if runs > 1 else ''}, recipe {results[0].config['recipe']}: {spread}"
-    return "\n".join([title, *map(describe, results), lines[0], "-" * len(lines[0]), *lines[1:]])
+    return "\n".join([title, *map(describe, results), *aligned(rows)])
 
 
 def describe(result: Result) -> str:
-    is_regdb = result.config["data"]["layout"] == "regdb"
-    split = f", split {result.config['trial']}" if is_regdb else ""
+    numbered = layout_named(result.config["data"]["layout"]).trials
+    split = f", split {result.config['trial']}" if numbered else ""
     return f"  {result.path.name}: seed {result.config['seed']}{split}"
 
 

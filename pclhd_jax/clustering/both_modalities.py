@@ -160,7 +160,7 @@ def check_contrast(
             "the encoder gives all of them the same feature; look at the pictures and at the "
             "starting weights, or lower config.optimizer.learning_rate"
         )
-    elif num_rows <= reciprocal_length(settings.k1, settings.count_self):
+    elif all_are_neighbours(num_rows, settings):
         cause = (
             f"config.cluster.k1 ({settings.k1}) makes every picture a neighbour of every other; "
             "lower it well below the number of pictures"
@@ -178,6 +178,11 @@ def check_contrast(
         "(in another --workdir). What other values of eps would give: "
         "python -m pclhd_jax.visualize --clusters WORKDIR"
     )
+
+
+def all_are_neighbours(num_rows: int, settings: ClusterSettings) -> bool:
+    """Whether k1 is so large that the lists of neighbours tell nobody apart."""
+    return num_rows <= reciprocal_length(settings.k1, settings.count_self)
 
 
 def cluster_centroids(z_ND: np.ndarray, labels_N: np.ndarray) -> np.ndarray:

@@ -6,8 +6,7 @@ from functools import partial
 import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels, mixed_clusters
-from pclhd_jax.clustering.both_modalities import label_apart, label_jointly
-from pclhd_jax.clustering.jaccard import reciprocal_length
+from pclhd_jax.clustering.both_modalities import all_are_neighbours, label_apart, label_jointly
 from pclhd_jax.clustering.labels import cluster_quality
 from pclhd_jax.epoch.features import MODALITIES, Features, train_features
 from pclhd_jax.experiment import Run, cluster_settings, sampling_of
@@ -92,7 +91,7 @@ def cluster_notes(run: Run, labels: EpochLabels, stage: int) -> list[str]:
                 f"{num_clusters} {modality} clusters for batches of {clusters_per_batch}: "
                 "clusters repeat within a batch"
             )
-        if len(labels_N) <= reciprocal_length(config.cluster.k1, config.cluster.count_self):
+        if all_are_neighbours(len(labels_N), cluster_settings(config)):
             notes.append(
                 f"{len(labels_N)} {modality} pictures and config.cluster.k1 {config.cluster.k1}: "
                 "every picture is a neighbour of every other; lower k1"

@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from pclhd_jax.batches.apart_and_joint import apart_batches, joint_batches
+from pclhd_jax.batches.apart_and_joint import Sampling, apart_batches, joint_batches
 from pclhd_jax.batches.batch import Batch, EpochLabels
 from pclhd_jax.batches.prefetch import prefetch
 from pclhd_jax.epoch.keys import epoch_key
@@ -39,41 +40,53 @@ def run_steps(
 ) -> EpochSoFar:
     """The steps of the epoch that `so_far` has not done yet.
 
-    after_step: called with the work so far; may save it, and may raise to stop.
+    after_step: called with the epoch so far; may save it, and may raise to stop.
 
     Raises:
       FloatingPointError: a metric that is not finite, one step after it arose; the state is then
         not to be kept.
     """
-    config = run.config
-    sampling = sampling_of(config, stage)
-    weights = term_weights(config, stage, epoch)
-    extra = (weights,) if stage == 1 else (weights, infrared_crosses(epoch))
-    extra = replicate(run.mesh, extra)
-    key = epoch_key(config.seed, stage, epoch)
-    pictures_per_step = (
-        stage * sampling.clusters_per_batch * (sampling.visible_shots + sampling.infrared_shots)
-    )
-    progress = Progress(what)
+    by_epoch = replicate(run.mesh, epoch_inputs(run, stage, epoch))
+    key = epoch_key(run.config.seed, stage, epoch)
     first = len(so_far.history)
     batches = prefetch(epoch_batches(run, so_far.labels, stage, epoch, first))
-    for i, batch in enumerate(batches, first):
-        state, banks, metrics = run.train_steps[stage](
-            so_far.state,
-            so_far.banks,
-            *shard_batch(run.mesh, batch),
-            *extra,
-            jax.random.fold_in(key, i),
-        )
-        # One step late: the host reads what is done while the device works on the next.
-        history = finite_history(so_far.history, what)
-        so_far = so_far._replace(state=state, banks=banks, history=(*history, metrics))
-        if i > first:
-            done = pictures_per_step * (i - first)
-            total = pictures_per_step * (sampling.batches_per_epoch - first)
-            progress(done, total, f", {loss_note(history[-1])}")
-        after_step(so_far)
+    with closing(StepProgress(what, sampling_of(run.config, stage), stage, first)) as progress:
+        for i, batch in enumerate(batches, first):
+            state, banks, metrics = run.train_steps[stage](
+                so_far.state,
+                so_far.banks,
+                *shard_batch(run.mesh, batch),
+                *by_epoch,
+                jax.random.fold_in(key, i),
+            )
+            # One step late: the host reads what is done while the device works on the next.
+            history = finite_history(so_far.history, what)
+            so_far = so_far._replace(state=state, banks=banks, history=(*history, metrics))
+            progress.after(history)
+            after_step(so_far)
     return so_far._replace(history=finite_history(so_far.history, what))
+
+
+def epoch_inputs(run: Run, stage: int, epoch: int) -> tuple[Any, ...]:
+    """What every step of the epoch is given besides state, banks, batch and key."""
+    weights = term_weights(run.config, stage, epoch)
+    return (weights,) if stage == 1 else (weights, infrared_crosses(epoch))
+
+
+class StepProgress(Progress):
+    """Pictures that the steps of this start of the epoch took, with the loss."""
+
+    def __init__(self, what: str, sampling: Sampling, stage: int, first: int):
+        super().__init__(what)
+        shots = sampling.visible_shots + sampling.infrared_shots
+        self.pictures = stage * sampling.clusters_per_batch * shots  # stage 2 has joint ones too
+        self.first, self.steps = first, sampling.batches_per_epoch - first
+
+    def after(self, history: tuple[dict[str, Any], ...]) -> None:
+        """history: metrics on the host, of all steps but the one under way."""
+        if done := len(history) - self.first:
+            note = f", {loss_note(history[-1])}"
+            self(self.pictures * done, self.pictures * self.steps, note)
 
 
 def epoch_batches(

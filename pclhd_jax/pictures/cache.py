@@ -15,12 +15,12 @@ from PIL import features
 
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.pictures.cache_file import Header, UnfitFileError, build_pixels, open_pixels
-from pclhd_jax.pictures.decode import Read, Report, check_form, load_pictures
-from pclhd_jax.pictures.picture_files import read_picture_file
+from pclhd_jax.pictures.compared import compared_until_ns, note_compared
+from pclhd_jax.pictures.decode import Read, Report, check_form, file_reader, load_pictures
 from pclhd_jax.pictures.stamps import Stamp, file_stamp
 
 FORMAT = 2
-SUFFIX = ".pictures"
+SUFFIX, COMPARED = ".pictures", ".compared"
 
 
 def cached_pictures(
@@ -60,14 +60,12 @@ def cached_pictures(
     check_form(**form)
     if not os.fspath(folder) or not pictures.paths:
         return load_pictures(pictures, read=read, report=report, **form)
-    root = Path(pictures.root)
-    read = read or (lambda index: read_picture_file(root / pictures.paths[index]))
-    stamp = stamp or file_stamp(root, pictures.paths)
-    place = hashlib.sha256(os.path.abspath(root).encode()).hexdigest()[:8]
-    path = Path(folder) / f"{name}-{height}x{width}-{resample}-{place}{SUFFIX}"
+    read = read or file_reader(pictures)
+    stamp = stamp or file_stamp(pictures.root, pictures.paths)
+    path = _cache_path(Path(folder), name, pictures.root, form)
     header = _describe(pictures, stamp, form)
     try:
-        return open_pixels(path, header, partial(_replaced, stamp, read))
+        return open_pixels(path, header, partial(_replaced, path, stamp, read))
     except FileNotFoundError:
         pass  # a file that was never there needs no explanation
     except UnfitFileError as reason:
@@ -77,6 +75,13 @@ def cached_pictures(
         header | {"changed_ns": stamp.changed_ns},
         partial(_decode_all, pictures, read, report, form),
     )
+
+
+def _cache_path(folder: Path, name: str, root: str, form: dict[str, Any]) -> Path:
+    """Named by what it holds and, in short, where that comes from."""
+    place = hashlib.sha256(os.path.abspath(root).encode()).hexdigest()[:8]
+    size = f"{form['height']}x{form['width']}"
+    return folder / f"{name}-{size}-{form['resample']}-{place}{SUFFIX}"
 
 
 def _describe(pictures: Pictures, stamp: Stamp, form: dict[str, Any]) -> Header:
@@ -112,9 +117,10 @@ def _decode_all(
     return {"files": zlib.crc32(checksums_N)}
 
 
-def _replaced(stamp: Stamp, read: Read, header: Header) -> str | None:
+def _replaced(path: Path, stamp: Stamp, read: Read, header: Header) -> str | None:
     """Whether files that look the same hold other bytes; they are read only if one is newer."""
-    if stamp.changed_ns <= header["changed_ns"]:
+    note, made = path.with_name(path.name + COMPARED), str(header["pixels"])
+    if stamp.changed_ns <= max(header["changed_ns"], compared_until_ns(note, made)):
         return None
     total = header["shape"][0]
     try:
@@ -122,5 +128,7 @@ def _replaced(stamp: Stamp, read: Read, header: Header) -> str | None:
             checksums_N = list(pool.map(lambda index: zlib.crc32(read(index)), range(total)))
     except Exception:  # whatever it is, the decoder names the picture
         return "a picture behind it cannot be read"
-    same = zlib.crc32(np.array(checksums_N, "<u4")) == header["files"]
-    return None if same else "a picture was replaced by another of its size and date"
+    if zlib.crc32(np.array(checksums_N, "<u4")) != header["files"]:
+        return "a picture was replaced by another of its size and date"
+    note_compared(note, made, stamp.changed_ns)  # times alone changed: once is enough
+    return None

@@ -49,20 +49,36 @@ def load_pictures(
     check_truncation_is_an_error()
     if num_workers is not None and num_workers < 1:
         raise ValueError(f"num_workers is {num_workers}; use at least 1, or None")
-    total = len(pictures.paths)
-    images_NHWC = np.empty((total, height, width, 3), np.uint8) if out_NHWC is None else out_NHWC
-    if images_NHWC.shape != (total, height, width, 3) or images_NHWC.dtype != np.uint8:
-        raise ValueError(
-            f"out has shape {images_NHWC.shape} and type {images_NHWC.dtype}; give uint8 "
-            f"{(total, height, width, 3)}, or None"
-        )
-    root = Path(pictures.root)
-    read = read or (lambda index: read_picture_file(root / pictures.paths[index]))
+    images_NHWC = _destination(out_NHWC, (len(pictures.paths), height, width, 3))
+    read = read or file_reader(pictures)
 
     def load_one(index: int) -> None:
-        name = root / pictures.paths[index]
+        name = Path(pictures.root) / pictures.paths[index]
         images_NHWC[index] = _decode(read, index, name, (width, height), _RESAMPLE[resample])
 
+    _all_in_order(load_one, len(pictures.paths), num_workers, report)
+    return images_NHWC
+
+
+def file_reader(pictures: Pictures) -> Read:
+    """Reads the files under `pictures.root`."""
+    root = Path(pictures.root)
+    return lambda index: read_picture_file(root / pictures.paths[index])
+
+
+def _destination(out_NHWC: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    if out_NHWC is None:
+        return np.empty(shape, np.uint8)
+    if out_NHWC.shape != shape or out_NHWC.dtype != np.uint8:
+        raise ValueError(
+            f"out has shape {out_NHWC.shape} and type {out_NHWC.dtype}; give uint8 {shape}, or None"
+        )
+    return out_NHWC
+
+
+def _all_in_order(
+    load_one: Callable[[int], None], total: int, num_workers: int | None, report: Report | None
+) -> None:
     pool = ThreadPoolExecutor(num_workers or min(16, os.cpu_count() or 1))
     try:
         for done, _ in enumerate(pool.map(load_one, range(total)), 1):
@@ -71,7 +87,6 @@ def load_pictures(
     finally:
         # After an error the pictures still waiting are not decoded first.
         pool.shutdown(cancel_futures=True)
-    return images_NHWC
 
 
 def check_form(height: int, width: int, resample: str) -> None:

@@ -1,23 +1,58 @@
-"""A line now and then for anything that takes more than a few seconds."""
+"""What a run tells while it works: lines, and for anything of more than a few seconds, progress."""
 
 import socket
 import sys
 import time
 
+from tqdm.auto import tqdm
+
 from pclhd_jax.processes.exchange import is_alone, is_first, number
 
 
 class Progress:
-    """Prints how far, how fast and how long still; nothing if all is done in time.
+    """How far, how fast, how long still: a bar on a terminal and in a notebook, lines in a log.
 
-    `progress(done, total)` may be called as often as one likes.
+    `progress(done, total, note)` may be called as often as one likes; nothing shows if all is done
+    in `after_s` (a bar) or `every_s` (a line) seconds. The bar goes when all is done or `close` is
+    called.
     """
 
-    def __init__(self, what: str, unit: str = "images", every_s: float = 5.0):
-        self.what, self.unit, self.every_s = what, unit, every_s
+    def __init__(
+        self, what: str, unit: str = "images", *, every_s: float = 5.0, after_s: float = 1.0
+    ):
+        self.what, self.unit, self.every_s, self.after_s = what, unit, every_s, after_s
         self.started = self.printed = time.monotonic()
+        self.bar: tqdm | None = None
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
+        if is_first() and shows_bars():
+            self._bar(done, total, note)
+        else:
+            self._line(done, total, note)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def _bar(self, done: int, total: int, note: str) -> None:
+        if self.bar is None:
+            self.bar = tqdm(
+                desc=self.what,
+                total=total,
+                unit=f" {self.unit}",
+                unit_scale=total >= 100_000,
+                delay=self.after_s,
+                leave=False,
+                dynamic_ncols=True,
+                file=sys.stdout,
+            )
+        self.bar.set_postfix_str(note.removeprefix(", "), refresh=False)
+        self.bar.update(done - self.bar.n)
+        if done >= total:
+            self.close()
+
+    def _line(self, done: int, total: int, note: str) -> None:
         now = time.monotonic()
         if now - self.printed < self.every_s:
             return
@@ -30,10 +65,16 @@ class Progress:
         )
 
 
+def shows_bars() -> bool:
+    """Whether somebody looks on: a terminal, or a notebook."""
+    return sys.stdout.isatty() or "ipykernel" in sys.modules
+
+
 def say(line: str) -> None:
     """One line to the terminal, at once (a pipe would hold it back); from process 0 alone."""
     if is_first():
-        print(line, file=sys.stdout, flush=True)
+        tqdm.write(line, file=sys.stdout)  # above a bar, if there is one
+        sys.stdout.flush()
 
 
 def tell(line: str) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from pclhd_jax.evaluation.protocol_score import Score
-from pclhd_jax.evaluation.score_table import format_table
 from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.processes.progress import clock, say
 from pclhd_jax.reports.records import read_records
+from pclhd_jax.reports.score_table import format_table
 from pclhd_jax.settings import schedule
 
 

@@ -1,6 +1,5 @@
 """One workdir, one run. Of several processes, process 0 holds it for all."""
 
-import fcntl
 import json
 import os
 import socket
@@ -9,7 +8,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from pclhd_jax.processes.exchange import from_first
+
+LOCK, HOLDER = "run.lock", "run.holder"
 
 
 @contextmanager
@@ -24,27 +27,20 @@ def locked(workdir: str | Path) -> Iterator[None]:
 def _locked(workdir: str | Path) -> Iterator[None]:
     """Holds `workdir`/run.lock, which the system lets go of when the process ends, however it does.
 
-    A file that a killed run left behind is thus no lock. The file says who holds it.
+    A file that a killed run left behind is thus no lock. Beside it, run.holder says who holds it.
 
     Raises:
       ValueError: another process holds it.
     """
-    path = Path(workdir) / "run.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not truncated by opening: the holder's name is still to be read.
-    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"{workdir} is in use by another run ({holder(file.read())}); wait for it, end it, "
-                "or name another --workdir"
-            ) from None
-        file.truncate()
+    workdir = Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    with _lock(workdir):
         who = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%F %T")}
-        json.dump(who, file)
-        file.flush()
-        yield  # the lock ends with the file; removing the file would let two runs lock two files
+        (workdir / HOLDER).write_text(json.dumps(who))
+        try:
+            yield
+        finally:
+            (workdir / HOLDER).unlink(missing_ok=True)
 
 
 def check_unlocked(workdir: str | Path) -> None:
@@ -53,14 +49,30 @@ def check_unlocked(workdir: str | Path) -> None:
 
 
 def _check_unlocked(workdir: str | Path) -> None:
-    if (Path(workdir) / "run.lock").exists():
-        with _locked(workdir):
+    if (Path(workdir) / LOCK).exists():
+        with _lock(Path(workdir)):
             pass
 
 
-def holder(text: str) -> str:
+@contextmanager
+def _lock(workdir: Path) -> Iterator[None]:
+    lock = FileLock(workdir / LOCK, timeout=0)
     try:
-        who = json.loads(text)
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"{workdir} is in use by another run ({_holder(workdir)}); wait for it, end it, or "
+            "name another --workdir"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(workdir: Path) -> str:
+    try:
+        who = json.loads((workdir / HOLDER).read_text())
         return f"process {who['pid']} on {who['host']}, since {who['since']}"
-    except (ValueError, KeyError):  # it has only just taken the lock
+    except (OSError, ValueError, KeyError, TypeError):  # it has only just taken the lock
         return "it has only just started"

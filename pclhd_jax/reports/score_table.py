@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pclhd_jax.evaluation.protocol_score import Score
 from pclhd_jax.evaluation.ranking import MAX_RANK
+from pclhd_jax.reports.columns import aligned
 
 
 def format_table(scores: Sequence[Score], title: str) -> str:
@@ -23,11 +24,7 @@ def format_table(scores: Sequence[Score], title: str) -> str:
         queries = f"{_span(one.num_valid)} of {one.num_queries:,}"
         counts = [queries, _span(one.gallery_size), f"{one.num_trials}"]
         rows.append([one.name, *counts, *cmc, mean_ap, f"{100 * one.mean_inp:.2f}"])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
-    return "\n".join([title, lines[0], "-" * len(lines[0]), *lines[1:]])
+    return "\n".join([title, *aligned(rows)])
 
 
 def _span(numbers: Sequence[int]) -> str:

@@ -1,0 +1,28 @@
+"""Up to which change a set's files were compared with what was made of them: once is enough."""
+
+import contextlib
+import json
+import os
+import secrets
+from pathlib import Path
+
+
+def compared_until_ns(note: Path, made: str) -> int:
+    """The time that `note_compared` wrote for `made`; 0 without a sound note of it."""
+    try:
+        entry = json.loads(note.read_text())
+        return int(entry["changed_ns"]) if entry["made"] == made else 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def note_compared(note: Path, made: str, changed_ns: int) -> None:
+    """Files that changed up to `changed_ns` (as `Stamp`) are those that `made` was made of.
+
+    made: names what was made of them, so that a note left from another is none. Where the folder
+    cannot be written they are compared at every start, as without the note.
+    """
+    beside = note.with_name(f"{note.name}.{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):
+        beside.write_text(json.dumps({"made": made, "changed_ns": changed_ns}))
+        os.replace(beside, note)
