@@ -6,104 +6,35 @@ are taken from the folder that the environment variable PCLHD_RELEASED_FIGURES n
 
 import os
 from functools import partial
-from pathlib import Path
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from configs import common
-from pclhd_jax.batches.batch import Batch
 from pclhd_jax.clustering.both_modalities import label_apart, label_jointly
 from pclhd_jax.clustering.labels import pseudo_labels
-from pclhd_jax.experiment import cluster_settings, fixed_of, term_weights
+from pclhd_jax.experiment import fixed_of, term_weights
 from pclhd_jax.method import steps
 from pclhd_jax.method.losses import TermWeights
-from pclhd_jax.method.prototypes import PrototypeBank, num_rows
+from pclhd_jax.method.prototypes import num_rows
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.terms import Banks
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
-
-FIGURES = Path(
-    os.environ.get("PCLHD_RELEASED_FIGURES") or Path(__file__).parents[1] / "data" / "released"
+from tests.helpers.released_figures import (
+    LABELS,
+    STEP,
+    bank,
+    batch_of,
+    cluster_sizes_of_the_figures,
+    encoder_of,
+    modality_of_joint,
+    released_config,
 )
+
 RELATIVE = 1e-5  # largest difference, over the largest number of an array
-STEP = dict(np.load(FIGURES / "step.npz"))
-LABELS = dict(np.load(FIGURES / "labels.npz"))
 PARITIES = {"even": False, "odd": True}  # of the epoch: whether infrared crosses
-
-
-class FeaturesAsWeights(nn.Module):
-    """In the encoder's place: its 'weights' are the features, whatever the pictures."""
-
-    num_visible: int
-    num_infrared: int
-    width: int
-
-    @nn.compact
-    def __call__(self, visible, infrared, train=False):
-        zeros = nn.initializers.zeros
-        self.variable("batch_stats", "unused", jnp.zeros, 1)
-        rows = [
-            self.param(name, zeros, (n, self.width))
-            for name, n in (("visible", self.num_visible), ("infrared", self.num_infrared))
-        ]
-        return jnp.concatenate(rows)
-
-
-def released_config():
-    c = common.base("released")
-    c.loss.temperature = float(STEP["temperature"])
-    c.loss.hybrid_margin = c.loss.own_margin = float(STEP["margin"])
-    c.loss.cross_weight = float(STEP["cross_weight"])
-    c.prototypes.momentum = float(STEP["momentum"])
-    return c
-
-
-def bank(name):
-    """Padded to a bucket, as in a run."""
-    centroid_KD = STEP[f"centroid_{name}"]
-    K, D = centroid_KD.shape
-
-    def padded(x):
-        rows = np.zeros((num_rows(K), *x.shape[1:]))
-        rows[:K] = x
-        return jnp.asarray(rows)  # in the precision of the test
-
-    dynamic_KSD = STEP.get(f"dynamic_{name}", np.zeros((K, 0, D)))
-    live_K = jnp.arange(num_rows(K)) < K
-    return PrototypeBank(
-        padded(centroid_KD), padded(STEP[f"hard_{name}"]), padded(dynamic_KSD), live_K
-    )
-
-
-def encoder_of(prefix):
-    """(model, params): features of the figures, the two views of a visible picture apart."""
-    visible, infrared = (jnp.asarray(STEP[f"{prefix}features_{m}"]) for m in "vr")
-    return FeaturesAsWeights(len(visible), len(infrared), visible.shape[1]), {
-        "visible": visible,
-        "infrared": infrared,
-    }
-
-
-def batch_of(prefix):
-    """Pictures without content; the labels of one view, since a step repeats them for the other."""
-    labels_v, labels_r = (STEP[f"{prefix}labels_{m}"].astype(np.int32) for m in "vr")
-    labels_v, second = np.split(labels_v, 2)
-    np.testing.assert_array_equal(labels_v, second)
-    blank = np.zeros((1, 4, 2, 3), np.uint8)
-    batch = Batch(
-        blank.repeat(len(labels_v), 0), blank.repeat(len(labels_r), 0), labels_v, labels_r
-    )
-    if prefix:
-        return batch
-    return batch._replace(
-        visible_matches_B=STEP["v_to_r"][labels_v].astype(np.int32),
-        infrared_matches_B=STEP["r_to_v"][labels_r].astype(np.int32),
-    )
 
 
 def run(step, prefix, *arguments, config=None, sharded=False):
@@ -250,19 +181,6 @@ def test_padding_neither_moves_nor_is_moved_in_turn():
             padded_KD = getattr(long, name)
             np.testing.assert_allclose(padded_KD[:K], getattr(short, name), atol=1e-6)
             assert not np.asarray(padded_KD[K:]).any()
-
-
-def cluster_sizes_of_the_figures():
-    config = common.base("released")
-    for name in ("k1", "k2", "joint_k1", "joint_k2", "min_samples"):
-        config.cluster[name] = int(LABELS[name])
-    config.cluster.eps = float(LABELS["eps"])
-    return cluster_settings(config)
-
-
-def modality_of_joint():
-    counts = [len(LABELS[f"features_{m}_ND"]) for m in ("visible", "infrared")]
-    return np.repeat([0, 1], counts)
 
 
 @pytest.mark.parametrize("part", ["visible", "infrared", "joint"])
