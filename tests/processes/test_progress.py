@@ -9,8 +9,11 @@ import termios
 
 import pytest
 
+from data_prep import prepare
+from data_prep.synthetic import generate
 from pclhd_jax.processes import progress
 from pclhd_jax.processes.progress import Progress, say
+from tests.helpers.small_sets import TINY
 
 PROGRAM = """
 import time
@@ -90,3 +93,20 @@ def test_a_notebook_gets_a_bar_too(monkeypatch):
 def test_a_line_is_a_line_without_a_bar(capsys):
     say("one")
     assert capsys.readouterr().out == "one\n"
+
+
+def test_preparation_counts_every_picture_twice(tmp_path, monkeypatch):
+    drawn, told = generate(tmp_path / "drawn", **TINY), []
+
+    class Recorder(Progress):
+        def __call__(self, done, total, note=""):
+            told.append((done, total, note))
+
+    monkeypatch.setattr(prepare, "Progress", Recorder)
+    prepare.prepare("sysu", drawn, tmp_path / "prepared")
+    total = told[0][1]
+    assert total == 2 * len(list(drawn.rglob("*.jpg")))
+    checked = [done for done, _, note in told if note == ", checking"]
+    written = [done for done, _, note in told if note == ", writing"]
+    assert [done for done, _, _ in told] == sorted({*checked, *written})
+    assert checked[-1] == total // 2 and written == list(range(total // 2 + 1, total + 1))
