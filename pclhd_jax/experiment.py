@@ -94,10 +94,10 @@ def make_train_steps(fixed: steps.Fixed) -> dict[int, Callable]:
 
 
 @cache  # by its arguments as they are written: no defaults, so that equal ones are one key
-def make_feature_steps(model: AGW, unit_mean: bool, /) -> dict[str, Callable]:
+def make_feature_steps(model: AGW, unit_features: bool, /) -> dict[str, Callable]:
     return {
         modality: jax.jit(
-            partial(steps.feature_step, model=model, modality=modality, unit_mean=unit_mean)
+            partial(steps.feature_step, model=model, modality=modality, unit_features=unit_features)
         )
         for modality in ("visible", "infrared")
     }

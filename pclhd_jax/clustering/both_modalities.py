@@ -29,7 +29,7 @@ class TooFewClusters(ValueError):
 class ClusterSettings(NamedTuple):
     """DBSCAN and k-reciprocal sizes; `joint_*` for both modalities together.
 
-    count_self, unit_features: as `count_self` and `unit_rows` of `jaccard.jaccard_distance`.
+    count_self, unit_features: as `count_self` and `unit_features` of `jaccard.jaccard_distance`.
     joint_keeps: 'mixed' or 'all', see `keep_joint`.
     """
 
@@ -46,7 +46,7 @@ class ClusterSettings(NamedTuple):
     def distance(self, *, joint: bool) -> dict[str, Any]:
         """Arguments of the distance, for one modality or for both together."""
         k1, k2 = (self.joint_k1, self.joint_k2) if joint else (self.k1, self.k2)
-        return dict(k1=k1, k2=k2, count_self=self.count_self, unit_rows=self.unit_features)
+        return dict(k1=k1, k2=k2, count_self=self.count_self, unit_features=self.unit_features)
 
     def list_length(self, *, joint: bool) -> int:
         """Neighbours that the distance needs of every picture."""

@@ -38,12 +38,13 @@ def jaccard_distance(
     modality_N: np.ndarray | None = None,
     cutoff: float = 1.0,
     count_self: bool = False,
-    unit_rows: bool = True,
+    unit_features: bool = True,
 ) -> sparse.csr_matrix:
     """Jaccard distances of the k-reciprocal neighbour sets of N pictures.
 
     Args:
-      features_ND: unit rows (within 1e-3), taken as float32; with `unit_rows` False, shorter ones.
+      features_ND: unit rows (within 1e-3), taken as float32;
+        shorter ones where `unit_features` is False.
       k1: neighbours in the reciprocal lists, besides the picture itself (count_self: with it).
       k2: neighbours, the picture itself included, of the query expansion; 1 means none.
       modality_N: two integer values; given, the query expansion averages each modality's
@@ -51,7 +52,7 @@ def jaccard_distance(
       cutoff: distances at or above it are not stored; in (0, 1].
       count_self: k1 counts the picture itself, as in the released program: lists of k1 entries
         instead of k1 + 1.
-      unit_rows: False takes rows of any length up to 1, such as means of unit rows, as the
+      unit_features: False takes rows of any length up to 1, such as means of unit rows, as the
         released program does: neighbours by L2 distance, weights softmax(-(2 - 2 f_i.f_j)).
 
     Returns:
@@ -63,9 +64,9 @@ def jaccard_distance(
     """
     features_ND = np.ascontiguousarray(features_ND, np.float32)
     _check_arguments(len(features_ND), k1, k2, modality_N, cutoff)
-    _check_lengths(features_ND, unit_rows)
+    _check_lengths(features_ND, unit_features)
     lists = nearest_neighbours(
-        features_ND, list_length(k1, k2, count_self=count_self), l2=not unit_rows
+        features_ND, list_length(k1, k2, count_self=count_self), l2=not unit_features
     )
     return jaccard_from_neighbours(
         features_ND,
@@ -75,7 +76,7 @@ def jaccard_distance(
         modality_N=modality_N,
         cutoff=cutoff,
         count_self=count_self,
-        unit_rows=unit_rows,
+        unit_features=unit_features,
     )
 
 
@@ -99,14 +100,14 @@ def jaccard_from_neighbours(
     modality_N: np.ndarray | None = None,
     cutoff: float = 1.0,
     count_self: bool = False,
-    unit_rows: bool = True,
+    unit_features: bool = True,
 ) -> sparse.csr_matrix:
     """`jaccard_distance` for neighbour lists that are already there.
 
     Args:
       features_ND: read for pairs that the expansion adds from outside a row's own list.
       lists: as `nearest_neighbours` gives them, `list_length(k1, k2)` long or longer; with
-        `unit_rows` False by `l2`.
+        `unit_features` False by `l2`.
       The others: as in `jaccard_distance`.
 
     Raises:
@@ -118,7 +119,7 @@ def jaccard_from_neighbours(
     similarities_Nk = np.ascontiguousarray(lists.similarities_Nk, np.float32)
     num_rows, length = indices_Nk.shape
     _check_arguments(len(features_ND), k1, k2, modality_N, cutoff)
-    _check_lengths(features_ND, unit_rows)
+    _check_lengths(features_ND, unit_features)
     needed = min(num_rows, list_length(k1, k2, count_self=count_self))
     if length < needed or similarities_Nk.shape != indices_Nk.shape or num_rows != len(features_ND):
         raise ValueError(
@@ -177,17 +178,19 @@ def _check_lists(indices_Nk: np.ndarray, similarities_Nk: np.ndarray) -> None:
         )
 
 
-def _check_lengths(features_ND: np.ndarray, unit_rows: bool) -> None:
+def _check_lengths(features_ND: np.ndarray, unit_features: bool) -> None:
     if features_ND.ndim != 2 or not len(features_ND):
         raise ValueError(f"features have shape {features_ND.shape}; give (N, D) with N >= 1")
     norm_N = np.sqrt(np.einsum("nd,nd->n", features_ND, features_ND))
     # Written so that nan and inf are bad.
     bad_N = ~(norm_N <= 1 + NORM_TOLERANCE)
-    if unit_rows:
+    if unit_features:
         bad_N |= ~(norm_N >= 1 - NORM_TOLERANCE)
     if bad_N.any():
         first = int(np.argmax(bad_N))
-        what, limit = ("unit vectors", "1 +-") if unit_rows else ("at most 1 long", "at most 1 +")
+        what, limit = (
+            ("unit vectors", "1 +-") if unit_features else ("at most 1 long", "at most 1 +")
+        )
         raise ValueError(
             f"{bad_N.sum()} of {len(norm_N)} feature rows are not {what} (row {first} has "
             f"norm {norm_N[first]:.6g}, limit {limit} {NORM_TOLERANCE}); L2-normalise them, and "

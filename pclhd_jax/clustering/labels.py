@@ -30,17 +30,18 @@ def pseudo_labels(
     k2: int,
     modality_N: np.ndarray | None = None,
     count_self: bool = False,
-    unit_rows: bool = True,
+    unit_features: bool = True,
 ) -> np.ndarray:
     """Cluster labels of N pictures.
 
     Distances are float32 and eps is rounded to float32; a pair at distance eps is within eps.
 
     Args:
-      features_ND: unit rows (within 1e-3), taken as float32; with `unit_rows` False, shorter ones.
+      features_ND: unit rows (within 1e-3), taken as float32;
+        shorter ones where `unit_features` is False.
       eps: DBSCAN's radius in Jaccard distance, in (0, 1).
       min_samples: pictures within eps, itself included, that make a picture a core of a cluster.
-      k1, k2, modality_N, count_self, unit_rows: as in `jaccard.jaccard_distance`.
+      k1, k2, modality_N, count_self, unit_features: as in `jaccard.jaccard_distance`.
 
     Returns:
       int32 (N,): clusters 0, 1, ... in order of their first core picture; -1 = outlier.
@@ -56,7 +57,7 @@ def pseudo_labels(
         modality_N=modality_N,
         cutoff=cutoff,
         count_self=count_self,
-        unit_rows=unit_rows,
+        unit_features=unit_features,
     )
     return labels_from_distance(distance_NN, eps=eps, min_samples=min_samples)
 
@@ -71,7 +72,7 @@ def labels_from_neighbours(
     k2: int,
     modality_N: np.ndarray | None = None,
     count_self: bool = False,
-    unit_rows: bool = True,
+    unit_features: bool = True,
 ) -> np.ndarray:
     """`pseudo_labels` for neighbour lists that are already there (`jaccard.list_length`)."""
     distance_NN = jaccard_from_neighbours(
@@ -82,7 +83,7 @@ def labels_from_neighbours(
         modality_N=modality_N,
         cutoff=cutoff_for(eps),
         count_self=count_self,
-        unit_rows=unit_rows,
+        unit_features=unit_features,
     )
     return labels_from_distance(distance_NN, eps=eps, min_samples=min_samples)
 

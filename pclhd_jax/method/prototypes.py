@@ -154,17 +154,10 @@ def update_bank(
     is_first_B = jnp.argmax(same_BB, axis=1) == jnp.arange(labels_B.shape[0])
     target_B = jnp.where(is_first_B & (labels_B >= 0), labels_B, K)
 
-    old_centroid_BD = bank.centroid_KD[labels_B]
-    peers_BB = same_BB
-    if modality_B is not None:
-        peers_BB &= modality_B[:, None] == modality_B[None, :]
-    weight_B = 1 / jnp.maximum(peers_BB.sum(axis=1), 1)  # a modality's rows weigh 1 together
-    mean_BD = weighted_means(same_BB * weight_B[None, :], z_BD)
-    centroid_BD = unit(momentum * old_centroid_BD + (1 - momentum) * mean_BD)
-
+    mean_BD = cluster_means_of_rows(z_BD, same_BB, modality_B)
+    centroid_BD = unit(momentum * bank.centroid_KD[labels_B] + (1 - momentum) * mean_BD)
     far_KD = farthest_means(z_BD, labels_B, bank.centroid_KD, num_farthest)
     hard_BD = unit(momentum * bank.hard_KD[labels_B] + (1 - momentum) * far_KD[labels_B])
-
     dynamic_KSD = bank.dynamic_KSD
     if momentum_z_BD is not None:
         momentum_z_BD = jax.lax.stop_gradient(momentum_z_BD)
@@ -175,6 +168,20 @@ def update_bank(
         hard_KD=bank.hard_KD.at[target_B].set(hard_BD, mode="drop"),
         dynamic_KSD=dynamic_KSD,
     )
+
+
+def cluster_means_of_rows(
+    z_BD: jax.Array, same_BB: jax.Array, modality_B: jax.Array | None
+) -> jax.Array:
+    """(B, D) for each row the mean of z over the rows of its cluster; see `update_bank`.
+
+    same_BB: whether two rows are of one cluster.
+    """
+    peers_BB = same_BB
+    if modality_B is not None:
+        peers_BB &= modality_B[:, None] == modality_B[None, :]
+    weight_B = 1 / jnp.maximum(peers_BB.sum(axis=1), 1)  # a modality's rows weigh 1 together
+    return weighted_means(same_BB * weight_B[None, :], z_BD)
 
 
 def weighted_means(weight_BB: jax.Array, z_BD: jax.Array) -> jax.Array:

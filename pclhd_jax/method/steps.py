@@ -198,16 +198,16 @@ def feature_step(
     *,
     model: AGW,
     modality: str,
-    unit_mean: bool = True,
+    unit_features: bool = True,
 ) -> jax.Array:
     """(B, D) features of plain pictures: eval mode, picture and mirror averaged.
 
     images_BHWC: uint8. modality: 'visible' or 'infrared', the stem they go through.
-    unit_mean: the mean of the two unit features is made unit again; [released] leaves it as it
+    unit_features: the mean of the two unit features is made unit again; [released] leaves it as it
     is (0.85 to 1 long) for clusters and prototypes, and so does False.
     """
     views_BHWC = normalise(jnp.concatenate([images_BHWC, images_BHWC[:, :, ::-1]]))
     pair = (views_BHWC, None) if modality == "visible" else (None, views_BHWC)
     first_BD, mirror_BD = jnp.split(model.apply(variables, *pair, train=False), 2)
     mean_BD = (first_BD + mirror_BD) / 2
-    return unit(mean_BD) if unit_mean else mean_BD
+    return unit(mean_BD) if unit_features else mean_BD

@@ -32,16 +32,16 @@ def test_the_jaccard_distance_follows_its_definition(k1, k2, balanced, noise):
 
 
 @pytest.mark.parametrize("k1, k2", [(5, 1), (6, 3), (7, 4), (9, 6), (4, 12), (1, 2)])
-@pytest.mark.parametrize("count_self, unit_rows", [(True, True), (False, False), (True, False)])
+@pytest.mark.parametrize("count_self, unit_features", [(True, True), (False, False), (True, False)])
 def test_the_released_programs_lists_and_lengths_follow_their_definition(
-    k1, k2, count_self, unit_rows
+    k1, k2, count_self, unit_features
 ):
     z_ND = people(48, 5, 0.7, seed=k1)
-    if not unit_rows:  # lengths that change who is near
+    if not unit_features:  # lengths that change who is near
         z_ND = z_ND * np.random.default_rng(k1).uniform(0.4, 1, (48, 1)).astype(np.float32)
     modality_N = np.random.default_rng(k1).choice([0, 1], 48)
     options = dict(k1=k1, k2=k2, modality_N=modality_N, count_self=count_self)
-    distance_NN = jaccard_distance(z_ND, **options, unit_rows=unit_rows)
+    distance_NN = jaccard_distance(z_ND, **options, unit_features=unit_features)
     expected_NN = dense_jaccard(z_ND, **options)
     np.testing.assert_allclose(filled(distance_NN), expected_NN, atol=2e-6)
     other = dense_jaccard(z_ND, **options | dict(count_self=not count_self))
@@ -50,14 +50,14 @@ def test_the_released_programs_lists_and_lengths_follow_their_definition(
 
 def test_rows_longer_than_one_or_not_finite_are_refused_in_either_form():
     z_ND = people(20, 4, 0.5)
-    for scale, unit_rows, word in (
+    for scale, unit_features, word in (
         (0.9, True, "not unit vectors"),
         (1.1, False, "not at most 1 long"),
         (np.nan, False, "not at most 1 long"),
     ):
         with pytest.raises(ValueError, match=word):
-            jaccard_distance(np.float32(z_ND * scale), k1=5, k2=2, unit_rows=unit_rows)
-    jaccard_distance(np.float32(z_ND * 0.9), k1=5, k2=2, unit_rows=False)
+            jaccard_distance(np.float32(z_ND * scale), k1=5, k2=2, unit_features=unit_features)
+    jaccard_distance(np.float32(z_ND * 0.9), k1=5, k2=2, unit_features=False)
 
 
 def test_rows_are_right_across_the_borders_of_row_blocks():

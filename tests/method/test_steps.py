@@ -171,7 +171,7 @@ def test_a_picture_and_its_mirror_have_one_unit_feature(modality):
     assert np.abs(one_side(pictures) - got).max() > 0.01
 
     plain = np.asarray(
-        steps.feature_step(variables, pictures, model=model, modality=modality, unit_mean=False)
+        steps.feature_step(variables, pictures, model=model, modality=modality, unit_features=False)
     )
     np.testing.assert_allclose(plain, total / 2, atol=1e-4)
     assert np.linalg.norm(plain, axis=1).max() < 0.999
