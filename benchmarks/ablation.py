@@ -1,6 +1,8 @@
-r"""Does each part earn its place? Runs of one recipe, each with something left out, paired by seed.
+r"""Does each part earn its place? Runs of one recipe, each with something changed, paired by seed.
 
-    python -m benchmarks.ablation --recipe released --seeds 0 1 2 --out runs/ablation
+    python -m benchmarks.ablation --study released --seeds 0 1 2 --out runs/ablation
+
+What is compared stands in benchmarks/studies.py.
 
 Every variant is run on the same seeds of starting weights; the last epoch counts. Variants whose
 settings differ in stage 2 alone share one stage 1. A run's folder is named by its settings: a
@@ -13,6 +15,7 @@ one core each get through 1.3 x as many epochs as one job of two.
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import os
@@ -27,45 +30,9 @@ from queue import Queue
 from typing import NamedTuple
 
 from benchmarks.ablation_table import Job, format_table, is_finished
+from benchmarks.studies import STAGE2_ONLY, STUDIES, Overrides
 from pclhd_jax.main import plain_config
 from pclhd_jax.processes.progress import clock
-
-Overrides = dict[str, object]
-
-# By recipe: the recipe itself first, then what is changed in it.
-VARIANTS: dict[str, dict[str, Overrides]] = {
-    "released": {
-        "released": {},
-        "without (a), banks written in turn": {"loss.bank_order": "together"},
-        "without (b), joint clusters of one modality": {"cluster.joint_keeps": "mixed"},
-        "without (c), joint clusters drawn apart": {"sampler.joint_clusters": "same"},
-        "without (d), lists of k1, means as they are": {
-            "cluster.count_self": False,
-            "cluster.unit_features": True,
-        },
-        "without (e), exact pools drawn with repeats": {"sampler.exact_pool_repeats": False},
-    },
-    "paper": {"paper": {}},
-}
-
-# Settings that nothing reads before stage 2.
-STAGE2_ONLY = (
-    "loss.bank_order",
-    "loss.cross_weight",
-    "loss.hybrid_margin",
-    "loss.dynamic_query",
-    "loss.dynamic_choice",
-    "loss.stage2_weights",
-    "loss.balance",
-    "loss.ramp_shape",
-    "loss.ramp_epochs",
-    "cluster.joint_keeps",
-    "cluster.joint_k1",
-    "cluster.joint_k2",
-    "sampler.joint_clusters",
-    "prototypes.num_dynamic",
-    "encoder_decay",
-)
 
 
 class Variant(NamedTuple):
@@ -80,7 +47,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", default="configs/synthetic.py", help="experiment (%(default)s)")
-    parser.add_argument("--recipe", choices=sorted(VARIANTS), default="released")
+    parser.add_argument("--study", choices=sorted(STUDIES), default="released")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of all its runs"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="(%(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side (%(default)s)")
@@ -92,23 +62,40 @@ def main(argv: Sequence[str] | None = None) -> None:
     most = len(os.sched_getaffinity(0))
     if not 1 <= args.jobs <= most:
         parser.error(f"--jobs is {args.jobs}; give 1 to {most}, the CPU cores there are")
-    variants = [Variant(*item) for item in VARIANTS[args.recipe].items()]
+    study = STUDIES[args.study]
+    try:
+        common = dict(parsed(text) for text in args.set)
+    except ValueError as error:
+        parser.error(str(error))
+    variants = [Variant(name, common | changed) for name, changed in study.variants.items()]
     if args.only is not None:
         wrong = [number for number in args.only if not 0 <= number < len(variants)]
         if wrong:
             parser.error(
-                f"--only is {wrong[0]}; {args.recipe} has variants 0 to {len(variants) - 1}"
+                f"--only is {wrong[0]}; {args.study} has variants 0 to {len(variants) - 1}"
             )
         variants = [variants[number] for number in sorted({0, *args.only})]
     jobs = [
-        job_of(args.config, args.recipe, variant, seed, args.out)
+        job_of(args.config, study.recipe, variant, seed, args.out)
+        for seed in args.seeds  # first, so that what is there early is whole for a seed
         for variant in variants
-        for seed in args.seeds
     ]
     failed = [] if args.table else run_all(jobs, args.jobs)
-    print(format_table(jobs, args.seeds, [variant.name for variant in variants]))
+    names = [variant.name for variant in variants]
+    print(format_table(jobs, args.seeds, names, is_ladder=study.is_ladder))
     if failed:
         sys.exit("\n".join(failed))
+
+
+def parsed(text: str) -> tuple[str, object]:
+    """A setting as `NAME=VALUE`, the value as Python writes it; else it is a word."""
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise ValueError(f"--set takes NAME=VALUE, not {text!r}; such as data.synthetic.seed=1")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
 
 
 def job_of(config: str, recipe: str, variant: Variant, seed: int, out: Path) -> Job:

@@ -1,4 +1,4 @@
-"""The table of an ablation: means over seeds, and every seed's difference to the first variant."""
+"""The table of an ablation: means over seeds, and every seed's difference to another variant."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,8 +28,13 @@ def is_finished(workdir: Path, epochs: int) -> bool:
     return bool(rows) and rows[-1]["epochs_done"] == epochs and "evaluation" in rows[-1]
 
 
-def format_table(jobs: list[Job], seeds: Sequence[int], variants: Sequence[str]) -> str:
-    """Markdown: mean over seeds, every seed's difference to the first variant; X: not finished."""
+def format_table(
+    jobs: list[Job], seeds: Sequence[int], variants: Sequence[str], *, is_ladder: bool = False
+) -> str:
+    """Markdown: mean over seeds, every seed's difference to another variant; X: not finished.
+
+    The other one is the first, or in a ladder the one before.
+    """
     scores = {
         (job.variant, job.seed): scores_of(job.workdir)
         for job in jobs
@@ -48,25 +53,26 @@ def format_table(jobs: list[Job], seeds: Sequence[int], variants: Sequence[str])
         "| | " + " | ".join(title) + " |",
         "|---" * (1 + 2 * len(protocols)) + "|",
     ]
-    for variant in variants:
+    for number, variant in enumerate(variants):
+        other = variants[max(0, number - 1) if is_ladder else 0]
         cells = [variant]
         for protocol in protocols:
-            cells += cells_of(scores, variant, variants[0], protocol, seeds)
+            cells += cells_of(scores, variant, other, protocol, seeds)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def cells_of(
-    scores: dict, variant: str, first: str, protocol: str, seeds: Sequence[int]
+    scores: dict, variant: str, other: str, protocol: str, seeds: Sequence[int]
 ) -> tuple[str, str]:
-    """(mean Rank-1 / mAP, Rank-1 / mAP differences to `first`, seed by seed)."""
+    """(mean Rank-1 / mAP, Rank-1 / mAP differences to `other`, seed by seed)."""
     here = [scores.get((variant, seed), {}).get(protocol) for seed in seeds]
     if any(score is None for score in here):
         return "X", "X"
     mean = np.mean(here, axis=0)
     means = f"{mean[0]:.1f} / {mean[1]:.1f}"
-    there = [scores.get((first, seed), {}).get(protocol) for seed in seeds]
-    if variant == first:
+    there = [scores.get((other, seed), {}).get(protocol) for seed in seeds]
+    if variant == other:
         return means, ", ".join(f"{score[0]:.1f} / {score[1]:.1f}" for score in here)
     if any(score is None for score in there):
         return means, "X"

@@ -6,14 +6,15 @@ import shutil
 import pytest
 
 from benchmarks import ablation
-from benchmarks.ablation import VARIANTS, Variant, job_of
+from benchmarks.ablation import Variant, job_of
 from benchmarks.ablation_table import format_table, is_finished
+from benchmarks.studies import STUDIES
 
 CONFIG = "configs/synthetic.py"
 
 
 def jobs_of(out, seeds=(0,), recipe="released"):
-    variants = [Variant(*item) for item in VARIANTS[recipe].items()]
+    variants = [Variant(*item) for item in STUDIES[recipe].variants.items()]
     return [job_of(CONFIG, recipe, v, seed, out) for v in variants for seed in seeds]
 
 
@@ -50,7 +51,7 @@ def test_the_table_pairs_seeds_and_shows_what_is_missing(tmp_path):
     jobs = jobs_of(tmp_path, seeds=(0, 1))
     for job, rank1 in zip(jobs[:3], (0.5, 0.7, 0.6), strict=True):  # (a)'s seed 1 is missing
         record(job.workdir, job.epochs, rank1, rank1 / 2)
-    names = list(VARIANTS["released"])
+    names = list(STUDIES["released"].variants)
     lines = format_table(jobs, (0, 1), names).splitlines()
     assert lines[0] == "Seeds 0, 1; mean over seeds, in %, last epoch; commit abc1234."
     assert lines[4] == "| released | 60.0 / 30.0 | 50.0 / 25.0, 70.0 / 35.0 |"
