@@ -77,6 +77,8 @@ STAGE2_ONLY = (
     "loss.bank_order",
     "loss.cross_weight",
     "loss.hybrid_margin",
+    "loss.hybrid_hard",
+    "loss.joint",
     "loss.dynamic_query",
     "loss.dynamic_choice",
     "loss.stage2_weights",

@@ -144,6 +144,7 @@ def fixed_of(config: Any, model: AGW, tx: optax.GradientTransformation) -> steps
         temperature=loss.temperature,
         own_margin=loss.own_margin,
         hybrid_margin=loss.hybrid_margin,
+        hybrid_hard=loss.hybrid_hard,
         cross_weight=loss.cross_weight,
         bank_momentum=config.prototypes.momentum,
         dynamic_query=loss.dynamic_query,

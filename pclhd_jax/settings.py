@@ -110,7 +110,9 @@ class Prototypes:
 class Loss:
     temperature: float = number(above=0)
     hybrid_margin: float = number(0)
+    hybrid_hard: float = number(0, 1)
     cross_weight: float = number(0)
+    joint: bool = flag()
     dynamic_choice: str = word("extremes", "random")
     bank_order: str = word("together", "in_turn")
     stage1_weights: tuple = term_weights()

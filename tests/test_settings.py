@@ -74,6 +74,7 @@ TAKES = {
     "loss.temperature": (1e-300, 1e300),
     "loss.hybrid_margin": (0.0, 1e300),
     "loss.own_margin": (0.0, 1e300),
+    "loss.hybrid_hard": (0.0, 1.0),
     "loss.cross_weight": (0.0, 1e300),
     "loss.dynamic_choice": {"extremes", "random"},
     "loss.dynamic_query": {"online", "momentum"},
@@ -105,6 +106,7 @@ SEVERAL = {
 FLAGS = {
     "data.allow_partial",
     "data.use_cameras",
+    "loss.joint",
     "cluster.count_self",
     "cluster.unit_features",
     "sampler.exact_pool_repeats",

@@ -39,7 +39,7 @@ def make_banks(
         )
         banks = Banks(
             *map(build, z, labels[:2], momentum_z, jax.random.split(key)),
-            joint_bank(z, labels, num_farthest),
+            joint_bank(z, labels, num_farthest) if run.config.loss.joint else None,
         )
     return replicate(run.mesh, same_as_first(banks))
 

@@ -98,7 +98,7 @@ def epoch_batches(
     apart = apart_batches(run.pictures.train, labels, sampling, rng, first)
     if stage == 1:
         return zip(apart)
-    if labels.joint_visible_N is None:
+    if labels.joint_visible_N is None or not run.config.loss.joint:
         return zip(apart, itertools.repeat(None))
     return zip(apart, joint_batches(run.pictures.train, labels, sampling, rng, first), strict=True)
 

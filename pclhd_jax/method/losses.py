@@ -132,9 +132,10 @@ def hybrid_loss(
     *,
     temperature: float,
     margin: float,
+    hard_share: float = 0.5,
     through: PrototypeBank | None = None,
 ) -> jax.Array:
-    """Scalar: 0.5 (CE_hard + relu(CE_centroid - margin)).
+    """Scalar: 0.5 (CE_hard + relu(CE_centroid - margin)), or other shares of the two.
 
     z_BD: (B, D) unit features. labels_B: (B,) int rows of the bank, none negative.
     temperature: tau (0.05). margin: 0.2 in the released program. through: see `prototype_loss`.
@@ -143,8 +144,8 @@ def hybrid_loss(
         z_BD,
         bank,
         labels_B,
-        centroid_weight=0.5,
-        hard_weight=0.5,
+        centroid_weight=1 - hard_share,
+        hard_weight=hard_share,
         temperature=temperature,
         margin=margin,
         through=through,

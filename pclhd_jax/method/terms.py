@@ -27,7 +27,8 @@ class TermSettings(NamedTuple):
     temperature: float
     own_margin: float  # of the own-modality centroid term: 0 in `paper`, 0.2 in `released`
     hybrid_margin: float  # of the cross-modality and joint terms
-    cross_weight: float
+    hybrid_hard: float  # share of the hard prototypes in them
+    cross_weight: float  # 0: no cross-modality term, and no bank moves by the other modality
     bank_momentum: float
     dynamic_query: str  # 'online' (paper) or 'momentum' (released: a term without gradient)
     dynamic_choice: str  # 'extremes' or 'random'
@@ -84,11 +85,21 @@ def own_terms(
     }
 
 
+def hybrid_numbers(settings: TermSettings) -> dict[str, float]:
+    return dict(
+        temperature=settings.temperature,
+        margin=settings.hybrid_margin,
+        hard_share=settings.hybrid_hard,
+    )
+
+
 def cross_terms(
     z: Encoded, banks: Banks, batch: Batch, infrared_crosses: jax.Array, settings: TermSettings
 ) -> dict[str, jax.Array]:
     """One modality against the other's bank, by matched clusters; which one alternates by epoch."""
-    common = dict(temperature=settings.temperature, margin=settings.hybrid_margin)
+    if settings.cross_weight == 0:
+        return {}
+    common = hybrid_numbers(settings)
     matched_v = both_views(batch.visible_matches_B)
     to_visible = hybrid_loss(z.infrared_BD, banks.visible, batch.infrared_matches_B, **common)
     to_infrared = hybrid_loss(z.visible_BD, banks.infrared, matched_v, **common)
@@ -123,7 +134,7 @@ def joint_terms(
     z: Encoded, banks: Banks, batch: Batch, settings: TermSettings
 ) -> dict[str, jax.Array]:
     """Both modalities against the joint bank; `batch` holds joint labels."""
-    common = dict(temperature=settings.temperature, margin=settings.hybrid_margin)
+    common = hybrid_numbers(settings)
     labels_v = both_views(batch.visible_labels_B)
     through = None
     if settings.bank_order == "in_turn":  # the visible term has written the bank by then
@@ -191,6 +202,8 @@ def update_crossed_bank(
     banks: Banks, z: Encoded, batch: Batch, infrared_crosses: jax.Array, settings: TermSettings
 ) -> Banks:
     """The bank that this epoch's cross term touched also moves by the other modality's features."""
+    if settings.cross_weight == 0:
+        return banks
     matches_r = jnp.where(infrared_crosses, batch.infrared_matches_B, -1)
     matches_v = jnp.where(infrared_crosses, -1, both_views(batch.visible_matches_B))
     return banks._replace(

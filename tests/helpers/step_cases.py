@@ -19,6 +19,7 @@ PAPER = TermSettings(
     temperature=TAU,
     own_margin=0.0,
     hybrid_margin=0.2,
+    hybrid_hard=0.5,
     cross_weight=0.25,
     bank_momentum=MU,
     dynamic_query="online",
