@@ -39,7 +39,10 @@ def test_a_run_leaves_one_record_per_epoch_and_a_score_for_the_untrained_encoder
         "num_below_shots",
         "adjusted_rand_index",
         "normalized_mutual_info",
+        "purity",
     }
+    matched = last["clusters"]["visible"]["right_matches"]
+    assert 0 <= matched <= 1 and 0 < last["clusters"]["joint"]["purity"] <= 1
     assert all(np.isfinite(value) for value in last["losses"].values())
 
 

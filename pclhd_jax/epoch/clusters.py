@@ -8,6 +8,7 @@ import numpy as np
 from pclhd_jax.batches.batch import EpochLabels, mixed_clusters
 from pclhd_jax.clustering.both_modalities import all_are_neighbours, label_apart, label_jointly
 from pclhd_jax.clustering.labels import cluster_quality
+from pclhd_jax.clustering.truth import main_identities, purity, right_matches
 from pclhd_jax.epoch.features import MODALITIES, Features, train_features
 from pclhd_jax.experiment import Run, cluster_settings, sampling_of
 from pclhd_jax.method.state import TrainState
@@ -65,6 +66,13 @@ def label_quality(run: Run, labels: EpochLabels, stage: int) -> dict[str, dict[s
         "visible": quality_row(labels.visible_N, visible, small_K[0]),
         "infrared": quality_row(labels.infrared_N, infrared, small_K[1]),
     }
+    if labels.visible_to_infrared_K is not None and min(visible.min(), infrared.min()) >= 0:
+        main = (
+            main_identities(labels.visible_N, visible),
+            main_identities(labels.infrared_N, infrared),
+        )
+        rows["visible"]["right_matches"] = right_matches(labels.visible_to_infrared_K, *main)
+        rows["infrared"]["right_matches"] = right_matches(labels.infrared_to_visible_K, *main[::-1])
     if labels.joint_visible_N is not None:
         mixed_J = mixed_clusters(labels.joint_visible_N, labels.joint_infrared_N)
         small_J = (cluster_sizes(labels.joint_visible_N)[mixed_J] < sampling.visible_shots) | (
@@ -114,7 +122,7 @@ def cluster_notes(run: Run, labels: EpochLabels, stage: int) -> list[str]:
 def quality_row(
     labels_N: np.ndarray, identities_N: np.ndarray, is_small_K: np.ndarray
 ) -> dict[str, float]:
-    """`cluster_quality` and the clusters whose pictures repeat within a batch.
+    """`cluster_quality`, purity, and the clusters whose pictures repeat within a batch.
 
     The counts alone where an identity is unknown (-1).
     """
@@ -122,4 +130,6 @@ def quality_row(
     row["num_below_shots"] = int(is_small_K.sum())
     if (identities_N < 0).any():
         del row["adjusted_rand_index"], row["normalized_mutual_info"]
+    else:
+        row["purity"] = purity(labels_N, identities_N)
     return row

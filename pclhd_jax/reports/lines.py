@@ -42,6 +42,7 @@ def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> s
         )
         + f", {q['num_outliers']} outliers"
         + (f", ARI {q['adjusted_rand_index']:.2f}" if "adjusted_rand_index" in q else "")
+        + (f", {100 * q['right_matches']:.0f} % matched rightly" if "right_matches" in q else "")
         for name, q in row["clusters"].items()
     )
     scores = "; ".join(

@@ -104,3 +104,11 @@ def test_a_modality_without_contrast_is_named_with_counts_and_remedy():
         ValueError, match=r"1 cluster.* of 12 infrared pictures.*config\.cluster\.eps"
     ):
         label_apart(people(rng, 3, 6), one_person, SETTINGS)
+
+
+def test_apart_the_search_counts_the_pairs_of_both_modalities():
+    rng, seen = np.random.default_rng(0), []
+    parts = people(rng, 4, 6), people(rng, 4, 4)
+    label_apart(*parts, SETTINGS, lambda done, total: seen.append((done, total)))
+    assert {total for _, total in seen} == {24**2 + 16**2}
+    assert [done for done, _ in seen] == [24**2, 24**2 + 16**2]

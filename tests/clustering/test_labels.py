@@ -85,6 +85,13 @@ def test_quality_counts_every_outlier_as_its_own_cluster():
     assert partial.normalized_mutual_info == pytest.approx(expected)
 
 
+def test_no_outlier_falls_in_with_another_or_with_a_cluster():
+    # Whoever shared a cluster with an outlier would make this less than perfect.
+    labels_N = np.array([-1, 2, 2, -1, 0, 0, 1, 1, -1])
+    identities_N = np.array([10, 2, 2, 13, 0, 0, 1, 1, 18])
+    assert cluster_quality(labels_N, identities_N) == (3, 3, 1.0, pytest.approx(1.0))
+
+
 def test_quality_refuses_arrays_that_do_not_match():
     with pytest.raises(ValueError, match="one of each"):
         cluster_quality(np.zeros(3, int), np.zeros(4, int))

@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from pclhd_jax.method.schedules import infrared_crosses, progressive_weights, ramp
+from pclhd_jax.method.schedules import (
+    infrared_crosses,
+    learning_rate_at,
+    progressive_weights,
+    ramp,
+)
 
 STAGES = dict(stage1=(1.0, 0.0, 0.0), stage2=(0.0, 2.0, 4 / 7), balance=0.3)
 
@@ -37,3 +42,10 @@ def test_a_cosine_ramp_has_the_same_ends_and_is_slow_at_both():
 
 def test_infrared_features_cross_on_odd_epochs():
     assert [bool(infrared_crosses(epoch)) for epoch in range(4)] == [False, True, False, True]
+
+
+def test_the_rate_falls_tenfold_every_so_many_epochs():
+    rates = [
+        learning_rate_at(epoch, start=0.1, decay_every_epochs=3, factor=0.1) for epoch in range(9)
+    ]
+    np.testing.assert_allclose(rates, [0.1] * 3 + [0.01] * 3 + [0.001] * 3)

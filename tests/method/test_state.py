@@ -114,7 +114,7 @@ def test_the_moving_average_keeps_decay_of_the_old(decay):
     )
 
 
-def test_the_rate_falls_tenfold_every_so_many_epochs():
+def test_adam_steps_are_as_long_as_the_rate_of_their_epoch():
     rates = [
         learning_rate_at(epoch, start=0.1, decay_every_epochs=3, factor=0.1) for epoch in range(9)
     ]
