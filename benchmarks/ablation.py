@@ -19,6 +19,7 @@ import ast
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,8 @@ from pathlib import Path
 from queue import Queue
 from typing import NamedTuple
 
-from benchmarks.ablation_table import Job, format_table, is_finished
+from benchmarks.ablation_plots import draw_study
+from benchmarks.ablation_table import Job, format_tables, gather, is_finished, raw_records
 from benchmarks.studies import STAGE2_ONLY, STUDIES, Overrides
 from pclhd_jax.main import plain_config
 from pclhd_jax.processes.progress import clock
@@ -57,7 +59,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--only", nargs="+", metavar="N", type=int, help="numbers of the variants to run; 0 first"
     )
-    parser.add_argument("--table", action="store_true", help="print the table of what is there")
+    parser.add_argument(
+        "--table", action="store_true", help="run nothing: the table of what is there"
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="leave table, raw records and plot there"
+    )
     args = parser.parse_args(argv)
     most = len(os.sched_getaffinity(0))
     if not 1 <= args.jobs <= most:
@@ -81,10 +88,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         for variant in variants
     ]
     failed = [] if args.table else run_all(jobs, args.jobs)
-    names = [variant.name for variant in variants]
-    print(format_table(jobs, args.seeds, names, is_ladder=study.is_ladder))
+    command = "python -m benchmarks.ablation " + shlex.join(sys.argv[1:] if argv is None else argv)
+    outcomes = gather(jobs)
+    print(format_tables(outcomes, args.seeds, command=command, is_ladder=study.is_ladder))
+    if args.report:
+        report(args.report, args.study, outcomes, args.seeds, command)
     if failed:
         sys.exit("\n".join(failed))
+
+
+def report(folder: Path, name: str, outcomes: dict, seeds: Sequence[int], command: str) -> None:
+    """`name`.md, .csv and .png in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    study = STUDIES[name]
+    tables = format_tables(outcomes, seeds, command=command, is_ladder=study.is_ladder)
+    picture = f"![{name}]({name}.png)\n\n" if draw_study(outcomes, study, folder, name) else ""
+    (folder / f"{name}.md").write_text(f"# {study.title}\n\n{picture}{tables}\n")
+    (folder / f"{name}.csv").write_text(raw_records(outcomes))
+    print(f"wrote {folder / name}.md, .csv and .png")
 
 
 def parsed(text: str) -> tuple[str, object]:

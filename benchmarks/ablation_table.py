@@ -1,12 +1,20 @@
-"""The table of an ablation: means over seeds, and every seed's difference to another variant."""
+"""The tables of an ablation: means over seeds, and paired differences with their interval."""
 
+import csv
+import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import bootstrap
 
 from pclhd_jax.reports.records import read_records
+
+CLUSTERINGS = ("visible", "infrared", "joint")
+UNTRAINED = "untrained encoder"
+MISSING = "X"
 
 
 class Job(NamedTuple):
@@ -22,65 +30,199 @@ class Job(NamedTuple):
     flags: tuple[str, ...]
 
 
+class Scores(NamedTuple):
+    """Of one run and protocol, in %; ARI in 0..1; NaN where the run has none."""
+
+    rank1: float
+    mean_ap: float
+    mean_inp: float
+
+
+class Outcome(NamedTuple):
+    """A finished run, as its last epoch left it."""
+
+    scores: dict[str, Scores]  # by protocol
+    ari: tuple[float, ...]  # of CLUSTERINGS
+    purity: tuple[float, ...]
+    right_matches: tuple[float, ...]  # visible, infrared, in %
+    minutes: float
+    commit: str
+    pictures: str  # a digest of its lists of pictures
+
+
 def is_finished(workdir: Path, epochs: int) -> bool:
     """After so many epochs, scored; a folder copied from a finished stage 1 is not."""
     rows = read_records(workdir)
     return bool(rows) and rows[-1]["epochs_done"] == epochs and "evaluation" in rows[-1]
 
 
-def format_table(
-    jobs: list[Job], seeds: Sequence[int], variants: Sequence[str], *, is_ladder: bool = False
-) -> str:
-    """Markdown: mean over seeds, every seed's difference to another variant; X: not finished.
+def outcome_of(workdir: Path) -> Outcome:
+    last = read_records(workdir)[-1]
+    clusters = last.get("clusters", {})
 
-    The other one is the first, or in a ladder the one before.
-    """
-    scores = {
-        (job.variant, job.seed): scores_of(job.workdir)
-        for job in jobs
-        if is_finished(job.workdir, job.epochs)
+    def quality(name: str, parts: Sequence[str]) -> tuple[float, ...]:
+        return tuple(clusters.get(part, {}).get(name, np.nan) for part in parts)
+
+    matches = quality("right_matches", CLUSTERINGS[:2])
+    return Outcome(
+        scores_of(last),
+        quality("adjusted_rand_index", CLUSTERINGS),
+        quality("purity", CLUSTERINGS),
+        tuple(100 * share for share in matches),
+        minutes_of(workdir),
+        (workdir / "commit.txt").read_text().strip(),
+        digest_of(workdir),
+    )
+
+
+def untrained_of(workdir: Path) -> Outcome:
+    """What the run began with: its first record."""
+    none = (np.nan,) * len(CLUSTERINGS)
+    scores = scores_of(read_records(workdir)[0])
+    return outcome_of(workdir)._replace(
+        scores=scores, ari=none, purity=none, right_matches=none[:2], minutes=np.nan
+    )
+
+
+def scores_of(row: dict) -> dict[str, Scores]:
+    return {
+        name: Scores(100 * s["cmc"][0], 100 * s["mean_ap"], 100 * s["mean_inp"])
+        for name, s in row["evaluation"].items()
     }
-    if not scores:
+
+
+def minutes_of(workdir: Path) -> float:
+    """Of all its epochs, those of a shared stage 1 included; an epoch done twice counts twice."""
+    rows = [json.loads(line) for line in (workdir / "timing.jsonl").read_text().splitlines()]
+    return sum(v for row in rows for name, v in row.items() if name != "epochs_done") / 60
+
+
+def digest_of(workdir: Path) -> str:
+    """Of the lists of pictures, short; runs of another set have another."""
+    lists = json.loads((workdir / "pictures.json").read_text())
+    return lists["train_visible"][:8]
+
+
+def gather(jobs: list[Job]) -> dict[str, dict[int, Outcome]]:
+    """Finished runs by variant and seed; the untrained encoder from the first variant's."""
+    outcomes: dict[str, dict[int, Outcome]] = {UNTRAINED: {}}
+    for job in jobs:
+        of_variant = outcomes.setdefault(job.variant, {})
+        if is_finished(job.workdir, job.epochs):
+            of_variant[job.seed] = outcome_of(job.workdir)
+            outcomes[UNTRAINED].setdefault(job.seed, untrained_of(job.workdir))
+    return outcomes
+
+
+def format_tables(
+    outcomes: dict[str, dict[int, Outcome]], seeds: Sequence[int], *, command: str, is_ladder: bool
+) -> str:
+    """Markdown, a table for each protocol; X: not every seed is finished.
+
+    The difference is that to the first variant, or in a ladder to the one before.
+    """
+    done = [outcome for of_seed in outcomes.values() for outcome in of_seed.values()]
+    if not done:
         return "no run is finished"
-    protocols = list(next(iter(scores.values())))
-    finished = (job.workdir for job in jobs if (job.variant, job.seed) in scores)
-    commits = sorted({(path / "commit.txt").read_text().strip() for path in finished})
-    title = [f"{name}: Rank-1 / mAP | difference by seed" for name in protocols]
     lines = [
-        f"Seeds {', '.join(map(str, seeds))}; mean over seeds, in %, last epoch; commit "
-        f"{', '.join(commits)}.",
+        f"`{command}`",
         "",
-        "| | " + " | ".join(title) + " |",
-        "|---" * (1 + 2 * len(protocols)) + "|",
+        f"Seeds of starting weights {', '.join(map(str, seeds))}; last epoch, in %, mean over "
+        "seeds. Difference: paired by seed, mean [95 % bootstrap interval] and each seed's, to "
+        f"the line {'before' if is_ladder else 'of the first variant'}. Commit "
+        f"{', '.join(sorted({o.commit for o in done}))}; pictures "
+        f"{', '.join(sorted({o.pictures for o in done}))}.",
     ]
-    for number, variant in enumerate(variants):
-        other = variants[max(0, number - 1) if is_ladder else 0]
-        cells = [variant]
-        for protocol in protocols:
-            cells += cells_of(scores, variant, other, protocol, seeds)
-        lines.append("| " + " | ".join(cells) + " |")
+    for number, protocol in enumerate(done[0].scores):
+        lines += ["", *protocol_table(outcomes, seeds, protocol, is_ladder, with_runs=not number)]
     return "\n".join(lines)
 
 
-def cells_of(
-    scores: dict, variant: str, other: str, protocol: str, seeds: Sequence[int]
-) -> tuple[str, str]:
-    """(mean Rank-1 / mAP, Rank-1 / mAP differences to `other`, seed by seed)."""
-    here = [scores.get((variant, seed), {}).get(protocol) for seed in seeds]
-    if any(score is None for score in here):
-        return "X", "X"
-    mean = np.mean(here, axis=0)
-    means = f"{mean[0]:.1f} / {mean[1]:.1f}"
-    there = [scores.get((other, seed), {}).get(protocol) for seed in seeds]
-    if variant == other:
-        return means, ", ".join(f"{score[0]:.1f} / {score[1]:.1f}" for score in here)
-    if any(score is None for score in there):
-        return means, "X"
-    gaps = np.subtract(here, there)
-    return means, ", ".join(f"{gap[0]:+.1f} / {gap[1]:+.1f}" for gap in gaps)
+def protocol_table(
+    outcomes: dict[str, dict[int, Outcome]],
+    seeds: Sequence[int],
+    protocol: str,
+    is_ladder: bool,
+    with_runs: bool,
+) -> list[str]:
+    """with_runs: with the columns that are the run's and not the protocol's."""
+    head = [protocol, "Rank-1", "mAP", "mINP", "difference Rank-1", "difference mAP"]
+    if with_runs:
+        head += ["ARI visible / infrared / joint", "right matches", "minutes"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    variants = [name for name in outcomes if name != UNTRAINED]
+    for number, variant in enumerate([UNTRAINED, *variants]):
+        other = variants[max(0, number - 2) if is_ladder else 0] if number > 1 else None
+        cells = score_cells(outcomes, variant, other, protocol, seeds)
+        if with_runs:
+            cells += run_cells([outcomes[variant].get(seed) for seed in seeds])
+        lines.append(f"| {' | '.join([variant, *cells])} |")
+    return lines
 
 
-def scores_of(workdir: Path) -> dict[str, tuple[float, float]]:
-    """(Rank-1, mAP) in % by protocol."""
-    evaluation = read_records(workdir)[-1]["evaluation"]
-    return {name: (100 * s["cmc"][0], 100 * s["mean_ap"]) for name, s in evaluation.items()}
+def score_cells(
+    outcomes: dict[str, dict[int, Outcome]],
+    variant: str,
+    other: str | None,
+    protocol: str,
+    seeds: Sequence[int],
+) -> list[str]:
+    here = [outcomes[variant].get(seed) for seed in seeds]
+    if None in here:
+        return [MISSING] * 5
+    scores_SM = np.array([outcome.scores[protocol] for outcome in here])
+    means = [f"{mean:.1f}" for mean in scores_SM.mean(axis=0)]
+    if other is None:
+        return [*means, "", ""]
+    there = [outcomes[other].get(seed) for seed in seeds]
+    if None in there:
+        return [*means, MISSING, MISSING]
+    gaps_SM = scores_SM - np.array([outcome.scores[protocol] for outcome in there])
+    return [*means, *(gap_cell(gaps_SM[:, column]) for column in (0, 1))]
+
+
+def gap_cell(gaps_S: np.ndarray) -> str:
+    each = ", ".join(f"{gap:+.1f}" for gap in gaps_S)
+    if len(gaps_S) < 2:
+        return each
+    low, high = interval(gaps_S)
+    return f"{gaps_S.mean():+.1f} [{low:+.1f}, {high:+.1f}] ({each})"
+
+
+def interval(gaps_S: np.ndarray) -> tuple[float, float]:
+    """95 % of the mean over seeds, by the bootstrap; of few seeds it is wider than it looks."""
+    if np.ptp(gaps_S) == 0:
+        return gaps_S[0], gaps_S[0]
+    found = bootstrap((gaps_S,), np.mean, method="percentile", rng=np.random.default_rng(0))
+    return found.confidence_interval
+
+
+def run_cells(outcomes: list[Outcome | None]) -> list[str]:
+    if None in outcomes:
+        return [MISSING] * 3
+    ari = np.mean([outcome.ari for outcome in outcomes], axis=0)
+    matches = np.mean([outcome.right_matches for outcome in outcomes], axis=0)
+    minutes = np.mean([outcome.minutes for outcome in outcomes])
+    return [
+        " / ".join("-" if np.isnan(value) else f"{value:.2f}" for value in ari),
+        " / ".join("-" if np.isnan(value) else f"{value:.0f}" for value in matches),
+        "-" if np.isnan(minutes) else f"{minutes:.1f}",
+    ]
+
+
+def raw_records(outcomes: dict[str, dict[int, Outcome]]) -> str:
+    """CSV, a line for each variant, seed and protocol."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    parts = [f"{what}_{part}" for what in ("ari", "purity") for part in CLUSTERINGS]
+    matches = [f"right_matches_{part}" for part in CLUSTERINGS[:2]]
+    head = ["variant", "seed", "protocol", *Scores._fields, *parts, *matches]
+    writer.writerow([*head, "minutes", "commit", "pictures"])
+    for variant, of_seed in outcomes.items():
+        for seed, outcome in sorted(of_seed.items()):
+            numbers = *outcome.ari, *outcome.purity, *outcome.right_matches, outcome.minutes
+            rest = [f"{number:.4f}" for number in numbers] + [outcome.commit, outcome.pictures]
+            for protocol, scores in outcome.scores.items():
+                row = [variant, seed, protocol, *(f"{score:.4f}" for score in scores)]
+                writer.writerow(row + rest)
+    return text.getvalue()

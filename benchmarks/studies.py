@@ -10,9 +10,11 @@ Overrides = dict[str, object]
 
 
 class Study(NamedTuple):
+    title: str
     recipe: str
     is_ladder: bool  # each variant against the one before it, not against the first
     variants: dict[str, Overrides]
+    setting: str = ""  # of a sweep: what its variants give a value to
 
 
 # What `paper` takes of (a) to (e) of docs/departures.md, put into `released`.
@@ -35,8 +37,40 @@ def cumulated(first: Overrides, *steps: tuple[str, Overrides]) -> dict[str, Over
     return variants
 
 
+def sweeps(recipe: str, values: dict[str, tuple]) -> dict[str, Study]:
+    """A study for each setting, all else as in the recipe; named `sweep-` and the setting."""
+    return {
+        f"sweep-{name}": Study(
+            f"config.{name} in `{recipe}`",
+            recipe,
+            False,
+            {f"{name} = {value}": {name: value} for value in given},
+            setting=name,
+        )
+        for name, given in values.items()
+    }
+
+
+# Stage 2 as stage 1: each modality by itself, on its centroids.
+BARE: Overrides = {
+    "loss.stage2_weights": (1.0, 0.0, 0.0),
+    "loss.ramp_epochs": 0,
+    "loss.hybrid_hard": 0.0,
+    "loss.cross_weight": 0.0,
+    "loss.joint": False,
+}
+RELEASED_TERMS: Overrides = {
+    "loss.stage1_weights": (0.5, 0.5, 0.0),
+    "loss.stage2_weights": (0.5, 1.0, 2.0),
+    "loss.ramp_epochs": 0,
+    "loss.own_margin": 0.2,
+    "loss.dynamic_query": "momentum",
+    "prototypes.num_farthest": 0,
+}
+
 STUDIES: dict[str, Study] = {
     "released": Study(
+        "What the released program does its own way, (a) to (e), each left out",
         "released",
         False,
         {
@@ -51,9 +85,10 @@ STUDIES: dict[str, Study] = {
             "without (e), exact pools drawn with repeats": {"sampler.exact_pool_repeats": False},
         },
     ),
-    "paper": Study("paper", False, {"paper": {}}),
+    "paper": Study("The recipe `paper`", "paper", False, {"paper": {}}),
     # From `released` to `paper`, one difference at a time.
     "walk": Study(
+        "From `released` to `paper`, one difference at a time",
         "released",
         True,
         cumulated(
@@ -69,6 +104,63 @@ STUDIES: dict[str, Study] = {
             ("stage 1 on centroids alone", {"loss.stage1_weights": (1.0, 0.0, 0.0)}),
             ("the extremes again: `paper`", {"loss.dynamic_choice": "extremes"}),
         ),
+    ),
+    "ladder": Study(
+        "The paper's ladder",
+        "paper",
+        True,
+        cumulated(
+            BARE,
+            ("centroid prototypes only", {}),
+            ("+ cross-modality term", {"loss.cross_weight": 0.25}),
+            (
+                "+ hard prototypes, plain switch",
+                {"loss.stage2_weights": (0.0, 2.0, 0.0), "loss.hybrid_hard": 0.5},
+            ),
+            (
+                "dynamic prototypes in their place",
+                {"loss.stage2_weights": (0.0, 0.0, 2.0), "loss.hybrid_hard": 0.0},
+            ),
+            (
+                "both, plain switch",
+                {"loss.stage2_weights": (0.0, 1.0, 1.0), "loss.hybrid_hard": 0.5},
+            ),
+            ("both, by a ramp: progressive", {"loss.ramp_epochs": 3}),
+            ("+ joint term: `paper`", {"loss.joint": True}),
+        ),
+    ),
+    # Each part left out of the whole, and ways of the released program put in.
+    "left-out": Study(
+        "Each part left out of `paper`",
+        "paper",
+        False,
+        {
+            "paper": {},
+            "without the cross-modality term": {"loss.cross_weight": 0.0},
+            "without the joint term": {"loss.joint": False},
+            "without hard prototypes": {
+                "loss.stage2_weights": (0.5, 0.0, 1.0),
+                "loss.hybrid_hard": 0.0,
+            },
+            "without dynamic prototypes": {"loss.stage2_weights": (0.5, 1.0, 0.0)},
+            "without the ramp": {"loss.ramp_epochs": 0},
+            "banks written in turn": {"loss.bank_order": "in_turn"},
+            "joint clusters of both modalities alone": {"cluster.joint_keeps": "mixed"},
+            "joint clusters drawn for each modality": {"sampler.joint_clusters": "independent"},
+            "the released program's terms": RELEASED_TERMS,
+        },
+    ),
+    **sweeps(
+        "paper",
+        {
+            "loss.balance": (0.0, 0.25, 0.5, 0.75, 1.0),
+            "prototypes.num_farthest": (0, 1, 2, 4),
+            "prototypes.num_dynamic": (1, 4, 16, 64),
+            "loss.ramp_epochs": (0, 3, 8, 16),
+            "loss.ramp_shape": ("linear", "cosine"),
+            "loss.dynamic_choice": ("extremes", "random"),
+            "encoder_decay": (0.9, 0.98, 0.995),
+        },
     ),
 }
 

@@ -2,15 +2,27 @@
 
 import json
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import ablation
 from benchmarks.ablation import Variant, job_of
-from benchmarks.ablation_table import format_table, is_finished
+from benchmarks.ablation_table import (
+    format_tables,
+    gap_cell,
+    gather,
+    interval,
+    is_finished,
+    raw_records,
+)
 from benchmarks.studies import STUDIES
+from pclhd_jax.main import plain_config
+from pclhd_jax.settings import settings_of
 
 CONFIG = "configs/synthetic.py"
+GOLDEN = Path(__file__).parents[1] / "data/ablation"
 
 
 def jobs_of(out, seeds=(0,), recipe="released"):
@@ -18,11 +30,29 @@ def jobs_of(out, seeds=(0,), recipe="released"):
     return [job_of(CONFIG, recipe, v, seed, out) for v in variants for seed in seeds]
 
 
-def record(folder, epochs, rank1, mean_ap):
+def record(folder, epochs, rank1, mean_ap=0.5, ari=0.25):
+    """A folder as a finished run leaves it."""
     folder.mkdir(parents=True, exist_ok=True)
-    scores = {"all": {"cmc": [rank1], "mean_ap": mean_ap}}
-    row = {"epochs_done": epochs, "evaluation": scores}
-    (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+
+    def scores(by):
+        return {
+            "sysu all-search": {"cmc": [rank1 / by], "mean_ap": mean_ap / by, "mean_inp": 0.125},
+            "sysu indoor-search": {"cmc": [0.5 / by], "mean_ap": 0.75, "mean_inp": 0.25},
+        }
+
+    parts = {"visible": 0.8, "infrared": 0.4} | ({"joint": 0.6} if ari else {})
+    clusters = {part: {"adjusted_rand_index": ari, "purity": p} for part, p in parts.items()}
+    clusters["visible"]["right_matches"] = 0.375
+    clusters["infrared"]["right_matches"] = 0.5
+    rows = [
+        {"epochs_done": 0, "evaluation": scores(by=10)},
+        {"epochs_done": epochs, "clusters": clusters, "evaluation": scores(by=1)},
+    ]
+    seconds = [{"epochs_done": 1, "steps": 30.0, "labels": 15.0}, {"epochs_done": 2, "steps": 60.0}]
+    for name, lines in (("metrics", rows), ("timing", seconds)):
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (folder / f"{name}.jsonl").write_text(text)
+    (folder / "pictures.json").write_text(json.dumps({"train_visible": "0123456789abcdef"}))
     (folder / "commit.txt").write_text("abc1234\n")
 
 
@@ -47,18 +77,68 @@ def test_a_copy_of_a_finished_stage_one_is_not_a_finished_run(tmp_path):
     assert is_finished(job.shared, job.stage1_epochs) and not is_finished(job.workdir, job.epochs)
 
 
-def test_the_table_pairs_seeds_and_shows_what_is_missing(tmp_path):
-    jobs = jobs_of(tmp_path, seeds=(0, 1))
-    for job, rank1 in zip(jobs[:3], (0.5, 0.7, 0.6), strict=True):  # (a)'s seed 1 is missing
-        record(job.workdir, job.epochs, rank1, rank1 / 2)
-    names = list(STUDIES["released"].variants)
-    lines = format_table(jobs, (0, 1), names).splitlines()
-    assert lines[0] == "Seeds 0, 1; mean over seeds, in %, last epoch; commit abc1234."
-    assert lines[4] == "| released | 60.0 / 30.0 | 50.0 / 25.0, 70.0 / 35.0 |"
-    assert lines[5] == f"| {names[1]} | X | X |"
-    record(jobs[3].workdir, jobs[3].epochs, 0.65, 0.4)
-    line = format_table(jobs, (0, 1), names).splitlines()[5]
-    assert line == f"| {names[1]} | 62.5 / 35.0 | +10.0 / +5.0, -5.0 / +5.0 |"
+@pytest.fixture
+def stored(tmp_path):
+    """Four variants, two seeds; the last variant's second run is missing."""
+    jobs = jobs_of(tmp_path, seeds=(0, 1))[:8]
+    for job, rank1 in zip(jobs[:7], (0.5, 0.75, 0.625, 0.625, 0.25, 0.5, 0.5), strict=True):
+        ari = None if "(b)" in job.variant else 0.25
+        record(job.workdir, job.epochs, rank1, rank1 / 2, ari or 0.0)
+    return jobs
+
+
+@pytest.mark.parametrize("is_ladder", [False, True])
+def test_the_tables_are_those_that_were_checked_by_hand(stored, is_ladder):
+    text = format_tables(gather(stored), (0, 1), command="COMMAND", is_ladder=is_ladder)
+    golden = GOLDEN / ("ladder.md" if is_ladder else "table.md")
+    assert text == golden.read_text().rstrip("\n")
+
+
+def test_the_raw_records_are_those_that_were_checked_by_hand(stored):
+    assert raw_records(gather(stored)) == (GOLDEN / "records.csv").read_text()
+
+
+def test_a_difference_is_paired_by_seed_and_stands_with_its_interval():
+    # By hand: seeds gain 12.5 and lose 12.5; the mean of two draws lies between the two.
+    assert gap_cell(np.array([12.5, -12.5])) == "+0.0 [-12.5, +12.5] (+12.5, -12.5)"
+    assert gap_cell(np.array([2.0, 2.0])) == "+2.0 [+2.0, +2.0] (+2.0, +2.0)"
+    assert gap_cell(np.array([2.0])) == "+2.0"
+    low, high = interval(np.arange(100.0))  # 1.96 standard errors of 100 numbers, 28.9 each
+    assert (low, high) == pytest.approx((49.5 - 5.66, 49.5 + 5.66), abs=0.3)
+
+
+def test_a_study_draws_its_plot_and_leaves_its_report(stored, tmp_path):
+    ablation.report(tmp_path / "docs", "released", gather(stored), (0, 1), "COMMAND")
+    files = sorted(path.name for path in (tmp_path / "docs").iterdir())
+    assert files == ["released.csv", "released.md", "released.png"]
+    assert "![released](released.png)" in (tmp_path / "docs/released.md").read_text()
+    assert (tmp_path / "docs/released.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_changes_settings_that_there_are_and_no_two_runs_are_one(name, tmp_path):
+    study = STUDIES[name]
+    folders = set()
+    for variant, overrides in study.variants.items():
+        config = plain_config(f"{CONFIG}:{study.recipe}")
+        config.update_from_flattened_dict(overrides)
+        settings_of(config)  # refuses what cannot be
+        folders.add(job_of(CONFIG, study.recipe, Variant(variant, overrides), 0, tmp_path).workdir)
+    assert len(folders) == len(study.variants)
+
+
+def test_the_walk_and_the_ladder_end_at_the_recipe_paper():
+    for name in ("walk", "ladder"):
+        config = plain_config(f"{CONFIG}:{STUDIES[name].recipe}")
+        config.update_from_flattened_dict(list(STUDIES[name].variants.values())[-1])
+        config.recipe = "paper"
+        assert config.to_dict() == plain_config(f"{CONFIG}:paper").to_dict()
+
+
+def test_settings_of_all_runs_are_read_as_python_writes_them():
+    assert ablation.parsed("data.synthetic.seed=1") == ("data.synthetic.seed", 1)
+    assert ablation.parsed("loss.stage1_weights=(1.0, 0, 0)")[1] == (1.0, 0, 0)
+    assert ablation.parsed("data.source=data/other") == ("data.source", "data/other")
 
 
 def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path, monkeypatch, capsys):
@@ -67,7 +147,7 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path, monkeypatch, ca
     def run_command(flags, workdir):
         if "seed0-stage1" in workdir.name:
             raise RuntimeError("exit code 1")
-        record(workdir, jobs[0].stage1_epochs if "stage1" in workdir.name else jobs[0].epochs, 1, 1)
+        record(workdir, jobs[0].stage1_epochs if "stage1" in workdir.name else jobs[0].epochs, 1)
 
     monkeypatch.setattr(ablation, "run_command", run_command)
     assert ablation.run_all(jobs, 1) == ["stage 1, released, seed 0: exit code 1"]
@@ -75,7 +155,9 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path, monkeypatch, ca
     assert "[1/1] run, released, seed 1: done" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["--jobs", "0"], ["--jobs", "999"], ["--only", "6"]])
+@pytest.mark.parametrize(
+    "arguments", [["--jobs", "0"], ["--jobs", "999"], ["--only", "6"], ["--set", "seed"]]
+)
 def test_arguments_out_of_range_end_in_a_line(arguments, capsys):
     with pytest.raises(SystemExit):
         ablation.main([*arguments, "--table"])
