@@ -88,6 +88,9 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     c.evaluation.sysu_modes = ("all", "indoor")
     c.evaluation.sysu_shots = (1,)  # 1: single-shot, 10: multi-shot
     c.feature_batch_size = 256
+    # The terms' gradients on an epoch's first batch, in the record: a compilation and half a dozen
+    # backward passes an epoch.
+    c.report_gradients = False
     c.keep_checkpoints = 2
     c.checkpoint_every_steps = 100  # a kill loses at most so many; 0: those of its epoch
     # The newest epochs whose features and labels stay, for `visualize`; 280 MB each at

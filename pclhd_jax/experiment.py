@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from pclhd_jax.batches.apart_and_joint import Sampling
 from pclhd_jax.clustering.both_modalities import ClusterSettings
 from pclhd_jax.method import steps
+from pclhd_jax.method.gradients import gradient_report
 from pclhd_jax.method.losses import TermWeights
 from pclhd_jax.method.schedules import progressive_weights
 from pclhd_jax.method.state import (
@@ -41,6 +42,7 @@ class Run(NamedTuple):
     train_steps: dict[int, Callable]  # by stage, jitted
     feature_steps: dict[str, Callable]  # by modality, jitted; unit features, to be scored
     cluster_feature_steps: dict[str, Callable]  # for clusters and centroids; unit or not
+    gradient_report: Callable | None = None  # jitted, see method.gradients
     workdir: Path | None = None  # where epochs leave their features; None: nowhere
     pause: Callable[[], None] = lambda: None  # between batches; raises where the run is to stop
 
@@ -56,7 +58,7 @@ def start_run(config: Any) -> Run:
     check_devices(config, mesh)
     model = make_model(config)
     tx = make_optimizer(config.optimizer.weight_decay)
-    train_steps = make_train_steps(fixed_of(config, model, tx))
+    fixed = fixed_of(config, model, tx)
     pictures = first_then_all(load_all_pictures, config)
     check_same_pictures(pictures.digests)
     return Run(
@@ -64,9 +66,10 @@ def start_run(config: Any) -> Run:
         mesh,
         pictures,
         tx,
-        train_steps,
+        make_train_steps(fixed),
         make_feature_steps(model, True),
         make_feature_steps(model, config.cluster.unit_features),
+        make_gradient_report(fixed),
     )
 
 
@@ -91,6 +94,11 @@ def make_train_steps(fixed: steps.Fixed) -> dict[int, Callable]:
         stage: jax.jit(partial(step, fixed=fixed), donate_argnums=(0, 1))
         for stage, step in ((1, steps.stage1_step), (2, steps.stage2_step))
     }
+
+
+@cache
+def make_gradient_report(fixed: steps.Fixed) -> Callable:
+    return jax.jit(partial(gradient_report, fixed=fixed))
 
 
 @cache  # by its arguments as they are written: no defaults, so that equal ones are one key

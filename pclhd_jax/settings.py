@@ -154,6 +154,7 @@ class Settings:
     augment_pad: int = number(0, 4096)
     evaluation: Evaluation
     feature_batch_size: int = number(1, MOST_ROWS)
+    report_gradients: bool = flag()
     keep_checkpoints: int = number(1, MOST)
     checkpoint_every_steps: int = number(0, MOST)
     keep_features: int = number(0, MOST)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pclhd_jax.epoch.diagnosis import HardPictures
 from pclhd_jax.epoch.run_epoch import run_epoch
 from pclhd_jax.epoch.scores import evaluate
 from pclhd_jax.epoch.unfinished import Unfinished
@@ -81,6 +82,7 @@ class Start(NamedTuple):
     state: TrainState
     epochs_done: int
     row: dict[str, Any] | None  # the record of the last of them
+    hard_pictures: HardPictures | None  # of the last of them
 
 
 def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...], Any]) -> Start:
@@ -93,7 +95,7 @@ def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...
         checkpoints, lambda _: state_shapes(run.config), run.mesh, set_aside=True
     )
     if restored is None:
-        return Start(fresh_state(run, weights), 0, None)
+        return Start(fresh_state(run, weights), 0, None, None)
     epochs, progress = schedule(run.config), restored.progress
     there = progress["stage"], progress["epoch"]
     if restored.id > len(epochs) or epochs[restored.id - 1] != there:
@@ -104,12 +106,13 @@ def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...
             "not lead there; only a stage that is not finished can change its length"
         )
     say(f"resuming {run.workdir} after epoch {restored.id} of {len(epochs)}")
-    return Start(restored.state, restored.id, progress.get("row"))
+    hard_pictures = progress.get("hard_pictures")
+    return Start(restored.state, restored.id, progress.get("row"), hard_pictures)
 
 
 def run_epochs(run: Run, start: Start, checkpoints: Checkpoints, unfinished: Unfinished) -> None:
     """All epochs that are still to come."""
-    state, epochs_done, last_row = start
+    state, epochs_done, last_row, hard = start
     records = Records(run.workdir, epochs_done=epochs_done, last_row=last_row)
     if not epochs_done and not records.has_rows:
         if run.pictures.protocols:
@@ -119,12 +122,12 @@ def run_epochs(run: Run, start: Start, checkpoints: Checkpoints, unfinished: Unf
     for stage, epoch in schedule(run.config)[epochs_done:]:
         if (stage, epoch) == (2, 0):
             state = hand_over(state, run.tx)
-        state, row, seconds = run_epoch(run, state, stage, epoch, unfinished)
+        state, row, seconds, hard = run_epoch(run, state, stage, epoch, unfinished, hard)
         say(describe(row, seconds, remaining.after(stage, seconds)))
         # The record goes first: on resume a line without its checkpoint is dropped,
         # but a checkpoint without its line could not be completed.
         records.write(row, seconds)
-        progress = {"stage": stage, "epoch": epoch, "row": row}
+        progress = {"stage": stage, "epoch": epoch, "row": row, "hard_pictures": hard}
         checkpoints.save(row["epochs_done"], state, progress)
         unfinished.clear()
     records.close()

@@ -107,6 +107,7 @@ FLAGS = {
     "data.allow_partial",
     "data.use_cameras",
     "loss.joint",
+    "report_gradients",
     "cluster.count_self",
     "cluster.unit_features",
     "sampler.exact_pool_repeats",

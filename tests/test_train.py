@@ -74,9 +74,9 @@ def test_stage_2_starts_both_encoders_from_stage_1_and_moves_the_momentum_encode
     entering = {}
     real_run_epoch = train.run_epoch
 
-    def watched(run, state, stage, epoch, unfinished):
+    def watched(run, state, stage, epoch, *more):
         entering[stage, epoch] = jax.tree.map(np.array, state)
-        return real_run_epoch(run, state, stage, epoch, unfinished)
+        return real_run_epoch(run, state, stage, epoch, *more)
 
     monkeypatch.setattr(train, "run_epoch", watched)
     train.train_and_evaluate(tiny_config(pictures), tmp_path / "watched")

@@ -1,7 +1,7 @@
 """One epoch, from the encoder it finds to the record it leaves."""
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from pclhd_jax.clustering.both_modalities import TooFewClusters
 from pclhd_jax.epoch.banks import make_banks
@@ -11,6 +11,7 @@ from pclhd_jax.epoch.clusters import (
     labels_and_momentum_features,
     save_labelling,
 )
+from pclhd_jax.epoch.diagnosis import HardPictures, epoch_report
 from pclhd_jax.epoch.features import train_features
 from pclhd_jax.epoch.scores import evaluate
 from pclhd_jax.epoch.step_loop import EpochSoFar, mean_metrics, run_steps
@@ -23,13 +24,25 @@ from pclhd_jax.processes.progress import say
 from pclhd_jax.settings import schedule
 
 
+class EpochEnd(NamedTuple):
+    state: TrainState
+    row: dict[str, Any]  # the record
+    seconds: dict[str, float]  # of each part
+    hard_pictures: HardPictures  # for the next epoch's report
+
+
 def run_epoch(
-    run: Run, state: TrainState, stage: int, epoch: int, unfinished: Unfinished
-) -> tuple[TrainState, dict[str, Any], dict[str, float]]:
+    run: Run,
+    state: TrainState,
+    stage: int,
+    epoch: int,
+    unfinished: Unfinished,
+    hard_before: HardPictures | None = None,
+) -> EpochEnd:
     """Labels and banks, steps, evaluation; evaluation sees the encoder as the epoch leaves it.
 
     unfinished: where the epoch is saved on its way, and from where it goes on.
-    Returns the state, the record, and the seconds of each part.
+    hard_before: of the epoch before, if there was one.
     """
     config = run.config
     what = f"stage {stage} epoch {epoch + 1}/{getattr(config, f'stage{stage}').epochs}"
@@ -37,7 +50,7 @@ def run_epoch(
     watch = Stopwatch()
     so_far = unfinished.restore(before, state, run.mesh)
     if so_far is None:
-        so_far = begin_epoch(run, state, stage, epoch, what, watch)
+        so_far = begin_epoch(run, state, stage, epoch, what, watch, hard_before)
     else:
         say(f"{what}: going on after step {len(so_far.history)}")
         watch.lap("restored")
@@ -52,7 +65,7 @@ def run_epoch(
         "epoch": epoch,
         "recipe": config.recipe,
         "losses": mean_metrics(so_far.history),
-        "clusters": so_far.clusters,
+        **so_far.report,
     }
     # [ours] the last epoch is the result; the released program takes the best one on the test set.
     is_last = before + 1 == len(schedule(config))
@@ -62,11 +75,17 @@ def run_epoch(
         with unfinished.saved_if_interrupted(before, so_far, what):
             row["evaluation"] = evaluate(run, variables)
         watch.lap("evaluation")
-    return so_far.state, row, watch.seconds
+    return EpochEnd(so_far.state, row, watch.seconds, so_far.hard_pictures)
 
 
 def begin_epoch(
-    run: Run, state: TrainState, stage: int, epoch: int, what: str, watch: "Stopwatch"
+    run: Run,
+    state: TrainState,
+    stage: int,
+    epoch: int,
+    what: str,
+    watch: "Stopwatch",
+    hard_before: HardPictures | None,
 ) -> EpochSoFar:
     """Features, labels, banks: the order is the method's.
 
@@ -96,7 +115,9 @@ def begin_epoch(
     watch.lap("labels")
     banks = make_banks(run, z, momentum_z, labels, stage, epoch)
     watch.lap("banks")
-    return EpochSoFar(state, banks, labels, clusters)
+    report, hard = epoch_report(run, state, z, labels, banks, hard_before, stage, epoch)
+    watch.lap("report")
+    return EpochSoFar(state, banks, labels, {"clusters": clusters} | report, hard)
 
 
 class Stopwatch:

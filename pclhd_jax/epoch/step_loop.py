@@ -26,7 +26,8 @@ class EpochSoFar(NamedTuple):
     state: TrainState
     banks: Banks
     labels: EpochLabels
-    clusters: dict[str, dict[str, float]]  # of the record
+    report: dict[str, Any]  # what the record holds of labels and banks
+    hard_pictures: dict[str, list[int]]  # by modality, for the next epoch's report
     history: tuple[dict[str, Any], ...] = ()  # metrics of every step so far, the last on the device
 
 

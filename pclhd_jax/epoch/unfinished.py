@@ -78,7 +78,8 @@ class Unfinished:
         tree = {"state": so_far.state, "banks": banks, "labels": arrays}
         progress = {
             "epochs_done": epochs_done,
-            "clusters": so_far.clusters,
+            "report": so_far.report,
+            "hard_pictures": so_far.hard_pictures,
             # Python's floats hold a float32 exactly, and so does their text.
             "history": [{name: float(x) for name, x in step.items()} for step in history],
             "shapes": {"banks": shapes_of(banks), "labels": shapes_of({"": arrays})[""]},
@@ -111,7 +112,8 @@ class Unfinished:
         history = tuple({k: np.float32(x) for k, x in m.items()} for m in progress["history"])
         banks = Banks(**{name: bank_from(arrays, mesh) for name, arrays in tree["banks"].items()})
         labels = EpochLabels(**tree["labels"])
-        return EpochSoFar(tree["state"], banks, labels, progress["clusters"], history)
+        report, hard = progress["report"], progress["hard_pictures"]
+        return EpochSoFar(tree["state"], banks, labels, report, hard, history)
 
     def _set_aside(self) -> None:
         for id in self.checkpoints.ids():

@@ -42,7 +42,7 @@ def test_one_compilation_per_stage_while_the_cluster_count_moves(
         if stage == 2:
             state = hand_over(state, run.tx)
         for epoch in (0, 1):
-            state, _, _ = train.run_epoch(run, state, stage, epoch, unfinished)
+            state = train.run_epoch(run, state, stage, epoch, unfinished).state
         assert run.train_steps[stage]._cache_size() == 1
 
 
@@ -62,5 +62,5 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
     without = with_joint._replace(joint_visible_N=None, joint_infrared_N=None)
     for epoch, labels in enumerate((with_joint, without)):
         banks = make_banks(run, z, z, labels, 2, epoch)
-        run_steps(run, EpochSoFar(state, banks, labels, {}), 2, epoch, "test")
+        run_steps(run, EpochSoFar(state, banks, labels, {}, {}), 2, epoch, "test")
     assert seen == [(False, False)] * 3 + [(True, True)] * 3

@@ -151,14 +151,15 @@ def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finish
     run = train.start_run(tiny_config(pictures))
     state = train.fresh_state(run)
     what, watch = "test", run_epoch.Stopwatch()
-    so_far = run_epoch.begin_epoch(run, state, 1, 0, what, watch)
+    so_far = run_epoch.begin_epoch(run, state, 1, 0, what, watch, None)
     like = jax.eval_shape(lambda: state)
     so_far = so_far._replace(history=({"loss_a": np.float32(1 / 3)},))
     with Unfinished(tmp_path, every_steps=1) as unfinished:
         unfinished.save(0, so_far, what)
     with Unfinished(tmp_path, every_steps=1) as unfinished:
         back = unfinished.restore(0, like, run.mesh)
-        assert back.history == so_far.history and back.clusters == so_far.clusters
+        assert back.history == so_far.history and back.report == so_far.report
+        assert back.hard_pictures == so_far.hard_pictures
         jax.tree.map(np.testing.assert_array_equal, back[:3], so_far[:3])
         assert jax.tree.map(lambda x: x.dtype, back[:3]) == jax.tree.map(
             lambda x: x.dtype, so_far[:3]
