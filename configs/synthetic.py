@@ -22,6 +22,7 @@ def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:
     c.data.synthetic.test_ids = 40
     c.data.synthetic.shots = 4  # pictures per identity and camera: 16 visible, 8 infrared
     c.data.synthetic.seed = 0
+    c.data.synthetic.difficulty = "medium"  # easy, medium, hard: data_prep/synthetic_difficulty.py
     c.model.depth = 18
     c.model.width = 0.25
 

@@ -12,8 +12,6 @@ import inspect
 import multiprocessing
 import os
 import shutil
-import time
-from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -22,8 +20,10 @@ from typing import Any
 
 from PIL import Image
 
+from data_prep.synthetic_difficulty import Difficulty, describe, difficulty_of
 from data_prep.synthetic_layouts import PLANS, PictureFile, Size
 from data_prep.synthetic_scenes import draw_picture
+from pclhd_jax.processes.progress import Progress, say
 
 LAYOUTS = tuple(PLANS)
 README = """Synthetic visible-infrared person pictures, drawn by data_prep/synthetic.py.
@@ -47,7 +47,7 @@ def generate(
     height: int = 128,
     width: int = 64,
     seed: int = 0,
-    difficulty: float = 1.0,
+    difficulty: str | float = 1.0,
     workers: int | None = None,
 ) -> Path:
     """Draws a set into the new folder `out`; the same arguments give the same bytes.
@@ -60,8 +60,8 @@ def generate(
       train_ids, val_ids, test_ids: number of identities, disjoint.
       shots: pictures per identity and camera.
       height, width: of a picture, in pixels.
-      difficulty: scale of all that hides a person (pose, light, noise, background, occluders);
-        0 = studio, 1 = default.
+      difficulty: easy, medium or hard (`synthetic_difficulty`); or a number, the scale of all that
+        hides a person (pose, light, noise, background, occluders): 0 = studio, 1 = medium.
       workers: processes; None = one per core, fewer for a small set.
 
     Returns:
@@ -72,9 +72,10 @@ def generate(
       ValueError: an unknown layout or a number out of range.
     """
     out = Path(out).resolve()
-    _check(out, layout, (train_ids, val_ids, test_ids), shots, height, width, seed, difficulty)
-    plan = PLANS[layout](Size(train_ids, val_ids, test_ids, shots), seed)
-    draw = partial(_draw_person, height=height, width=width, seed=seed, difficulty=difficulty)
+    _check(out, layout, (train_ids, val_ids, test_ids), shots, height, width, seed)
+    level = difficulty_of(difficulty)
+    plan = PLANS[layout](Size(train_ids, val_ids, test_ids, shots, level.uneven), seed)
+    draw = partial(_draw_person, height=height, width=width, seed=seed, difficulty=level)
     partial_dir = out.with_name(f".{out.name}.partial-{os.getpid()}")
     shutil.rmtree(partial_dir, ignore_errors=True)  # a killed process of the same number left it
     partial_dir.mkdir(parents=True)
@@ -109,7 +110,9 @@ def describe_set(**settings: Any) -> str:
     """What README.txt of a set says: all that `generate` draws it from, left out: its default."""
     signature = inspect.signature(generate).parameters
     defaults = {name: p.default for name, p in signature.items() if name not in ("out", "workers")}
-    return README.format(**defaults | settings)
+    settings = defaults | settings
+    level = describe(difficulty_of(settings["difficulty"]))
+    return README.format(**settings | {"difficulty": level})
 
 
 def _check(
@@ -120,7 +123,6 @@ def _check(
     height: int,
     width: int,
     seed: int,
-    difficulty: float,
 ) -> None:
     if layout not in LAYOUTS:
         raise ValueError(f"layout {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}")
@@ -135,8 +137,6 @@ def _check(
         raise ValueError(f"{height} x {width} pixels: draw at least 32 x 16")
     if seed < 0:
         raise ValueError(f"seed {seed}: give 0 or more")
-    if not 0.0 <= difficulty <= 3.0:
-        raise ValueError(f"difficulty {difficulty}: give 0 to 3")
     if out.is_file():
         raise FileExistsError(f"{out} is a file; give --out the name of a new folder")
     if out.is_dir() and any(out.iterdir()):
@@ -152,7 +152,7 @@ def _draw_person(
     height: int,
     width: int,
     seed: int,
-    difficulty: float,
+    difficulty: Difficulty,
 ) -> None:
     for file in files:
         picture_HWC, quality = draw_picture(
@@ -173,55 +173,44 @@ def _draw_person(
 def _draw_all(
     draw: partial, root: Path, people: list[list[PictureFile]], workers: int | None
 ) -> None:
-    pictures_each = len(people[0])
-    total = len(people) * pictures_each
+    total = sum(map(len, people))
+    report = Progress("drawing", "pictures")
     if workers is None:
         workers = min(os.cpu_count() or 1, total // PICTURES_WORTH_A_WORKER)
     if workers > 1:
         try:
-            _draw_in_pool(draw, root, people, pictures_each, workers)
+            _draw_in_pool(draw, root, people, workers, report)
             return
         except BrokenProcessPool:
-            print(
+            say(
                 "worker processes ended early; drawing in this one. In a script, call generate "
                 'under `if __name__ == "__main__":`, which worker processes need.'
             )
-    in_turn = (draw(root, files) for files in people)
-    for _ in _progress(in_turn, pictures_each, total):
-        pass
+    drawn = 0
+    for files in people:
+        draw(root, files)
+        drawn += len(files)
+        report(drawn, total)
 
 
 def _draw_in_pool(
-    draw: partial,
-    root: Path,
-    people: list[list[PictureFile]],
-    pictures_each: int,
-    workers: int,
+    draw: partial, root: Path, people: list[list[PictureFile]], workers: int, report: Progress
 ) -> None:
     # spawn, not fork: the caller may have JAX's threads running.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            futures = [pool.submit(draw, root, files) for files in people]
-            drawn = _progress(as_completed(futures), pictures_each, len(futures) * pictures_each)
-            for future in drawn:
+            futures = {pool.submit(draw, root, files): len(files) for files in people}
+            drawn, total = 0, sum(futures.values())
+            for future in as_completed(futures):
                 future.result()
+                drawn += futures[future]
+                report(drawn, total)
         except BaseException:
             pool.shutdown(cancel_futures=True)  # or the rest would be drawn before we leave
             raise
-
-
-def _progress(steps: Iterable, pictures_each: int, total: int) -> Iterator:
-    """Passes `steps` on, with a line and the time left every second once it takes over two."""
-    start = shown = time.monotonic()
-    for done, step in enumerate(steps, 1):
-        yield step
-        now, drawn = time.monotonic(), done * pictures_each
-        if now - shown > (1.0 if shown > start else 2.0):
-            shown, left = now, (now - start) / drawn * (total - drawn)
-            print(f"\r{drawn:,} of {total:,} pictures, {left:.0f} s left  ", end="", flush=True)
-    if shown > start:
-        print(f"\r{total:,} pictures in {time.monotonic() - start:.0f} s          ")
+        finally:
+            report.close()
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -242,9 +231,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="another seed, other people")
     parser.add_argument(
         "--difficulty",
-        type=float,
-        default=1.0,
-        help="scale of pose, light, noise, background and occluders; 0 = studio",
+        default="medium",
+        help="easy, medium, hard; or a number that scales what hides people, 0 = studio",
     )
     parser.add_argument(
         "--workers", type=int, default=None, help="processes; default: one per core"

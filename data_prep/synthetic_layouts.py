@@ -9,7 +9,11 @@ SYSU_CAMERAS = {1: False, 2: False, 3: True, 4: False, 5: False, 6: True}  # cam
 REGDB_TRIALS = range(1, 11)
 LLCM_CAMERAS = {"vis": (1, 2, 3, 4, 5, 6, 7, 8, 9), "nir": (1, 2, 4, 5, 6, 7, 8, 9)}
 LLCM_CAMERAS_EACH = 3  # of each modality that see a person: not every camera sees everyone
-_REGDB_SPLITS, _LLCM_CAMERAS = 2001, 2002  # keep their draws apart from those of the pictures
+_REGDB_SPLITS, _LLCM_CAMERAS, _SHOTS = (
+    2001,
+    2002,
+    9903,
+)  # keep their draws apart from those of the pictures
 
 
 class PictureFile(NamedTuple):
@@ -34,6 +38,13 @@ class Size(NamedTuple):
     val_ids: int
     test_ids: int
     shots: int  # pictures per identity and camera
+    uneven: float = 0.0  # spread of their logarithm; RegDB's are ten each, whatever it is
+
+    def shots_of(self, seed: int, identity: int, camera: int) -> int:
+        """Pictures of an identity by a camera: as many on the mean, 1 to three times as many."""
+        rng = np.random.default_rng([seed, identity, camera, 0, _SHOTS])
+        factor = np.exp(self.uneven * rng.standard_normal() - self.uneven**2 / 2)
+        return int(np.clip(round(self.shots * factor), 1, 3 * self.shots))
 
     def splits(self) -> dict[str, list[int]]:
         """Identities 1, 2, ... of each split, train first."""
@@ -46,7 +57,7 @@ def sysu_plan(size: Size, seed: int) -> Plan:
     """`cam{1..6}/{id:04d}/{n:04d}.jpg`, n from 1; exp/{train,val,test}_id.txt."""
     splits = size.splits()
     people = [
-        _by_camera(identity, size.shots, "cam{camera}/{identity:04d}/{n:04d}.jpg")
+        _by_camera(identity, size, seed, "cam{camera}/{identity:04d}/{n:04d}.jpg")
         for ids in splits.values()
         for identity in ids
     ]
@@ -104,7 +115,7 @@ def llcm_plan(size: Size, seed: int) -> Plan:
                 files = [
                     _llcm_file(split, modality, identity, camera, n)
                     for camera in seeing
-                    for n in range(1, size.shots + 1)
+                    for n in range(1, size.shots_of(seed, identity, camera) + 1)
                 ]
                 people[-1] += files
                 rows.setdefault((split, modality), []).extend((file.path, label) for file in files)
@@ -125,7 +136,7 @@ def folders_plan(size: Size, seed: int) -> Plan:
     """`visible/cam{n}/*`, `infrared/cam{n}/*`; identities.csv names the test people."""
     splits = size.splits()
     pattern = "{modality}/cam{camera}/{identity:04d}-{n:04d}.jpg"
-    people = [_by_camera(i, size.shots, pattern) for ids in splits.values() for i in ids]
+    people = [_by_camera(i, size, seed, pattern) for ids in splits.values() for i in ids]
     tested = [file for files in people for file in files if file.identity in splits["test"]]
     lines = [f"{file.path},{file.identity},{file.camera}" for file in tested]
     return Plan(people, {"identities.csv": "\n".join(["path,identity,camera", *lines]) + "\n"})
@@ -139,7 +150,7 @@ PLANS: dict[str, Callable[[Size, int], Plan]] = {
 }
 
 
-def _by_camera(identity: int, shots: int, pattern: str) -> list[PictureFile]:
+def _by_camera(identity: int, size: Size, seed: int, pattern: str) -> list[PictureFile]:
     """All pictures of one identity by SYSU-MM01's six cameras."""
     return [
         PictureFile(
@@ -155,7 +166,7 @@ def _by_camera(identity: int, shots: int, pattern: str) -> list[PictureFile]:
             infrared,
         )
         for camera, infrared in SYSU_CAMERAS.items()
-        for n in range(1, shots + 1)
+        for n in range(1, size.shots_of(seed, identity, camera) + 1)
     ]
 
 

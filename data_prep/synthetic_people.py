@@ -5,9 +5,11 @@ head, 1 = soles).
 """
 
 import colorsys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from data_prep.synthetic_difficulty import MEDIUM, Difficulty
 
 # ---- knobs: what makes identities differ -----------------------------------------------------
 # Share of upper (lower) garments that carry a pattern; the rest are plain. Higher = easier.
@@ -21,10 +23,6 @@ HAT_SHARE = 0.45
 PATTERN_PERIOD = (0.068, 0.20)
 # Difference of luma between a garment's two tones, the same in both modalities. Wider = easier.
 PATTERN_CONTRAST = (0.32, 0.46)
-# Chance that the brighter of a pattern's two tones is the brighter one in both modalities: a dark
-# print absorbs the lamp too, whatever the cloth under it does. Higher = easier across modalities.
-# Plain garments have no such tie.
-SAME_POLARITY = 0.95
 # Range of garment tones: luma in the visible, reflectance in the infrared. A garment's level in
 # the one says nothing about its level in the other. Narrower = easier across modalities.
 VISIBLE_TONES = (0.28, 0.78)
@@ -46,6 +44,8 @@ LOWER_PATTERNS = ("hstripes", "vstripes", "checks", "dots", "diagonal", "block")
 HAIR_STYLES = ("bald", "short", "bob", "long", "ponytail", "bun", "afro")
 HAIR_RGB = ((28, 24, 22), (60, 40, 28), (110, 72, 40), (190, 155, 95), (165, 165, 165))
 HATS = ("none", "cap", "beanie")
+FRONTS = ("closed", "open", "hood")
+_LOOK_ALIKE, _CHANGES = 9901, 9902  # keep these draws apart from all others
 BAGS = ("none", "backpack", "shoulder", "hand")
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, what JPEG's Y is made of
 
@@ -99,8 +99,41 @@ class Person:
     materials: dict[str, Material]
 
 
-def person_traits(seed: int, identity: int) -> Person:
-    """Draws the person `identity` of the set `seed`: a pure function of the two."""
+def person_traits(seed: int, identity: int, difficulty: Difficulty = MEDIUM) -> Person:
+    """Draws the person `identity` of the set `seed`: a pure function of the arguments."""
+    person = _alone(seed, identity, difficulty)
+    rng = np.random.default_rng([seed, identity, 0, _LOOK_ALIKE])
+    if identity < 2 or rng.random() >= difficulty.look_alikes:
+        return person
+    other = _alone(seed, identity - 1, difficulty)
+    if rng.random() < 0.5:
+        same = {name: other.materials[name] for name in ("upper", "sleeve")}
+        return replace(person, materials=person.materials | same)
+    return replace(
+        person,
+        lower=other.lower,
+        lower_hem_v=other.lower_hem_v,
+        materials=person.materials | {"lower": other.materials["lower"]},
+    )
+
+
+def as_seen_by(
+    person: Person, seed: int, identity: int, camera: int, difficulty: Difficulty
+) -> Person:
+    """The person as one camera met them: now and then with another bag, hat and front."""
+    rng = np.random.default_rng([seed, identity, camera, 0, _CHANGES])
+    if rng.random() >= difficulty.changes:
+        return person
+    return replace(
+        person,
+        bag=str(rng.choice(BAGS)),
+        bag_side=int(rng.choice([-1, 1])),
+        hat=str(rng.choice(HATS)),
+        front=str(rng.choice(FRONTS)),
+    )
+
+
+def _alone(seed: int, identity: int, difficulty: Difficulty) -> Person:
     rng = np.random.default_rng([seed, identity])
     build = rng.uniform(0.0, 1.0)
     shoulder = 0.106 + 0.055 * build + rng.uniform(0.0, 0.012)
@@ -119,7 +152,7 @@ def person_traits(seed: int, identity: int) -> Person:
         hair_style=str(rng.choice(HAIR_STYLES)),
         hat=str(rng.choice(HATS[1:]) if rng.random() < HAT_SHARE else HATS[0]),
         long_sleeves=bool(long_coat or rng.random() < 0.55),
-        front=str(rng.choice(["closed", "open", "hood"], p=[0.5, 0.3, 0.2])),
+        front=str(rng.choice(FRONTS, p=[0.5, 0.3, 0.2])),
         hem_v=hem_v,
         lower=lower,
         lower_hem_v=rng.uniform(*lower_hem),
@@ -128,20 +161,22 @@ def person_traits(seed: int, identity: int) -> Person:
         bag=str(rng.choice(BAGS[1:]) if rng.random() < BAG_SHARE else BAGS[0]),
         bag_side=int(rng.choice([-1, 1])),
         bag_size=rng.uniform(0.85, 1.4),
-        materials=_wardrobe(rng, crotch_v),
+        materials=_wardrobe(rng, crotch_v, difficulty.same_polarity),
     )
 
 
-def _wardrobe(rng: np.random.Generator, crotch_v: float) -> dict[str, Material]:
+def _wardrobe(
+    rng: np.random.Generator, crotch_v: float, same_polarity: float
+) -> dict[str, Material]:
     upper_kind = "plain"
     if rng.random() < UPPER_PATTERN_SHARE:
         upper_kind = str(rng.choice(UPPER_PATTERNS))
     lower_kind = "plain"
     if rng.random() < LOWER_PATTERN_SHARE:
         lower_kind = str(rng.choice(LOWER_PATTERNS))
-    upper = _garment(rng, _pattern(rng, upper_kind, centre_v=(0.27, 0.40)))
+    upper = _garment(rng, _pattern(rng, upper_kind, centre_v=(0.27, 0.40)), same_polarity)
     lower_centre_v = (crotch_v + 0.12, crotch_v + 0.26)
-    lower = _garment(rng, _pattern(rng, lower_kind, centre_v=lower_centre_v))
+    lower = _garment(rng, _pattern(rng, lower_kind, centre_v=lower_centre_v), same_polarity)
     # Sleeves of another cloth are a cue that both modalities show.
     sleeve = _garment(rng, Pattern()) if rng.random() < 0.25 else upper
     return {
@@ -169,15 +204,16 @@ def _pattern(rng: np.random.Generator, kind: str, centre_v: tuple[float, float])
     )
 
 
-def _garment(rng: np.random.Generator, pattern: Pattern) -> Material:
+def _garment(rng: np.random.Generator, pattern: Pattern, same_polarity: float = 0.5) -> Material:
     """Dyes that differ to the eye may look alike under a lamp at 850 nm, and the other way round.
 
     So the infrared level is drawn without a look at the visible one; what carries over is the
-    pattern: the size of the step between its two tones and, mostly, its sign.
+    pattern: the size of the step between its two tones and, mostly, its sign: a dark print absorbs
+    the lamp too, whatever the cloth under it does. Plain garments have no such tie.
     """
     contrast = rng.uniform(*PATTERN_CONTRAST)
     second_is_brighter = rng.random() < 0.5
-    stays = rng.random() < (0.5 if pattern.kind == "plain" else SAME_POLARITY)
+    stays = rng.random() < (0.5 if pattern.kind == "plain" else same_polarity)
     visible, second_visible = _two_tones(rng, contrast, *VISIBLE_TONES, second_is_brighter)
     infrared, second_infrared = _two_tones(
         rng, contrast, *INFRARED_TONES, second_is_brighter == stays

@@ -10,16 +10,17 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from data_prep.synthetic_canvas import PARTS, Pose
+from data_prep.synthetic_difficulty import MEDIUM, Difficulty
 from data_prep.synthetic_figure import paint_figure
-from data_prep.synthetic_people import Person, person_traits
+from data_prep.synthetic_people import Person, as_seen_by, person_traits
 from data_prep.synthetic_tones import tones
 
-# ---- knobs: what hides identities; `difficulty` scales those marked * ------------------------
+# ---- knobs: what hides identities; `Difficulty.hiding` scales those marked * ------------------
 BACKGROUND_CONTRAST = 0.09  # * amplitude of a scene's pillars, panels and texture
 BACKGROUND_VISIBLE = (0.38, 0.60)  # range of a visible camera's mean background
 BACKGROUND_INFRARED = (0.30, 0.50)  # the lamp reaches the wall, weakly
-CAST = 0.06  # * largest change of a colour channel by a visible camera
-CAMERA_GAIN = 0.06  # * largest change of brightness by a camera
+CAST = 0.06  # *, and camera_shift: largest change of a colour channel by a visible camera
+CAMERA_GAIN = 0.06  # *, and camera_shift: largest change of brightness by a camera
 SHOT_GAIN = 0.05  # * the same by one shot's light
 NOISE_VISIBLE = 0.012  # * standard deviation of the noise, of full scale
 NOISE_INFRARED = 0.012  # *
@@ -33,7 +34,7 @@ VIEW_SHARES = (0.44, 0.36, 0.10, 0.10)  # front, back, left, right
 PERSON_HEIGHT = (0.84, 0.93)  # range of the person's share of the picture's height
 OFFSET = 0.04  # * largest error of the detector's box, share of the width (height: half of it)
 CROP_BIAS = 0.02  # * a camera's own vertical error, share of the height
-OCCLUDER = 0.08  # * chance of a post, a box or a passer-by before the person
+OCCLUDER = 0.08  # *, and occluders: chance of a post, a box or a passer-by before the person
 
 SUPERSAMPLE = 2  # drawn this much larger, then averaged
 VIEWS = ("front", "back", "left", "right")
@@ -54,20 +55,21 @@ class Camera:
 
 @lru_cache(maxsize=32)
 def camera_traits(
-    seed: int, camera: int, infrared: bool, height: int, width: int, difficulty: float
+    seed: int, camera: int, infrared: bool, height: int, width: int, difficulty: Difficulty
 ) -> Camera:
     """Draws camera `camera` of the set `seed`, for pictures of (height, width) pixels."""
     rng = np.random.default_rng([seed, 1000 + camera])
-    gain = 1.0 + difficulty * rng.uniform(-CAMERA_GAIN, CAMERA_GAIN)
-    cast_C = 1.0 + difficulty * rng.uniform(-CAST, CAST, 1 if infrared else 3)
+    hiding, shift = difficulty.hiding, difficulty.hiding * difficulty.camera_shift
+    gain = 1.0 + shift * rng.uniform(-CAMERA_GAIN, CAMERA_GAIN)
+    cast_C = 1.0 + shift * rng.uniform(-CAST, CAST, 1 if infrared else 3)
     return Camera(
         infrared=infrared,
         gain_C=gain * (np.ones(1) if infrared else cast_C),
         blur=rng.uniform(*(BLUR_INFRARED if infrared else BLUR_VISIBLE)) * height / 128,
-        noise=difficulty * (NOISE_INFRARED if infrared else NOISE_VISIBLE),
-        crop_bias=difficulty * rng.uniform(-CROP_BIAS, CROP_BIAS),
+        noise=hiding * (NOISE_INFRARED if infrared else NOISE_VISIBLE),
+        crop_bias=hiding * rng.uniform(-CROP_BIAS, CROP_BIAS),
         jpeg_quality=int(rng.integers(JPEG_QUALITY[0], JPEG_QUALITY[1] + 1)),
-        scene_HWC=_scene(rng, infrared, height, width, difficulty * BACKGROUND_CONTRAST),
+        scene_HWC=_scene(rng, infrared, height, width, hiding * BACKGROUND_CONTRAST),
     )
 
 
@@ -105,12 +107,9 @@ def draw_picture(
     infrared: bool,
     height: int = 128,
     width: int = 64,
-    difficulty: float = 1.0,
+    difficulty: Difficulty = MEDIUM,
 ) -> tuple[np.ndarray, int]:
     """Draws one picture.
-
-    Args:
-      difficulty: scale of all that hides the person: pose, light, noise, background, occluders.
 
     Returns:
       uint8 (height, width, 3), the channels equal in the infrared; and the JPEG quality of the
@@ -118,28 +117,28 @@ def draw_picture(
     """
     rng = np.random.default_rng([seed, identity, camera, shot])
     device = camera_traits(seed, camera, infrared, height, width, difficulty)
-    person = person_traits(seed, identity)
+    person = person_traits(seed, identity, difficulty)
+    person = as_seen_by(person, seed, identity, camera, difficulty)
+    hiding = difficulty.hiding
     tall, wide = height * SUPERSAMPLE, width * SUPERSAMPLE
-    pose = _pose(rng, device, tall, wide, difficulty)
+    pose = _pose(rng, device, tall, wide, hiding)
     codes = paint_figure(person, pose, height=tall, width=wide)
-    if rng.random() < difficulty * OCCLUDER:
+    if rng.random() < hiding * difficulty.occluders * OCCLUDER:
         _occlude(rng, codes)
     occluder_C = rng.uniform(0.15, 0.7) * (np.ones(1) if infrared else rng.uniform(0.85, 1.15, 3))
     codes_HW = np.asarray(codes)
     light_HWC = _before_scene(rng, codes_HW, person, pose, occluder_C, device)
-    return _expose(rng, light_HWC, device, difficulty), device.jpeg_quality
+    return _expose(rng, light_HWC, device, hiding), device.jpeg_quality
 
 
-def _pose(
-    rng: np.random.Generator, device: Camera, height: int, width: int, difficulty: float
-) -> Pose:
+def _pose(rng: np.random.Generator, device: Camera, height: int, width: int, hiding: float) -> Pose:
     tall = rng.uniform(*PERSON_HEIGHT) * height
     spare = height - tall
-    shift_x, shift_y = difficulty * OFFSET * rng.uniform(-1.0, 1.0, 2)
+    shift_x, shift_y = hiding * OFFSET * rng.uniform(-1.0, 1.0, 2)
     return Pose(
         view=VIEWS[rng.choice(len(VIEWS), p=VIEW_SHARES)],
-        stride=difficulty * rng.uniform(-STRIDE, STRIDE),
-        lean=difficulty * rng.uniform(-LEAN, LEAN),
+        stride=hiding * rng.uniform(-STRIDE, STRIDE),
+        lean=hiding * rng.uniform(-LEAN, LEAN),
         arm_spread=rng.uniform(0.005, 0.035),
         centre_x=(0.5 + shift_x) * width,
         top_y=spare / 2 + (shift_y / 2 + device.crop_bias) * height,
@@ -185,16 +184,16 @@ def _before_scene(
 
 
 def _expose(
-    rng: np.random.Generator, light_HWC: np.ndarray, device: Camera, difficulty: float
+    rng: np.random.Generator, light_HWC: np.ndarray, device: Camera, hiding: float
 ) -> np.ndarray:
     """Light in [0, 1], supersampled, to the sensor's uint8 (H, W, 3)."""
-    exposed_HWC = light_HWC * device.gain_C * (1.0 + difficulty * rng.uniform(-1, 1) * SHOT_GAIN)
+    exposed_HWC = light_HWC * device.gain_C * (1.0 + hiding * rng.uniform(-1, 1) * SHOT_GAIN)
     y_H = np.linspace(-1.0, 1.0, exposed_HWC.shape[0])[:, None, None]
     x_W = np.linspace(-1.0, 1.0, exposed_HWC.shape[1])[None, :, None]
     if device.infrared:
-        exposed_HWC *= 1.0 - difficulty * VIGNETTE * (x_W**2 + y_H**2) / 2.0
+        exposed_HWC *= 1.0 - hiding * VIGNETTE * (x_W**2 + y_H**2) / 2.0
     else:  # a window on one side
-        exposed_HWC *= 1.0 + difficulty * SHOT_GAIN * rng.uniform(-1, 1) * x_W
+        exposed_HWC *= 1.0 + hiding * SHOT_GAIN * rng.uniform(-1, 1) * x_W
     levels_HWC = (np.clip(exposed_HWC, 0.0, 1.0) * 255.0).astype(np.uint8)
     picture = Image.fromarray(levels_HWC[..., 0] if device.infrared else levels_HWC)
     picture = picture.reduce(SUPERSAMPLE).filter(ImageFilter.GaussianBlur(device.blur))

@@ -164,7 +164,7 @@ def draw_if_missing(data: Any) -> None:
     """
     from data_prep.synthetic import describe_set, generate
 
-    names = ("train_ids", "val_ids", "test_ids", "shots", "seed")
+    names = ("train_ids", "val_ids", "test_ids", "shots", "seed", "difficulty")
     drawn = {name: getattr(data.synthetic, name) for name in names}
     if Path(data.source).exists():
         readme = Path(data.source) / "README.txt"

@@ -34,6 +34,7 @@ class Synthetic:
     test_ids: int = number(1, MOST)
     shots: int = number(1, MOST)
     seed: int = number(0, 2**32 - 1)
+    difficulty: str = word("easy", "medium", "hard")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ TAKES = {
     "recipe": A_WORD,
     "seed": (0, 2**32 - 1),
     "trial": (1, 10),
+    "data.synthetic.difficulty": {"easy", "medium", "hard"},
     "data.layout": {"sysu", "regdb", "llcm", "folders"},
     "data.source": A_WORD,
     "data.prepared": ANY_WORD,

@@ -1,0 +1,52 @@
+"""The upper bound: the same program with the true identities as labels, in place of clusters.
+
+    python -m benchmarks.supervised --config=configs/synthetic.py --workdir=runs/supervised
+
+All flags are those of pclhd_jax.main. Each person is a cluster of both modalities, matched to
+itself, nobody is an outlier; prototypes, terms, schedules and budget stay as they are. What it
+scores is what these terms make of perfect labels: a bound for clustering, not for the encoder.
+"""
+
+import numpy as np
+from absl import app
+
+from pclhd_jax import main
+from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.epoch import clusters
+from pclhd_jax.epoch.features import Features
+from pclhd_jax.experiment import Run
+
+
+def true_labels(run: Run, z: Features, stage: int) -> EpochLabels:
+    """Of the people that both modalities show; a person whom one alone shows takes no part.
+
+    Raises:
+      ValueError: a training picture of an unknown person.
+    """
+    visible_N, infrared_N = run.pictures.visible_identities_N, run.pictures.infrared_identities_N
+    if min(visible_N.min(), infrared_N.min()) < 0:
+        raise ValueError(
+            "training pictures of unknown people: a bound by identity needs them all; use a set "
+            "whose training identities are known"
+        )
+    people = np.intersect1d(visible_N, infrared_N)
+
+    def numbered(identities_N: np.ndarray) -> np.ndarray:
+        found_N = np.searchsorted(people, identities_N).clip(max=len(people) - 1)
+        return np.where(people[found_N] == identities_N, found_N, -1).astype(np.int32)
+
+    labels = EpochLabels(numbered(visible_N), numbered(infrared_N))
+    if stage == 1:
+        return labels
+    themselves = np.arange(len(people), dtype=np.int32)
+    return labels._replace(
+        visible_to_infrared_K=themselves,
+        infrared_to_visible_K=themselves,
+        joint_visible_N=labels.visible_N,
+        joint_infrared_N=labels.infrared_N,
+    )
+
+
+if __name__ == "__main__":
+    clusters.label = true_labels
+    app.run(main.main, flags_parser=main.parse_flags)
