@@ -2,7 +2,10 @@ r"""Does each part earn its place? Runs of one recipe, each with something chang
 
     python -m benchmarks.ablation --study released --seeds 0 1 2 --out runs/ablation
 
-What is compared stands in benchmarks/studies.py.
+What is compared stands in benchmarks/studies.py. Another set, drawn on first use, or an easier one:
+
+    --set data.synthetic.seed=1 data.source=data/synthetic-seed1
+    --set data.synthetic.difficulty=easy data.source=data/synthetic-easy
 
 Every variant is run on the same seeds of starting weights; the last epoch counts. Variants whose
 settings differ in stage 2 alone share one stage 1. A run's folder is named by its settings: a
@@ -30,11 +33,13 @@ from pathlib import Path
 from queue import Queue
 from typing import NamedTuple
 
-from benchmarks.ablation_plots import draw_study
+from benchmarks.ablation_plots import draw_epochs, draw_study
 from benchmarks.ablation_table import Job, format_tables, gather, is_finished, raw_records
 from benchmarks.studies import STAGE2_ONLY, STUDIES, Overrides
 from pclhd_jax.main import plain_config
 from pclhd_jax.processes.progress import clock
+from pclhd_jax.run_pictures import draw_if_missing
+from pclhd_jax.settings import settings_of
 
 
 class Variant(NamedTuple):
@@ -87,25 +92,31 @@ def main(argv: Sequence[str] | None = None) -> None:
         for seed in args.seeds  # first, so that what is there early is whole for a seed
         for variant in variants
     ]
+    if not args.table:
+        draw_pictures(f"{args.config}:{study.recipe}", common)
     failed = [] if args.table else run_all(jobs, args.jobs)
     command = "python -m benchmarks.ablation " + shlex.join(sys.argv[1:] if argv is None else argv)
     outcomes = gather(jobs)
     print(format_tables(outcomes, args.seeds, command=command, is_ladder=study.is_ladder))
     if args.report:
-        report(args.report, args.study, outcomes, args.seeds, command)
+        report(args.report, args.study, jobs, args.seeds, command)
     if failed:
         sys.exit("\n".join(failed))
 
 
-def report(folder: Path, name: str, outcomes: dict, seeds: Sequence[int], command: str) -> None:
-    """`name`.md, .csv and .png in `folder`."""
+def report(folder: Path, name: str, jobs: list[Job], seeds: Sequence[int], command: str) -> None:
+    """`name`.md, .csv, .png and -epochs.png in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    study = STUDIES[name]
+    study, outcomes = STUDIES[name], gather(jobs)
     tables = format_tables(outcomes, seeds, command=command, is_ladder=study.is_ladder)
-    picture = f"![{name}]({name}.png)\n\n" if draw_study(outcomes, study, folder, name) else ""
-    (folder / f"{name}.md").write_text(f"# {study.title}\n\n{picture}{tables}\n")
+    pictures = ""
+    if draw_study(outcomes, study, folder, name):
+        pictures += f"![Scores and ARI]({name}.png)\n\n"
+    if draw_epochs(jobs, folder, name):
+        pictures += f"By epoch, means over seeds:\n\n![By epoch]({name}-epochs.png)\n\n"
+    (folder / f"{name}.md").write_text(f"# {study.title}\n\n{pictures}{tables}\n")
     (folder / f"{name}.csv").write_text(raw_records(outcomes))
-    print(f"wrote {folder / name}.md, .csv and .png")
+    print(f"wrote {folder / name}.md, .csv and plots")
 
 
 def parsed(text: str) -> tuple[str, object]:
@@ -155,6 +166,15 @@ def settings_hash(experiment: str, plain: object, overrides: Overrides) -> str:
 def flags_of(experiment: str, overrides: Overrides) -> tuple[str, ...]:
     changed = (f"--config.{name}={value}" for name, value in overrides.items())
     return (f"--config={experiment}", *changed)
+
+
+def draw_pictures(experiment: str, common: Overrides) -> None:
+    """The synthetic set, if the runs are of one: side by side they would draw it twice."""
+    config = plain_config(experiment)
+    config.update_from_flattened_dict(common)
+    data = settings_of(config).data
+    if data.synthetic:
+        draw_if_missing(data)
 
 
 def run_all(jobs: list[Job], num_workers: int) -> list[str]:

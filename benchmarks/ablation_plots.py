@@ -1,12 +1,14 @@
-"""Pictures of an ablation: every seed a point, the mean a line; ARI by their side."""
+"""Pictures of an ablation: every seed a point, the mean a line; and what changes by epoch."""
 
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.ablation_table import CLUSTERINGS, UNTRAINED, Outcome
+from benchmarks.ablation_table import CLUSTERINGS, UNTRAINED, Job, Outcome, is_finished
 from benchmarks.studies import Study
+from pclhd_jax.reports.records import read_records
 
 # Okabe and Ito's colours: the colour-blind can tell them apart.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
@@ -49,3 +51,74 @@ def draw_row(axes, values: list[list[float]], y: np.ndarray, colour: str, label:
     for row, of_seed in zip(y, values, strict=True):
         axes.plot(of_seed, [row] * len(of_seed), "o", color=colour, alpha=0.4, markersize=4)
     axes.plot([np.mean(of_seed) for of_seed in values], y, "-", color=colour, label=label)
+
+
+# By title, where a record has it.
+BY_EPOCH = {
+    "ARI, visible": ("clusters", "visible", "adjusted_rand_index"),
+    "ARI, infrared": ("clusters", "infrared", "adjusted_rand_index"),
+    "ARI, joint": ("clusters", "joint", "adjusted_rand_index"),
+    "right matches, visible": ("clusters", "visible", "right_matches"),
+    "purity, visible": ("clusters", "visible", "purity"),
+    "purity, infrared": ("clusters", "infrared", "purity"),
+    "hard pictures that changed, visible": ("prototypes", "visible", "hard_changed"),
+    "spread of dynamic prototypes, visible": ("prototypes", "visible", "dynamic_spread"),
+    "gradient norm, centroid": ("gradients", "norm_centroid"),
+    "gradient norm, hard": ("gradients", "norm_hard"),
+    "gradient norm, cross": ("gradients", "norm_cross"),
+    "gradient norm, dynamic": ("gradients", "norm_dynamic"),
+    "gradient share, dynamic": ("gradients", "share_dynamic"),
+    "cosine of cross and hard": ("gradients", "cosine_hard_cross"),
+    "cosine of cross and dynamic": ("gradients", "cosine_cross_dynamic"),
+    "cosine of hard and dynamic": ("gradients", "cosine_hard_dynamic"),
+}
+
+
+def draw_epochs(jobs: list[Job], folder: Path, name: str) -> bool:
+    """`folder`/`name`-epochs.png: means over the finished seeds; False where there is nothing."""
+    rows: dict[str, list[list[dict]]] = {}
+    for job in jobs:
+        if is_finished(job.workdir, job.epochs):
+            rows.setdefault(job.variant, []).append(read_records(job.workdir)[1:])
+    panels = {
+        title: curves
+        for title, path in BY_EPOCH.items()
+        if (curves := {v: curve(runs, path) for v, runs in rows.items() if has(runs, path)})
+    }
+    if not panels:
+        return False
+    figure = Figure(figsize=(11, 0.6 + 2.1 * -(-len(panels) // 4)), layout="constrained")
+    axes_of = figure.subplots(-(-len(panels) // 4), 4, squeeze=False).ravel()
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, len(rows)))
+    colour_of = dict(zip(rows, colours, strict=True))
+    for axes, (title, curves) in zip(axes_of, panels.items(), strict=False):
+        for variant, values in curves.items():
+            axes.plot(np.arange(1, len(values) + 1), values, color=colour_of[variant])
+        axes.set_title(title, fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.grid(alpha=0.3)
+    for axes in axes_of[len(panels) :]:
+        axes.set_axis_off()
+    lines = [matplotlib.lines.Line2D([], [], color=colour) for colour in colour_of.values()]
+    figure.legend(lines, list(colour_of), loc="outside lower center", ncols=2, fontsize=7)
+    figure.savefig(folder / f"{name}-epochs.png", dpi=110)
+    return True
+
+
+def has(runs: list[list[dict]], path: tuple[str, ...]) -> bool:
+    return any(not np.isnan(value_at(row, path)) for rows in runs for row in rows)
+
+
+def curve(runs: list[list[dict]], path: tuple[str, ...]) -> np.ndarray:
+    """(epochs,) mean over runs; NaN where an epoch has none."""
+    values_RE = np.array([[value_at(row, path) for row in rows] for rows in runs])
+    known_RE = ~np.isnan(values_RE)
+    sums_E = np.where(known_RE, values_RE, 0).sum(axis=0)
+    count_E = known_RE.sum(axis=0)
+    return np.where(count_E > 0, sums_E / np.maximum(count_E, 1), np.nan)
+
+
+def value_at(row: dict, path: tuple[str, ...]) -> float:
+    for key in path:
+        row = row.get(key, {}) if isinstance(row, dict) else {}
+    return float("nan") if isinstance(row, dict) else float(row)

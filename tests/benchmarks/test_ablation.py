@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import ablation
 from benchmarks.ablation import Variant, job_of
+from benchmarks.ablation_plots import curve
 from benchmarks.ablation_table import (
     format_tables,
     gap_cell,
@@ -108,11 +109,18 @@ def test_a_difference_is_paired_by_seed_and_stands_with_its_interval():
 
 
 def test_a_study_draws_its_plot_and_leaves_its_report(stored, tmp_path):
-    ablation.report(tmp_path / "docs", "released", gather(stored), (0, 1), "COMMAND")
+    ablation.report(tmp_path / "docs", "released", stored, (0, 1), "COMMAND")
     files = sorted(path.name for path in (tmp_path / "docs").iterdir())
-    assert files == ["released.csv", "released.md", "released.png"]
-    assert "![released](released.png)" in (tmp_path / "docs/released.md").read_text()
-    assert (tmp_path / "docs/released.png").read_bytes()[:4] == b"\x89PNG"
+    assert files == ["released-epochs.png", "released.csv", "released.md", "released.png"]
+    text = (tmp_path / "docs/released.md").read_text()
+    for name in ("released.png", "released-epochs.png"):
+        assert f"]({name})" in text
+        assert (tmp_path / "docs" / name).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_curve_is_the_mean_over_the_runs_that_have_the_epoch():
+    runs = [[{"a": {"b": 1.0}}, {"a": {"b": 2.0}}, {}], [{"a": {"b": 3.0}}, {"a": {}}, {}]]
+    np.testing.assert_array_equal(curve(runs, ("a", "b")), [2.0, 2.0, np.nan])
 
 
 @pytest.mark.parametrize("name", STUDIES)
