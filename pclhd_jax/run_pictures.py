@@ -3,6 +3,7 @@
 Draws the synthetic set and prepares any set on first use.
 """
 
+from dataclasses import asdict, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -164,8 +165,7 @@ def draw_if_missing(data: Any) -> None:
     """
     from data_prep.synthetic import describe_set, generate
 
-    names = ("train_ids", "val_ids", "test_ids", "shots", "seed", "difficulty")
-    drawn = {name: getattr(data.synthetic, name) for name in names}
+    drawn = asdict(data.synthetic) if is_dataclass(data.synthetic) else dict(data.synthetic)
     if Path(data.source).exists():
         readme = Path(data.source) / "README.txt"
         if readme.exists() and readme.read_text() != describe_set(layout=data.layout, **drawn):

@@ -33,6 +33,8 @@ class Synthetic:
     val_ids: int = number(0, MOST)
     test_ids: int = number(1, MOST)
     shots: int = number(1, MOST)
+    height: int = number(32, 4096)
+    width: int = number(16, 4096)
     seed: int = number(0, 2**32 - 1)
     difficulty: str = word("easy", "medium", "hard")
 

@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from configs import common, folders, llcm, regdb, synthetic, sysu
+from configs import common, folders, llcm, regdb, synthetic, synthetic_large, sysu
 from pclhd_jax.settings import settings_of
 from pclhd_jax.train import train_and_evaluate
 
@@ -17,6 +17,7 @@ EXPERIMENTS = {
     "llcm": llcm,
     "regdb": regdb,
     "synthetic": synthetic,
+    "synthetic_large": synthetic_large,
     "sysu": sysu,
 }
 MANY = 1_000_000
@@ -39,6 +40,8 @@ TAKES = {
     "data.synthetic.val_ids": (0, MANY),
     "data.synthetic.test_ids": (1, MANY),
     "data.synthetic.shots": (1, MANY),
+    "data.synthetic.height": (32, 4096),
+    "data.synthetic.width": (16, 4096),
     "data.synthetic.seed": (0, 2**32 - 1),
     "model.depth": (1, MANY),
     "model.width": (1 / 64, 8.0),
