@@ -35,11 +35,14 @@ from typing import NamedTuple
 
 from benchmarks.ablation_plots import draw_epochs, draw_study
 from benchmarks.ablation_table import Job, format_tables, gather, is_finished, raw_records
-from benchmarks.studies import STAGE2_ONLY, STUDIES, Overrides
+from benchmarks.studies import AS_PAPER, STAGE2_ONLY, STUDIES, Overrides
 from pclhd_jax.main import plain_config
 from pclhd_jax.processes.progress import clock
 from pclhd_jax.run_pictures import draw_if_missing
-from pclhd_jax.settings import settings_of
+from pclhd_jax.settings import Settings, settings_of
+
+# What a run of a study is given by the program itself.
+OWN_SETTINGS = ("seed", "keep_features", "keep_checkpoints", "evaluation.every_epochs")
 
 
 class Variant(NamedTuple):
@@ -77,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     study = STUDIES[args.study]
     try:
         common = dict(parsed(text) for text in args.set)
+        changed_settings(args.config, study.recipe, common)
     except ValueError as error:
         parser.error(str(error))
     variants = [Variant(name, common | changed) for name, changed in study.variants.items()]
@@ -93,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for variant in variants
     ]
     if not args.table:
-        draw_pictures(f"{args.config}:{study.recipe}", common)
+        draw_pictures(args.config, study.recipe, common)
     failed = [] if args.table else run_all(jobs, args.jobs)
     command = "python -m benchmarks.ablation " + shlex.join(sys.argv[1:] if argv is None else argv)
     outcomes = gather(jobs)
@@ -124,6 +128,8 @@ def parsed(text: str) -> tuple[str, object]:
     name, separator, value = text.partition("=")
     if not separator:
         raise ValueError(f"--set takes NAME=VALUE, not {text!r}; such as data.synthetic.seed=1")
+    if name in OWN_SETTINGS:
+        raise ValueError(f"--set {name}: the ablation gives it itself; use --seeds for seeds")
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
@@ -133,12 +139,14 @@ def parsed(text: str) -> tuple[str, object]:
 def job_of(config: str, recipe: str, variant: Variant, seed: int, out: Path) -> Job:
     experiment = f"{config}:{recipe}"
     plain = plain_config(experiment)
-    overrides = variant.overrides | {
+    settings = changed_settings(config, recipe, variant.overrides)
+    stage1_epochs, stage2_epochs = settings.stage1.epochs, settings.stage2.epochs
+    overrides = resolved(config, variant.overrides) | {
         "seed": seed,
         "keep_features": 0,
         "keep_checkpoints": 1,
         # Scores of an epoch move nothing; the last one of each stage is enough.
-        "evaluation.every_epochs": max(1, plain.stage1.epochs),
+        "evaluation.every_epochs": max(1, stage1_epochs),
     }
     stage1 = {name: value for name, value in overrides.items() if name not in STAGE2_ONLY}
     stage1["stage2.epochs"] = 0
@@ -148,11 +156,36 @@ def job_of(config: str, recipe: str, variant: Variant, seed: int, out: Path) -> 
         seed,
         out / f"{stem}-stage1-{settings_hash(experiment, plain, stage1)}",
         out / f"{stem}-{settings_hash(experiment, plain, overrides)}",
-        plain.stage1.epochs,
-        plain.stage1.epochs + plain.stage2.epochs,
+        stage1_epochs,
+        stage1_epochs + stage2_epochs,
         flags_of(experiment, stage1),
         flags_of(experiment, overrides),
     )
+
+
+def resolved(config: str, overrides: Overrides) -> Overrides:
+    """With the values of the experiment's own `paper` where a study says so."""
+    papers = plain_config(f"{config}:paper").to_dict()
+
+    def value(name: str, given: object) -> object:
+        if given is not AS_PAPER:
+            return given
+        found = papers
+        for key in name.split("."):
+            found = found[key]
+        return found
+
+    return {name: value(name, given) for name, given in overrides.items()}
+
+
+def changed_settings(config: str, recipe: str, overrides: Overrides) -> Settings:
+    """Raises ValueError for settings that there are not, or that cannot be."""
+    changed = plain_config(f"{config}:{recipe}")
+    try:
+        changed.update_from_flattened_dict(resolved(config, overrides))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{', '.join(overrides)}: {error}; see configs/common.py") from error
+    return settings_of(changed)
 
 
 def settings_hash(experiment: str, plain: object, overrides: Overrides) -> str:
@@ -168,11 +201,9 @@ def flags_of(experiment: str, overrides: Overrides) -> tuple[str, ...]:
     return (f"--config={experiment}", *changed)
 
 
-def draw_pictures(experiment: str, common: Overrides) -> None:
+def draw_pictures(config: str, recipe: str, common: Overrides) -> None:
     """The synthetic set, if the runs are of one: side by side they would draw it twice."""
-    config = plain_config(experiment)
-    config.update_from_flattened_dict(common)
-    data = settings_of(config).data
+    data = changed_settings(config, recipe, common).data
     if data.synthetic:
         draw_if_missing(data)
 
@@ -244,12 +275,20 @@ def run_stage2(job: Job) -> None:
 def run_command(flags: Sequence[str], workdir: Path) -> None:
     command = [sys.executable, "-m", "pclhd_jax.main", *flags, f"--workdir={workdir}"]
     workdir.mkdir(parents=True, exist_ok=True)
-    (workdir / "commit.txt").write_text(commit() + "\n")
+    note_commit(workdir / "commit.txt")
     with (workdir / "log.txt").open("a") as log:
         print(" ".join(command), file=log, flush=True)
         code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT).returncode
     if code:
         raise RuntimeError(f"exit code {code}, see {workdir / 'log.txt'}")
+
+
+def note_commit(path: Path) -> None:
+    """A line for each commit and number of cores that made the run, those of stage 1 first."""
+    line = f"{commit()}, {len(os.sched_getaffinity(0))} cores"
+    lines = path.read_text().splitlines() if path.exists() else []
+    if line not in lines:
+        path.write_text("".join(f"{entry}\n" for entry in [*lines, line]))
 
 
 def commit() -> str:

@@ -10,6 +10,7 @@ the same ones for the same seed. Not a test: a command of its own.
 """
 
 import argparse
+import hashlib
 import random
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ TARGETS = {
     "method/steps": ["method/test_steps", "method/test_settings_reach_the_step"],
     "method/schedules": ["method/test_schedules"],
     "method/augment": ["method/test_augment"],
+    "method/gradients": ["method/test_gradients"],
     "method/state": ["method/test_state", "method/test_steps"],
     "clustering/both_modalities": [
         "clustering/test_both_modalities",
@@ -40,6 +42,7 @@ TARGETS = {
     "clustering/neighbours": ["clustering/test_neighbours", "clustering/test_both_modalities"],
     "clustering/sparse_rows": ["clustering/test_jaccard", "clustering/test_both_modalities"],
     "clustering/sweep": ["clustering/test_sweep"],
+    "clustering/truth": ["clustering/test_truth"],
     "settings": ["test_settings"],
 }
 CONFIG = """
@@ -65,15 +68,18 @@ def main() -> None:
     parser.add_argument("--timeout", type=int, default=300, help="seconds a mutant (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/mutation"), help="(%(default)s)")
     args = parser.parse_args()
-    targets = [t for t in TARGETS if not args.only or t.rpartition("/")[2] in args.only]
+    names = {target.rpartition("/")[2]: target for target in TARGETS}
+    if unknown := set(args.only or ()) - names.keys():
+        parser.error(f"--only {', '.join(sorted(unknown))}: there are {', '.join(names)}")
+    targets = [names[name] for name in args.only or names]
     args.out.mkdir(parents=True, exist_ok=True)
     total: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
-        names = subprocess.run(
+        tracked = subprocess.run(
             ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
         )
-        for name in names.stdout.splitlines():
+        for name in tracked.stdout.splitlines():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tree / name)
         for target in targets:
@@ -88,14 +94,23 @@ def mutate(tree: Path, target: str, args: argparse.Namespace) -> Counter[str]:
     from cosmic_ray.work_db import WorkDB, use_db
     from cosmic_ray.work_item import WorkerOutcome, WorkResult
 
-    session = (args.out / f"{target.replace('/', '-')}-{args.seed}.sqlite").resolve()
+    files = [f"pclhd_jax/{target}.py", *(f"tests/{name}.py" for name in TARGETS[target])]
+    tests = " ".join(files[1:])
+    state = hashlib.sha256(b"".join((tree / file).read_bytes() for file in files)).hexdigest()[:8]
+    stem = f"{target.replace('/', '-')}-{args.seed}-{args.each}-{state}"
+    session = (args.out / f"{stem}.sqlite").resolve()
     config = session.with_suffix(".toml")
-    tests = " ".join(f"tests/{name}.py" for name in TARGETS[target])
     config.write_text(
         CONFIG.format(target=target, tests=tests, timeout=args.timeout, python=sys.executable)
     )
     cosmic_ray = [sys.executable, "-m", "cosmic_ray.cli"]
     if not session.exists():  # an interrupted one goes on
+        # Tests that fail on the file as it is would call every mutant killed.
+        command = [
+            sys.executable,
+            *["-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider"],
+        ]
+        subprocess.run([*command, *files[1:]], cwd=tree, check=True, stdout=subprocess.DEVNULL)
         subprocess.run([*cosmic_ray, "init", config, session], cwd=tree, check=True)
         with use_db(session, WorkDB.Mode.open) as db:
             jobs = sorted(item.job_id for item in places(db))

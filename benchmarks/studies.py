@@ -7,6 +7,7 @@ compared with the one before it.
 from typing import NamedTuple
 
 Overrides = dict[str, object]
+AS_PAPER = object()  # the value that the experiment gives its recipe `paper`
 
 
 class Study(NamedTuple):
@@ -86,9 +87,8 @@ STUDIES: dict[str, Study] = {
         },
     ),
     "paper": Study("The recipe `paper`", "paper", False, {"paper": {}}),
-    # From `released` to `paper`, one difference at a time.
     "walk": Study(
-        "From `released` to `paper`, one difference at a time",
+        "From the terms of `released` to those of `paper`, one difference at a time",
         "released",
         True,
         cumulated(
@@ -100,7 +100,7 @@ STUDIES: dict[str, Study] = {
             ("no centroid term in stage 2", {"loss.stage2_weights": (0.0, 1.0, 1.0)}),
             ("no margin in the own terms", {"loss.own_margin": 0.0}),
             ("hard prototypes start farthest", {"prototypes.num_farthest": 1}),
-            ("a ramp of 3 epochs", {"loss.ramp_epochs": 3}),
+            ("a ramp", {"loss.ramp_epochs": AS_PAPER}),
             ("stage 1 on centroids alone", {"loss.stage1_weights": (1.0, 0.0, 0.0)}),
             ("the extremes again: `paper`", {"loss.dynamic_choice": "extremes"}),
         ),
@@ -125,24 +125,26 @@ STUDIES: dict[str, Study] = {
                 "both, plain switch",
                 {"loss.stage2_weights": (0.0, 1.0, 1.0), "loss.hybrid_hard": 0.5},
             ),
-            ("both, by a ramp: progressive", {"loss.ramp_epochs": 3}),
+            ("both, by a ramp: progressive", {"loss.ramp_epochs": AS_PAPER}),
             ("+ joint term: `paper`", {"loss.joint": True}),
         ),
     ),
     # Each part left out of the whole, and ways of the released program put in.
     "left-out": Study(
-        "Each part left out of `paper`",
+        "Each part left out of `paper`, or something in its place",
         "paper",
         False,
         {
             "paper": {},
             "without the cross-modality term": {"loss.cross_weight": 0.0},
             "without the joint term": {"loss.joint": False},
-            "without hard prototypes": {
+            "centroids in the place of hard prototypes, in all terms": {
                 "loss.stage2_weights": (0.5, 0.0, 1.0),
                 "loss.hybrid_hard": 0.0,
             },
-            "without dynamic prototypes": {"loss.stage2_weights": (0.5, 1.0, 0.0)},
+            "centroids in the place of dynamic prototypes": {
+                "loss.stage2_weights": (0.5, 1.0, 0.0)
+            },
             "without the ramp": {"loss.ramp_epochs": 0},
             "banks written in turn": {"loss.bank_order": "in_turn"},
             "joint clusters of both modalities alone": {"cluster.joint_keeps": "mixed"},

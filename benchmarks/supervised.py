@@ -2,7 +2,8 @@
 
     python -m benchmarks.supervised --config=configs/synthetic.py --workdir=runs/supervised
 
-All flags are those of pclhd_jax.main. Each person is a cluster of both modalities, matched to
+All flags are those of pclhd_jax.main; the recipe's name gets "-supervised", so that no workdir of
+another kind is gone on with. Each person is a cluster of both modalities, matched to
 itself, nobody is an outlier; prototypes, terms, schedules and budget stay as they are. What it
 scores is what these terms make of perfect labels: a bound for clustering, not for the encoder.
 """
@@ -47,6 +48,12 @@ def true_labels(run: Run, z: Features, stage: int) -> EpochLabels:
     )
 
 
-if __name__ == "__main__":
+def supervised(argv: list[str]) -> None:
     clusters.label = true_labels
-    app.run(main.main, flags_parser=main.parse_flags)
+    if main.CONFIG.value is not None:
+        main.CONFIG.value.recipe += "-supervised"
+    main.main(argv)
+
+
+if __name__ == "__main__":
+    app.run(supervised, flags_parser=main.parse_flags)

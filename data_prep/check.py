@@ -106,7 +106,8 @@ def missing_listed(layout: str, root: str | os.PathLike) -> list[str]:
     pattern = layout_named(layout).picture_lists
     missing: set[str] = set()
     for file in sorted(Path(root).glob(pattern)) if pattern else ():
-        for number, text in read_lines(root, f"idx/{file.name}", layout, "idx/"):
+        name = file.relative_to(root).as_posix()
+        for number, text in read_lines(root, name, layout, file.parent.name):
             path, _ = parse_labelled(file, number, text)
             if not os.path.isfile(os.path.join(root, path)):
                 missing.add(path)

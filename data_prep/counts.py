@@ -89,9 +89,8 @@ def people_without_pictures(
 ) -> list[tuple[str, list[int]]]:
     """(split file and modality, identities it lists of whom there is no picture)."""
     absent = []
-    for file in layout_named(layout).identity_lists:
+    for file, side in layout_named(layout).identity_lists.items():
         ids = read_identities(root, file, layout, "")
-        side = "test" if "test" in file else "train"  # val is read as training
         for modality in MODALITIES:
             seen = set(source.trials[ONLY][f"{side}_{modality}"].identities_N.tolist())
             if lacking := [identity for identity in ids if identity not in seen]:

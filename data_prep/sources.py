@@ -36,7 +36,8 @@ def read_source(
     if not numbered:
         lists = open_raw(layout, root, camera_pattern=camera_pattern).lists
         return Source(lists, {ONLY: lists})
-    on_disk = [n for n in numbered if any(Path(root).glob(f"idx/*_*_{n}.txt"))]
+    pattern = layout_named(layout).trial_lists
+    on_disk = [n for n in numbered if any(Path(root).glob(pattern.format(n)))]
     trials = {
         n: open_raw(layout, root, trial=n, camera_pattern=camera_pattern).lists
         for n in sorted({*on_disk, trial})  # a trial that is not there raises the reader's error

@@ -12,7 +12,8 @@ class Difficulty:
     camera_shift: float = 1.0  # scale of colour casts and gains of the cameras
     # Chance that the brighter of a pattern's two tones is the brighter one in both modalities.
     same_polarity: float = 0.95
-    # Share of people who wear, above or below the hip, what the person before them wears.
+    # Share of people who wear, above or below the hip, what the person of the number before was
+    # drawn with.
     look_alikes: float = 0.0
     changes: float = 0.0  # chance that a camera sees someone with another bag, hat and front
     uneven: float = 0.0  # spread of the logarithm of a person's pictures by a camera

@@ -29,7 +29,7 @@ class PictureFile(NamedTuple):
 class Plan(NamedTuple):
     """A whole set before a picture is drawn."""
 
-    people: list[list[PictureFile]]  # by identity; as many pictures of each
+    people: list[list[PictureFile]]  # by identity
     texts: dict[str, str]  # content of the list files by relative path
 
 
@@ -38,7 +38,7 @@ class Size(NamedTuple):
     val_ids: int
     test_ids: int
     shots: int  # pictures per identity and camera
-    uneven: float = 0.0  # spread of their logarithm; RegDB's are ten each, whatever it is
+    uneven: float = 0.0  # spread of their logarithm; RegDB's are `shots` each, whatever it is
 
     def shots_of(self, seed: int, identity: int, camera: int) -> int:
         """Pictures of an identity by a camera: as many on the mean, 1 to three times as many."""

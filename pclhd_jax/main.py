@@ -89,6 +89,7 @@ def main(argv: list[str]) -> None:
     if CONFIG.value is None:
         sys.exit("name an experiment: --config=configs/synthetic.py (--help tells more)")
     # After the flags: --help should be quick.
+    from pclhd_jax.data.datasets import LAYOUTS
     from pclhd_jax.evaluate import evaluate_only
     from pclhd_jax.processes.agreement import check_same_settings
     from pclhd_jax.processes.launch import joined
@@ -96,7 +97,8 @@ def main(argv: list[str]) -> None:
     from pclhd_jax.train import train_and_evaluate
 
     experiment = Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]).stem
-    split = f"-{CONFIG.value.trial}" if CONFIG.value.data.layout == "regdb" else ""
+    numbered = getattr(LAYOUTS.get(CONFIG.value.data.layout), "trials", ())
+    split = f"-{CONFIG.value.trial}" if numbered else ""
     workdir = WORKDIR.value or f"runs/{experiment}-{CONFIG.value.recipe}{split}"
     try:
         timeouts = dict(start_timeout_s=START_TIMEOUT_S.value, peer_timeout_s=PEER_TIMEOUT_S.value)

@@ -30,7 +30,7 @@ STAGES = (1, 2)
 @dataclass(frozen=True)
 class Synthetic:
     train_ids: int = number(1, MOST)
-    val_ids: int = number(0, MOST)
+    val_ids: int = number(1, MOST)
     test_ids: int = number(1, MOST)
     shots: int = number(1, MOST)
     height: int = number(32, 4096)

@@ -37,7 +37,7 @@ TAKES = {
     "data.height": (16, 4096),
     "data.width": (16, 4096),
     "data.synthetic.train_ids": (1, MANY),
-    "data.synthetic.val_ids": (0, MANY),
+    "data.synthetic.val_ids": (1, MANY),
     "data.synthetic.test_ids": (1, MANY),
     "data.synthetic.shots": (1, MANY),
     "data.synthetic.height": (32, 4096),

@@ -50,7 +50,8 @@ class Layout(NamedTuple):
     expected: Mapping[Key, Count] = {}  # the published numbers, for the doctor
     known_wrong: Mapping[Key, tuple[Count, str]] = {}  # of copies that circulate; advice
     trials: Sequence[int] = ()  # numbered splits of the same pictures
+    trial_lists: str = ""  # their files, as a glob below the root with {} for the number
     takes_camera_pattern: bool = False
     picture_lists: str = ""  # files that name pictures, as a glob below the root
-    identity_lists: Sequence[str] = ()  # files that name identities
+    identity_lists: Mapping[str, str] = {}  # files that name identities: train or test
     validation: str = ""  # the one of them that belongs to training and is counted apart

@@ -124,5 +124,5 @@ LAYOUT = Layout(
     ),
     expected=EXPECTED,
     picture_lists="idx/train_*.txt",
-    identity_lists=("idx/test_id.txt",),
+    identity_lists={"idx/test_id.txt": "test"},
 )

@@ -85,5 +85,6 @@ LAYOUT = Layout(
     ),
     expected=EXPECTED,
     trials=TRIALS,
+    trial_lists="idx/*_*_{}.txt",
     picture_lists="idx/*_*_*.txt",
 )

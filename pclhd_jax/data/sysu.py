@@ -154,6 +154,11 @@ LAYOUT = Layout(
     ),
     expected=EXPECTED,
     known_wrong={("train + val", "infrared", None): WRONG_CONVERSION},
-    identity_lists=("exp/train_id.txt", "exp/val_id.txt", "exp/test_id.txt"),
+    # Those of val are trained on.
+    identity_lists={
+        "exp/train_id.txt": "train",
+        "exp/val_id.txt": "train",
+        "exp/test_id.txt": "test",
+    },
     validation="exp/val_id.txt",
 )

@@ -104,14 +104,16 @@ def cluster_notes(run: Run, labels: EpochLabels, stage: int) -> list[str]:
                 f"{len(labels_N)} {modality} pictures and config.cluster.k1 {config.cluster.k1}: "
                 "every picture is a neighbour of every other; lower k1"
             )
-    if stage == 2 and labels.joint_visible_N is not None:
+    if stage == 1 or not config.loss.joint:
+        return notes
+    if labels.joint_visible_N is not None:
         num_mixed = len(mixed_clusters(labels.joint_visible_N, labels.joint_infrared_N))
         if num_mixed < clusters_per_batch:
             notes.append(
                 f"{num_mixed} joint clusters of both modalities for batches of "
                 f"{clusters_per_batch}: clusters repeat within a batch"
             )
-    if stage == 2 and labels.joint_visible_N is None:
+    else:
         notes.append(
             "no two joint clusters to contrast, at least one of both modalities: no joint term "
             "this epoch"

@@ -51,7 +51,8 @@ def run_steps(
     key = epoch_key(run.config.seed, stage, epoch)
     first = len(so_far.history)
     batches = prefetch(epoch_batches(run, so_far.labels, stage, epoch, first))
-    with closing(StepProgress(what, sampling_of(run.config, stage), stage, first)) as progress:
+    has_joint = stage == 2 and joint_rests(run, so_far.labels) is False
+    with closing(StepProgress(what, sampling_of(run.config, stage), has_joint, first)) as progress:
         for i, batch in enumerate(batches, first):
             state, banks, metrics = run.train_steps[stage](
                 so_far.state,
@@ -77,10 +78,10 @@ def epoch_inputs(run: Run, stage: int, epoch: int) -> tuple[Any, ...]:
 class StepProgress(Progress):
     """Pictures that the steps of this start of the epoch took, with the loss."""
 
-    def __init__(self, what: str, sampling: Sampling, stage: int, first: int):
+    def __init__(self, what: str, sampling: Sampling, has_joint: bool, first: int):
         super().__init__(what)
         shots = sampling.visible_shots + sampling.infrared_shots
-        self.pictures = stage * sampling.clusters_per_batch * shots  # stage 2 has joint ones too
+        self.pictures = (1 + has_joint) * sampling.clusters_per_batch * shots
         self.first, self.steps = first, sampling.batches_per_epoch - first
 
     def after(self, history: tuple[dict[str, Any], ...]) -> None:
@@ -99,9 +100,14 @@ def epoch_batches(
     apart = apart_batches(run.pictures.train, labels, sampling, rng, first)
     if stage == 1:
         return zip(apart)
-    if labels.joint_visible_N is None or not run.config.loss.joint:
+    if joint_rests(run, labels):
         return zip(apart, itertools.repeat(None))
     return zip(apart, joint_batches(run.pictures.train, labels, sampling, rng, first), strict=True)
+
+
+def joint_rests(run: Run, labels: EpochLabels) -> bool:
+    """Whether stage 2 does without the joint step: left out, or nothing to contrast this epoch."""
+    return labels.joint_visible_N is None or not run.config.loss.joint
 
 
 def finite_history(history: tuple[dict[str, Any], ...], what: str) -> tuple[dict[str, Any], ...]:

@@ -1,6 +1,7 @@
 """The ablation's runs: which are shared, which count as finished, and what the table says."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -19,8 +20,6 @@ from benchmarks.ablation_table import (
     raw_records,
 )
 from benchmarks.studies import STUDIES
-from pclhd_jax.main import plain_config
-from pclhd_jax.settings import settings_of
 
 CONFIG = "configs/synthetic.py"
 GOLDEN = Path(__file__).parents[1] / "data/ablation"
@@ -54,6 +53,7 @@ def record(folder, epochs, rank1, mean_ap=0.5, ari=0.25):
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (folder / f"{name}.jsonl").write_text(text)
     (folder / "pictures.json").write_text(json.dumps({"train_visible": "0123456789abcdef"}))
+    (folder / "config.json").write_text(json.dumps({"data": {"synthetic": {"seed": 1}}}))
     (folder / "commit.txt").write_text("abc1234\n")
 
 
@@ -128,19 +128,35 @@ def test_a_study_changes_settings_that_there_are_and_no_two_runs_are_one(name, t
     study = STUDIES[name]
     folders = set()
     for variant, overrides in study.variants.items():
-        config = plain_config(f"{CONFIG}:{study.recipe}")
-        config.update_from_flattened_dict(overrides)
-        settings_of(config)  # refuses what cannot be
+        ablation.changed_settings(CONFIG, study.recipe, overrides)  # refuses what cannot be
         folders.add(job_of(CONFIG, study.recipe, Variant(variant, overrides), 0, tmp_path).workdir)
     assert len(folders) == len(study.variants)
 
 
-def test_the_walk_and_the_ladder_end_at_the_recipe_paper():
-    for name in ("walk", "ladder"):
-        config = plain_config(f"{CONFIG}:{STUDIES[name].recipe}")
-        config.update_from_flattened_dict(list(STUDIES[name].variants.values())[-1])
-        config.recipe = "paper"
-        assert config.to_dict() == plain_config(f"{CONFIG}:paper").to_dict()
+@pytest.mark.parametrize("config", [CONFIG, "configs/sysu.py", "configs/regdb.py"])
+@pytest.mark.parametrize("name", ["walk", "ladder"])
+def test_the_walk_and_the_ladder_end_at_the_recipe_paper_of_every_experiment(name, config):
+    *_, last = STUDIES[name].variants.values()
+    end = ablation.changed_settings(config, STUDIES[name].recipe, last).to_dict()
+    paper = ablation.changed_settings(config, "paper", {}).to_dict()
+    assert end | {"recipe": "paper"} == paper
+
+
+def test_epochs_that_are_set_are_those_that_count(tmp_path):
+    job = job_of(
+        CONFIG, "paper", Variant("x", {"stage1.epochs": 2, "stage2.epochs": 3}), 0, tmp_path
+    )
+    assert (job.stage1_epochs, job.epochs) == (2, 5)
+    assert "--config.evaluation.every_epochs=2" in job.flags
+
+
+def test_a_run_tells_every_commit_and_number_of_cores_that_made_it(tmp_path, monkeypatch):
+    commits = iter(["one", "one", "two"])
+    monkeypatch.setattr(ablation, "commit", lambda: next(commits))
+    for _ in range(3):
+        ablation.note_commit(tmp_path / "commit.txt")
+    cores = len(os.sched_getaffinity(0))
+    assert (tmp_path / "commit.txt").read_text() == f"one, {cores} cores\ntwo, {cores} cores\n"
 
 
 def test_settings_of_all_runs_are_read_as_python_writes_them():
@@ -164,7 +180,16 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path, monkeypatch, ca
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--jobs", "0"], ["--jobs", "999"], ["--only", "6"], ["--set", "seed"]]
+    "arguments",
+    [
+        ["--jobs", "0"],
+        ["--jobs", "999"],
+        ["--only", "6"],
+        ["--set", "seed"],
+        ["--set", "seed=3"],
+        ["--set", "loss=3"],
+        ["--set", "data.cameras=1"],
+    ],
 )
 def test_arguments_out_of_range_end_in_a_line(arguments, capsys):
     with pytest.raises(SystemExit):
