@@ -80,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     study = STUDIES[args.study]
     try:
         common = dict(parsed(text) for text in args.set)
+        if own := common.keys() & set(OWN_SETTINGS):
+            raise ValueError(f"--set {', '.join(own)}: the ablation gives it itself; see --seeds")
         changed_settings(args.config, study.recipe, common)
     except ValueError as error:
         parser.error(str(error))
@@ -128,8 +130,6 @@ def parsed(text: str) -> tuple[str, object]:
     name, separator, value = text.partition("=")
     if not separator:
         raise ValueError(f"--set takes NAME=VALUE, not {text!r}; such as data.synthetic.seed=1")
-    if name in OWN_SETTINGS:
-        raise ValueError(f"--set {name}: the ablation gives it itself; use --seeds for seeds")
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
