@@ -67,14 +67,17 @@ class Progress:
 
 def shows_bars() -> bool:
     """Whether somebody looks on: a terminal, or a notebook."""
+    if sys.stdout is None:
+        return False
     return sys.stdout.isatty() or "ipykernel" in sys.modules
 
 
 def say(line: str) -> None:
     """One line to the terminal, at once (a pipe would hold it back); from process 0 alone."""
-    if is_first():
-        tqdm.write(line, file=sys.stdout)  # above a bar, if there is one
-        sys.stdout.flush()
+    stream = sys.stdout  # None where there is no terminal, or while another thread silences it
+    if is_first() and stream is not None:
+        tqdm.write(line, file=stream)  # above a bar, if there is one
+        stream.flush()
 
 
 def tell(line: str) -> None:

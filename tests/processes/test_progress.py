@@ -90,6 +90,14 @@ def test_a_notebook_gets_a_bar_too(monkeypatch):
     assert progress.shows_bars()
 
 
+def test_without_a_standard_output_nothing_is_told_and_nothing_fails(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    say("nobody hears")
+    report = Progress("decoding", every_s=0.0)
+    report(1, 2)
+    report.close()
+
+
 def test_a_line_is_a_line_without_a_bar(capsys):
     say("one")
     assert capsys.readouterr().out == "one\n"
