@@ -2,8 +2,8 @@
 
     python -m pclhd_jax.main --config=configs/synthetic_large.py
 
-Draws 41,000 pictures on first use (some 20 minutes of one core; the set takes 0.5 GB), at the
-level `hard`: look-alikes, changes, people seen unevenly. Not run yet: no score and no hours.
+Draws 41,000 pictures on first use (20 minutes of a core and 0.5 GB, reckoned from 410 of them), at
+the level `hard`: look-alikes, changes, people seen unevenly. Not run yet: no score and no hours.
 """
 
 import ml_collections

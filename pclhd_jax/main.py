@@ -89,7 +89,6 @@ def main(argv: list[str]) -> None:
     if CONFIG.value is None:
         sys.exit("name an experiment: --config=configs/synthetic.py (--help tells more)")
     # After the flags: --help should be quick.
-    from pclhd_jax.data.datasets import LAYOUTS
     from pclhd_jax.evaluate import evaluate_only
     from pclhd_jax.processes.agreement import check_same_settings
     from pclhd_jax.processes.launch import joined
@@ -97,9 +96,7 @@ def main(argv: list[str]) -> None:
     from pclhd_jax.train import train_and_evaluate
 
     experiment = Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]).stem
-    numbered = getattr(LAYOUTS.get(CONFIG.value.data.layout), "trials", ())
-    split = f"-{CONFIG.value.trial}" if numbered else ""
-    workdir = WORKDIR.value or f"runs/{experiment}-{CONFIG.value.recipe}{split}"
+    workdir = WORKDIR.value or default_workdir(experiment, CONFIG.value)
     try:
         timeouts = dict(start_timeout_s=START_TIMEOUT_S.value, peer_timeout_s=PEER_TIMEOUT_S.value)
         with joined(place_among_several(), **timeouts):
@@ -120,6 +117,15 @@ def main(argv: list[str]) -> None:
         if TRACEBACK.value:
             raise
         sys.exit(f"{type(error).__name__}: {error}")
+
+
+def default_workdir(experiment: str, config: ConfigDict) -> str:
+    """A folder for each experiment and recipe, and for each numbered split where a set has them."""
+    from pclhd_jax.data.datasets import LAYOUTS
+
+    layout = config.data.layout  # one that there is not is refused with all other settings
+    split = f"-{config.trial}" if layout in LAYOUTS and LAYOUTS[layout].trials else ""
+    return f"runs/{experiment}-{config.recipe}{split}"
 
 
 def place_among_several() -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ import pytest
 from absl.testing import flagsaver
 
 from pclhd_jax import main, train
+from pclhd_jax.main import default_workdir, plain_config
 from pclhd_jax.processes.signals import Interrupted
 
 
@@ -70,3 +71,12 @@ def test_a_run_that_was_asked_to_stop_ends_with_the_code_of_the_signal(
         main.main(main.parse_flags(["main", "--config=configs/synthetic.py"]))
     assert stop.value.code == code
     assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_a_run_has_a_workdir_of_its_experiment_recipe_and_numbered_split():
+    config = plain_config("configs/regdb.py:released")
+    config.trial = 7
+    assert default_workdir("regdb", config) == "runs/regdb-released-7"
+    assert default_workdir("sysu", plain_config("configs/sysu.py")) == "runs/sysu-paper"
+    config.data.layout = "tokyo"  # refused later, with what it must be
+    assert default_workdir("x", config) == "runs/x-released"

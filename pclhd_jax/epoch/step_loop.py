@@ -51,7 +51,7 @@ def run_steps(
     key = epoch_key(run.config.seed, stage, epoch)
     first = len(so_far.history)
     batches = prefetch(epoch_batches(run, so_far.labels, stage, epoch, first))
-    has_joint = stage == 2 and joint_rests(run, so_far.labels) is False
+    has_joint = stage == 2 and not joint_rests(run, so_far.labels)
     with closing(StepProgress(what, sampling_of(run.config, stage), has_joint, first)) as progress:
         for i, batch in enumerate(batches, first):
             state, banks, metrics = run.train_steps[stage](

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import ablation
-from benchmarks.ablation import Variant, job_of
+from benchmarks import ablation, ablation_runs
+from benchmarks.ablation_jobs import Variant, changed_settings, job_of
 from benchmarks.ablation_plots import curve
 from benchmarks.ablation_table import (
     format_tables,
@@ -109,7 +109,7 @@ def test_a_difference_is_paired_by_seed_and_stands_with_its_interval():
 
 
 def test_a_study_draws_its_plot_and_leaves_its_report(stored, tmp_path):
-    ablation.report(tmp_path / "docs", "released", stored, (0, 1), "COMMAND")
+    ablation.report(tmp_path / "docs", "released", stored, gather(stored), (0, 1), "COMMAND")
     files = sorted(path.name for path in (tmp_path / "docs").iterdir())
     assert files == ["released-epochs.png", "released.csv", "released.md", "released.png"]
     text = (tmp_path / "docs/released.md").read_text()
@@ -128,7 +128,7 @@ def test_a_study_changes_settings_that_there_are_and_no_two_runs_are_one(name, t
     study = STUDIES[name]
     folders = set()
     for variant, overrides in study.variants.items():
-        ablation.changed_settings(CONFIG, study.recipe, overrides)  # refuses what cannot be
+        changed_settings(CONFIG, study.recipe, overrides)  # refuses what cannot be
         folders.add(job_of(CONFIG, study.recipe, Variant(variant, overrides), 0, tmp_path).workdir)
     assert len(folders) == len(study.variants)
 
@@ -137,8 +137,8 @@ def test_a_study_changes_settings_that_there_are_and_no_two_runs_are_one(name, t
 @pytest.mark.parametrize("name", ["walk", "ladder"])
 def test_the_walk_and_the_ladder_end_at_the_recipe_paper_of_every_experiment(name, config):
     *_, last = STUDIES[name].variants.values()
-    end = ablation.changed_settings(config, STUDIES[name].recipe, last).to_dict()
-    paper = ablation.changed_settings(config, "paper", {}).to_dict()
+    end = changed_settings(config, STUDIES[name].recipe, last).to_dict()
+    paper = changed_settings(config, "paper", {}).to_dict()
     assert end | {"recipe": "paper"} == paper
 
 
@@ -152,9 +152,9 @@ def test_epochs_that_are_set_are_those_that_count(tmp_path):
 
 def test_a_run_tells_every_commit_and_number_of_cores_that_made_it(tmp_path, monkeypatch):
     commits = iter(["one", "one", "two"])
-    monkeypatch.setattr(ablation, "commit", lambda: next(commits))
+    monkeypatch.setattr(ablation_runs, "commit", lambda: next(commits))
     for _ in range(3):
-        ablation.note_commit(tmp_path / "commit.txt")
+        ablation_runs.note_commit(tmp_path / "commit.txt")
     cores = len(os.sched_getaffinity(0))
     assert (tmp_path / "commit.txt").read_text() == f"one, {cores} cores\ntwo, {cores} cores\n"
 
@@ -173,8 +173,8 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path, monkeypatch, ca
             raise RuntimeError("exit code 1")
         record(workdir, jobs[0].stage1_epochs if "stage1" in workdir.name else jobs[0].epochs, 1)
 
-    monkeypatch.setattr(ablation, "run_command", run_command)
-    assert ablation.run_all(jobs, 1) == ["stage 1, released, seed 0: exit code 1"]
+    monkeypatch.setattr(ablation_runs, "run_command", run_command)
+    assert ablation_runs.run_all(jobs, 1) == ["stage 1, released, seed 0: exit code 1"]
     assert is_finished(jobs[1].workdir, jobs[1].epochs) and not jobs[0].workdir.exists()
     assert "[1/1] run, released, seed 1: done" in capsys.readouterr().out
 

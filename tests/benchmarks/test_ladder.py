@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import ablation
+from benchmarks import ablation, ablation_jobs, ablation_runs
 from pclhd_jax import train
 from pclhd_jax.reports.records import read_records
 from tests.helpers.tiny import tiniest_config
@@ -31,8 +31,8 @@ def ladder(pictures, tmp_path, monkeypatch):
         train.train_and_evaluate(config, workdir, accept_changes="--accept_changes" in flags)
         made.append(workdir)
 
-    monkeypatch.setattr(ablation, "run_command", run_command)
-    monkeypatch.setattr(ablation, "plain_config", lambda experiment: toy())
+    monkeypatch.setattr(ablation_runs, "run_command", run_command)
+    monkeypatch.setattr(ablation_jobs, "plain_config", lambda experiment: toy())
 
     def run(*arguments):
         made.clear()

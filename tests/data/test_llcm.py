@@ -1,26 +1,15 @@
 """LLCM as it lies on disk: listed training pictures, camera folders for the test."""
 
-from pathlib import Path
-
 import pytest
 
 from pclhd_jax.data.datasets import llcm_test, llcm_train
+from tests.helpers.files import touch, write
 
 # (modality, camera, identity) -> number of test pictures; camera 3 has no infrared pictures.
 LLCM_TEST = {
     **{("vis", 1, 12): 3, ("vis", 3, 12): 2, ("vis", 9, 12): 1, ("vis", 2, 4): 4},
     **{("nir", 1, 12): 2, ("nir", 9, 12): 1, ("nir", 2, 4): 2, ("nir", 4, 4): 1},
 }
-
-
-def touch(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-
-
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ import pytest
 
 from configs.common import RECIPES
 from pclhd_jax import train
+from pclhd_jax.batches.apart_and_joint import Sampling
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.epoch.banks import make_banks
 from pclhd_jax.epoch.features import train_features
-from pclhd_jax.epoch.step_loop import EpochSoFar, run_steps
+from pclhd_jax.epoch.step_loop import EpochSoFar, StepProgress, run_steps
 from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.experiment import fresh_state, start_run, term_weights
 from pclhd_jax.method.state import hand_over
@@ -64,3 +65,17 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
         banks = make_banks(run, z, z, labels, 2, epoch)
         run_steps(run, EpochSoFar(state, banks, labels, {}, {}), 2, epoch, "test")
     assert seen == [(False, False)] * 3 + [(True, True)] * 3
+
+
+@pytest.mark.parametrize("has_joint, pictures_each", [(False, 10), (True, 20)])
+def test_progress_counts_the_pictures_of_the_steps_of_this_start(
+    monkeypatch, has_joint, pictures_each
+):
+    told = []
+    monkeypatch.setattr(StepProgress, "__call__", lambda self, *args: told.append(args))
+    sampling = Sampling(5, 2, 3, 2)  # 5 steps of 2 clusters, 3 + 2 shots; the first was done before
+    progress = StepProgress("stage 1", sampling, has_joint, first=1)
+    for done in (1, 2, 4):
+        progress.after(({"loss_a": 0.5, "loss_b": 1.0},) * done)
+    each, total = pictures_each, 4 * pictures_each
+    assert told == [(each, total, ", loss 1.500"), (3 * each, total, ", loss 1.500")]

@@ -10,6 +10,7 @@ import pytest
 from configs import common
 from pclhd_jax.batches.apart_and_joint import TrainPictures
 from pclhd_jax.epoch.banks import make_banks
+from pclhd_jax.epoch.clusters import cluster_notes
 from pclhd_jax.epoch.step_loop import epoch_batches
 from pclhd_jax.method.losses import centroid_cross_entropy, hard_cross_entropy, hybrid_loss
 from tests.helpers.step_cases import BATCH, EVEN, ODD, assert_same, differs
@@ -60,7 +61,8 @@ def test_without_the_joint_term_there_is_no_joint_bank_and_no_joint_batch(joint)
     assert (banks.joint is not None) == joint
     pixels = [np.zeros((len(z_ND), 2, 1, 3), np.uint8) for z_ND in z]
     run.pictures = SimpleNamespace(train=TrainPictures(*pixels, None, None))
-    run.config.stage2.clusters_per_batch = 2
+    run.config.stage2.clusters_per_batch = 3  # more than the two joint clusters there are
     run.config.stage2.visible_shots = run.config.stage2.infrared_shots = 2
+    assert any("joint" in note for note in cluster_notes(run, labels, stage=2)) == joint
     batches = list(itertools.islice(epoch_batches(run, labels, 2, 0, 0), 3))
     assert [second is not None for _, second in batches] == [joint] * 3
