@@ -59,6 +59,7 @@ def test_a_lock_ends_with_its_block_and_a_check_makes_nothing(tmp_path):
     for _ in range(2):
         with locked(tmp_path / "made"):
             pass
+        assert not (tmp_path / "made/run.holder").exists()  # it would name the wrong one next time
 
 
 @pytest.mark.parametrize("text", ["?", "[1]", '{"pid": 1}', None])
