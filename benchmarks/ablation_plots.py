@@ -23,7 +23,7 @@ def draw_study(
         return False
     runs = [list(outcomes[variant].values()) for variant in variants]
     protocol = next(iter(runs[0][0].scores))
-    figure = Figure(figsize=(9, 1.6 + 0.42 * len(variants)), layout="constrained")
+    figure = Figure(figsize=(9, 1.9 + 0.42 * len(variants)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     y = np.arange(len(variants))[::-1]
     for field, colour, label in (("rank1", BLUE, "Rank-1"), ("mean_ap", ORANGE, "mAP")):
@@ -41,7 +41,8 @@ def draw_study(
         left.set_ylabel(study.setting, fontsize=8)
     for axes in (left, right):
         axes.grid(axis="x", alpha=0.3)
-        axes.legend(fontsize=7)
+        # Below: a box within would lie on somebody's points.
+        axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3)
     figure.savefig(folder / f"{name}.png", dpi=110)
     return True
 
