@@ -170,6 +170,7 @@ STUDIES: dict[str, Study] = {
 STAGE2_ONLY = (
     "loss.bank_order",
     "loss.cross_weight",
+    "loss.align_weight",
     "loss.hybrid_margin",
     "loss.hybrid_hard",
     "loss.joint",

@@ -154,6 +154,7 @@ def fixed_of(config: Any, model: AGW, tx: optax.GradientTransformation) -> steps
         hybrid_margin=loss.hybrid_margin,
         hybrid_hard=loss.hybrid_hard,
         cross_weight=loss.cross_weight,
+        align_weight=loss.align_weight,
         bank_momentum=config.prototypes.momentum,
         dynamic_query=loss.dynamic_query,
         dynamic_choice=loss.dynamic_choice,

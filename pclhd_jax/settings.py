@@ -115,6 +115,7 @@ class Loss:
     hybrid_margin: float = number(0)
     hybrid_hard: float = number(0, 1)
     cross_weight: float = number(0)
+    align_weight: float = number(0)
     joint: bool = flag()
     dynamic_choice: str = word("extremes", "random")
     bank_order: str = word("together", "in_turn")

@@ -80,6 +80,7 @@ TAKES = {
     "loss.own_margin": (0.0, 1e300),
     "loss.hybrid_hard": (0.0, 1.0),
     "loss.cross_weight": (0.0, 1e300),
+    "loss.align_weight": (0.0, 1e300),
     "loss.dynamic_choice": {"extremes", "random"},
     "loss.dynamic_query": {"online", "momentum"},
     "loss.bank_order": {"together", "in_turn"},

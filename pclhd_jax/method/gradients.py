@@ -15,6 +15,7 @@ from pclhd_jax.method.steps import Fixed, Metrics, Views, augment, encode
 from pclhd_jax.method.terms import (
     Banks,
     Encoded,
+    align_terms,
     banks_through,
     cross_terms,
     dynamic_terms,
@@ -39,7 +40,7 @@ def gradient_report(
     """Of the weighted terms at `state`, moving nothing; arguments as of `steps.stage2_step`.
 
     infrared_crosses: None in stage 1, which has the own terms alone. The kinds are centroid, hard,
-    cross, dynamic and joint (its own batch, at the same parameters). By kind:
+    cross, align, dynamic and joint (its own batch, at the same parameters). By kind:
       norm_<kind>: of the gradient by all parameters; share_<kind>: of the sum of the norms.
       cosine_<one>_<other>: between two of them; 0 where one has no gradient.
     """
@@ -90,10 +91,15 @@ def apart_kinds(
         query = z if settings.dynamic_query == "online" else momentum_z
         return total(dynamic_terms(query, banks, batch, weights, dynamic_key, settings))
 
-    cross = {
-        "cross": lambda z: total(cross_terms(z, banks, batch, infrared_crosses, settings)),
+    between = {
+        name: lambda z, terms=terms: total(terms(z, banks, batch, infrared_crosses, settings))
+        for name, terms, weight in (
+            ("cross", cross_terms, settings.cross_weight),
+            ("align", align_terms, settings.align_weight),
+        )
+        if weight
     }
-    return own | (cross if settings.cross_weight else {}) | {"dynamic": dynamic}
+    return own | between | {"dynamic": dynamic}
 
 
 def kinds_of_own_terms(

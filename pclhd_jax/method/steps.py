@@ -19,6 +19,7 @@ from pclhd_jax.method.terms import (
     Banks,
     Encoded,
     TermSettings,
+    align_terms,
     banks_through,
     cross_terms,
     dynamic_terms,
@@ -156,7 +157,7 @@ def apart_step(
     key: jax.Array,
     fixed: Fixed,
 ) -> tuple[TrainState, Banks, Metrics]:
-    """Own, cross-modality and dynamic terms."""
+    """Own, cross-modality, alignment and dynamic terms."""
     view_key, dynamic_key, pick_key = jax.random.split(key, 3)
     views = augment(view_key, batch, fixed.pad)
     # The momentum encoder's statistics move through its own train-mode passes.
@@ -169,6 +170,7 @@ def apart_step(
         return (
             own_terms(z, banks, batch, weights, fixed.terms, through)
             | cross_terms(z, banks, batch, infrared_crosses, fixed.terms)
+            | align_terms(z, banks, batch, infrared_crosses, fixed.terms)
             | dynamic_terms(query, banks, batch, weights, dynamic_key, fixed.terms)
         )
 

@@ -29,6 +29,7 @@ class TermSettings(NamedTuple):
     hybrid_margin: float  # of the cross-modality and joint terms
     hybrid_hard: float  # share of the hard prototypes in them
     cross_weight: float  # 0: no cross-modality term, and no bank moves by the other modality
+    align_weight: float  # 0: no alignment terms
     bank_momentum: float
     dynamic_query: str  # 'online' (paper) or 'momentum' (released: a term without gradient)
     dynamic_choice: str  # 'extremes' or 'random'
@@ -106,6 +107,25 @@ def cross_terms(
     return {"cross": settings.cross_weight * jnp.where(infrared_crosses, to_visible, to_infrared)}
 
 
+def align_terms(
+    z: Encoded, banks: Banks, batch: Batch, infrared_crosses: jax.Array, settings: TermSettings
+) -> dict[str, jax.Array]:
+    """On purpose what `in_turn` does to a gradient by accident. [ours]
+
+    The modality that does not cross in this epoch, against its own bank as the crossing features
+    of this batch move it: rows that are nine tenths the other modality's.
+    """
+    if settings.align_weight == 0:
+        return {}
+    moved, common = (
+        move_by_crossing(banks, z, batch, infrared_crosses, settings),
+        hybrid_numbers(settings),
+    )
+    visible = hybrid_loss(z.visible_BD, moved.visible, both_views(batch.visible_labels_B), **common)
+    infrared = hybrid_loss(z.infrared_BD, moved.infrared, batch.infrared_labels_B, **common)
+    return {"align": settings.align_weight * jnp.where(infrared_crosses, visible, infrared)}
+
+
 def dynamic_terms(
     z: Encoded,
     banks: Banks,
@@ -144,7 +164,22 @@ def joint_terms(
         "joint_infrared": hybrid_loss(
             z.infrared_BD, banks.joint, batch.infrared_labels_B, through=through, **common
         ),
-    }
+    } | joint_align_terms(z, banks, batch, settings)
+
+
+def joint_align_terms(
+    z: Encoded, banks: Banks, batch: Batch, settings: TermSettings
+) -> dict[str, jax.Array]:
+    """`align_terms` on joint clusters: each modality, against the bank as the other moves it."""
+    if settings.align_weight == 0:
+        return {}
+    common = hybrid_numbers(settings)
+    labels_v, labels_r = both_views(batch.visible_labels_B), batch.infrared_labels_B
+    by_visible = _moved(banks.joint, z.visible_BD, labels_v, settings)
+    by_infrared = _moved(banks.joint, z.infrared_BD, labels_r, settings)
+    visible = hybrid_loss(z.visible_BD, by_infrared, labels_v, **common)
+    infrared = hybrid_loss(z.infrared_BD, by_visible, labels_r, **common)
+    return {"align_joint": settings.align_weight * (visible + infrared)}
 
 
 def banks_through(
@@ -204,6 +239,12 @@ def update_crossed_bank(
     """The bank that this epoch's cross term touched also moves by the other modality's features."""
     if settings.cross_weight == 0:
         return banks
+    return move_by_crossing(banks, z, batch, infrared_crosses, settings)
+
+
+def move_by_crossing(
+    banks: Banks, z: Encoded, batch: Batch, infrared_crosses: jax.Array, settings: TermSettings
+) -> Banks:
     matches_r = jnp.where(infrared_crosses, batch.infrared_matches_B, -1)
     matches_v = jnp.where(infrared_crosses, -1, both_views(batch.visible_matches_B))
     return banks._replace(

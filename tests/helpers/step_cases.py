@@ -21,6 +21,7 @@ PAPER = TermSettings(
     hybrid_margin=0.2,
     hybrid_hard=0.5,
     cross_weight=0.25,
+    align_weight=0.0,
     bank_momentum=MU,
     dynamic_query="online",
     dynamic_choice="extremes",

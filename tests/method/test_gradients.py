@@ -95,6 +95,9 @@ def test_the_joint_term_is_reported_where_there_is_one():
     config = toy_config("paper")
     assert reported(config)["norm_joint"] > 0
     assert not [name for name in reported(config, joint=None) if "joint" in name]
+    assert "norm_align" not in reported(config)
+    config.loss.align_weight = 0.5
+    assert reported(config)["norm_align"] > 0
     config.loss.cross_weight = 0.0
     assert not [name for name in reported(config) if "cross" in name]
 
