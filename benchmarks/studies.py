@@ -129,7 +129,6 @@ STUDIES: dict[str, Study] = {
             ("+ joint term: `paper`", {"loss.joint": True}),
         ),
     ),
-    # Each part left out of the whole, and ways of the released program put in.
     "left-out": Study(
         "Each part left out of `paper`, or something in its place",
         "paper",
@@ -146,10 +145,26 @@ STUDIES: dict[str, Study] = {
                 "loss.stage2_weights": (0.5, 1.0, 0.0)
             },
             "without the ramp": {"loss.ramp_epochs": 0},
+            "the released program's terms": RELEASED_TERMS,
             "banks written in turn": {"loss.bank_order": "in_turn"},
             "joint clusters of both modalities alone": {"cluster.joint_keeps": "mixed"},
             "joint clusters drawn for each modality": {"sampler.joint_clusters": "independent"},
-            "the released program's terms": RELEASED_TERMS,
+        },
+    ),
+    "choices": Study(
+        "What the abstract leaves open, one thing of `paper` chosen otherwise",
+        "paper",
+        False,
+        {
+            "paper": {},
+            "one random dynamic prototype, not the extremes": {"loss.dynamic_choice": "random"},
+            "the dynamic term without gradient": {"loss.dynamic_query": "momentum"},
+            "half a centroid term stays in stage 2": {"loss.stage2_weights": (0.5, 1.0, 1.0)},
+            "a margin of 0.2 in the own terms": {"loss.own_margin": 0.2},
+            "hard prototypes start at the centroid": {"prototypes.num_farthest": 0},
+            "a ramp of 8 epochs": {"loss.ramp_epochs": 8},
+            "stage 1 on centroids and hard prototypes": {"loss.stage1_weights": (0.5, 0.5, 0.0)},
+            "alignment terms of weight 0.25": {"loss.align_weight": 0.25},
         },
     ),
     **sweeps(
