@@ -23,7 +23,7 @@ def run_all(jobs: list[Job], num_workers: int) -> list[str]:
     failed = run_each(
         "stage 1",
         [job for job in stages1.values() if not is_finished(job.shared, job.stage1_epochs)],
-        lambda job: run_command(job.stage1_flags, job.shared),
+        lambda job: run_command(job.module, job.stage1_flags, job.shared),
         num_workers,
     )
     return failed + run_each(
@@ -75,11 +75,11 @@ def run_stage2(job: Job) -> None:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.copytree(job.shared, beside, ignore=shutil.ignore_patterns("log.txt", "run.lock"))
         beside.rename(job.workdir)
-    run_command((*job.flags, "--accept_changes"), job.workdir)
+    run_command(job.module, (*job.flags, "--accept_changes"), job.workdir)
 
 
-def run_command(flags: Sequence[str], workdir: Path) -> None:
-    command = [sys.executable, "-m", "pclhd_jax.main", *flags, f"--workdir={workdir}"]
+def run_command(module: str, flags: Sequence[str], workdir: Path) -> None:
+    command = [sys.executable, "-m", module, *flags, f"--workdir={workdir}"]
     workdir.mkdir(parents=True, exist_ok=True)
     note_commit(workdir / "commit.txt")
     with (workdir / "log.txt").open("a") as log:

@@ -29,6 +29,7 @@ class Job(NamedTuple):
     epochs: int  # of both stages
     stage1_flags: tuple[str, ...]
     flags: tuple[str, ...]
+    module: str = "pclhd_jax.main"  # that runs it
 
 
 class Scores(NamedTuple):

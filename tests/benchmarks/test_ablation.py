@@ -168,7 +168,7 @@ def test_settings_of_all_runs_are_read_as_python_writes_them():
 def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path, monkeypatch, capsys):
     jobs = jobs_of(tmp_path, seeds=(0, 1))[:2]
 
-    def run_command(flags, workdir):
+    def run_command(module, flags, workdir):
         if "seed0-stage1" in workdir.name:
             raise RuntimeError("exit code 1")
         record(workdir, jobs[0].stage1_epochs if "stage1" in workdir.name else jobs[0].epochs, 1)

@@ -18,7 +18,7 @@ def ladder(pictures, tmp_path, monkeypatch):
         config.stage1.batches_per_epoch = 2
         return config
 
-    def run_command(flags, workdir):
+    def run_command(module, flags, workdir):
         config = toy()
         changed = dict(
             ablation.parsed(flag.removeprefix("--config."))
