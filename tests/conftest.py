@@ -18,3 +18,4 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 def _compiled_once(tmp_path_factory):
     """Several tests start the same run; the session compiles its steps once."""
     jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
