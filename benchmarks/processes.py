@@ -7,6 +7,7 @@ prints how long the other one lived. Then compares the losses of two processes o
 by epoch, with those of one process of four devices and of one. About three minutes on two cores.
 """
 
+import argparse
 import json
 import signal
 import tempfile
@@ -25,6 +26,11 @@ LOSSES = (
 
 
 def main() -> None:
+    argparse.ArgumentParser(
+        prog="python -m benchmarks.processes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         print(f"one of two processes is lost, --peer_timeout_s={PEER_TIMEOUT_S}", flush=True)
