@@ -1,0 +1,180 @@
+"""The encoder of a checkpoint into a file, compared with the model before it has its name."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pclhd_jax.encoder import load_encoder
+from pclhd_jax.experiment import make_model
+from pclhd_jax.exporting.signature import Signature, encode, made_up_pictures
+from pclhd_jax.models.agw import AGW
+from pclhd_jax.weights.agw_torch import agw_from_torch, agw_to_torch
+from pclhd_jax.weights.files import read_state_dict, write_state_dict
+
+SUFFIXES = {
+    "stablehlo": (".stablehlo",),
+    "onnx": (".onnx",),
+    "torch": (".safetensors", ".pth", ".pt", ".tar"),
+}
+# Of a number of a unit feature. XLA's and onnxruntime's sums go in other orders: 3e-7 was seen.
+BOUND = 1e-5
+BATCHES = (1, 3)
+
+
+class Exported(NamedTuple):
+    """largest_difference: between the file's features (of `torch`: its weights) and the model's.
+
+    signature: None for `torch`, which is weights without a computation.
+    """
+
+    path: Path
+    encoder: str  # whose it is, for people
+    signature: Signature | None
+    feature_width: int
+    largest_difference: float
+    compared: str
+
+    def text(self) -> str:
+        """What was written, how it is called, how far it is from the model."""
+        lines = [f"wrote {self.path} ({self.path.stat().st_size / 1e6:,.1f} MB): {self.encoder}"]
+        if self.signature is not None:
+            views = "mean of picture and mirror image" if self.signature.mirror else "single view"
+            outputs = {"features": ("float32", ("batch", self.feature_width))}
+            for word, tensors in (("in", self.signature.inputs()), ("out", outputs)):
+                for name, (kind, shape) in tensors.items():
+                    sizes = f"({', '.join(map(str, shape))})"
+                    notes = {
+                        "images": "0 to 255, decoded and resized",
+                        "infrared": "the stem: False visible, True infrared",
+                        "features": f"of length one, {views}",
+                    }
+                    lines.append(f"  {word:3} {name:8} {kind:7} {sizes}: {notes[name]}")
+        lines.append(f"largest difference from the model {self.largest_difference:.1e}")
+        lines[-1] += f" ({self.compared}; a file above {BOUND:g} is not kept)"
+        return "\n".join(lines)
+
+
+def export_encoder(
+    checkpoint: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    format: str,
+    modality: str = "both",
+    mirror: bool = True,
+    pixels: str = "uint8",
+    complete: bool = False,
+    overwrite: bool = False,
+) -> Exported:
+    """Write the encoder of `checkpoint`, which `load_encoder` names, to the file `out`.
+
+    format: stablehlo, onnx or torch. modality, mirror, pixels: see `Signature`; `torch` has none.
+    complete: of `torch`, see `agw_to_torch`. overwrite: replace a file that is there.
+
+    Raises:
+      ValueError: a format, suffix or word that there is not; a file that would not compute what
+        the model does (nothing is left of it); a package that is missing, with the remedy.
+      FileExistsError: `out` is there already.
+      FileNotFoundError: no such checkpoint, no such folder to write to.
+      DamagedCheckpoint: a ValueError.
+    """
+    out = Path(out)
+    check_out(out, format, overwrite)
+    Signature(0, 0, modality, mirror, pixels).check()
+    encoder = load_encoder(checkpoint)
+    settings = encoder.settings
+    model = make_model(settings)
+    variables = jax.tree.map(np.asarray, encoder.variables)
+    signature = Signature(settings.data.height, settings.data.width, modality, mirror, pixels)
+    whose = (
+        f"{checkpoint} after {encoder.epochs_done} epochs (stage {encoder.stage}), "
+        f"recipe {settings.recipe}, ResNet-{model.depth} of width {model.width:g}"
+    )
+    beside = out.with_name(f"unfinished-{os.getpid()}-{out.name}")
+    try:
+        if format == "torch":
+            difference = write_torch(beside, variables, complete)
+            compared = "every weight, read back"
+            signature = None
+        else:
+            call, reference = write_computation(beside, format, variables, model, signature, whose)
+            difference = largest_difference(call, variables, reference, signature)
+            compared = f"features of made-up pictures, batches of {' and '.join(map(str, BATCHES))}"
+        os.replace(beside, out)
+    finally:
+        beside.unlink(missing_ok=True)
+    return Exported(out, whose, signature, model.feature_width, difference, compared)
+
+
+def check_out(out: Path, format: str, overwrite: bool) -> None:
+    """All that can be refused before the checkpoint is read."""
+    if format not in SUFFIXES:
+        raise ValueError(f"no format {format!r}; name one of {', '.join(SUFFIXES)}")
+    if out.suffix not in SUFFIXES[format]:
+        raise ValueError(
+            f"{out} ends in {out.suffix!r}; a file of the format {format} ends in "
+            f"{' or '.join(SUFFIXES[format])}"
+        )
+    if out.is_dir() or (out.exists() and not overwrite):
+        raise FileExistsError(f"{out} is there already; name another --out, or give --overwrite")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"no folder {out.parent} to write {out.name} to; make it first")
+
+
+def write_torch(path: Path, variables: Any, complete: bool) -> float:
+    """The authors' names. Returns the largest difference of a weight that is read back: 0."""
+    write_state_dict(path, agw_to_torch(variables, complete=complete))
+    back = agw_from_torch(read_state_dict(path))
+    differences = jax.tree.map(lambda x, y: float(np.abs(x - y).max()), variables, back)
+    largest = max(jax.tree.leaves(differences))
+    if largest != 0:
+        raise ValueError(f"{path.name} gives back weights that differ by {largest:g}; not kept")
+    return largest
+
+
+def write_computation(
+    path: Path, format: str, variables: Any, model: AGW, signature: Signature, whose: str
+) -> tuple[Callable[..., np.ndarray], AGW]:
+    """Returns the file as a function of arrays, and the model that it must equal."""
+    if format == "stablehlo":
+        from pclhd_jax.exporting.stablehlo import call_stablehlo, write_stablehlo
+
+        write_stablehlo(path, variables, model, signature)
+        return call_stablehlo(path), model
+    from pclhd_jax.exporting.onnx_agw import call_onnx, write_onnx
+
+    notes = {"encoder": whose} | {key: str(value) for key, value in signature._asdict().items()}
+    write_onnx(path, variables, model, signature, notes)
+    return call_onnx(path, signature), model.clone(dtype=jnp.float32)
+
+
+def largest_difference(
+    call: Callable[..., np.ndarray], variables: Any, model: AGW, signature: Signature
+) -> float:
+    """Of a number of a feature, over each stem and batches of several sizes.
+
+    Raises ValueError above BOUND, or where one of the two is not finite.
+    """
+    # On the CPU, which every machine has: an accelerator's own matrix units round to 10 bits.
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        model_step = jax.jit(partial(encode, model=model, signature=signature))
+        largest = 0.0
+        for stem in signature.stems():
+            chosen = [np.asarray(stem == "infrared")] if signature.modality == "both" else []
+            for seed, batch in enumerate(BATCHES):
+                images_BHWC = made_up_pictures(signature, batch, seed)
+                wanted_BD = np.asarray(model_step(variables, images_BHWC, *chosen))
+                difference = np.abs(call(images_BHWC, *chosen) - wanted_BD).max()
+                if not difference <= BOUND:  # nan is not either
+                    raise ValueError(
+                        f"the file's {stem} features differ from the model's by {difference:.1e}, "
+                        f"more than {BOUND:g}; it is not kept. Weights that are not finite, or a "
+                        "defect of a package: tell its version where you report it"
+                    )
+                largest = max(largest, float(difference))
+    return largest
