@@ -4,11 +4,11 @@
     python -m pclhd_jax.export runs/synthetic-paper --format stablehlo --out pclhd.stablehlo
     python -m pclhd_jax.export runs/synthetic-paper --format torch --out pclhd.safetensors
 
-onnx and stablehlo hold the computation with its weights. In: `images`, (batch, height, width, 3) of 0
-to 255, decoded and resized to the encoder's size, any batch size; and `infrared`, one bool that says
-through which stem the whole batch goes (--modality visible or infrared: a file of one stem, without
-that input). Out: `features`, (batch, D) of length one. Normalisation is inside, and so is the mean
-over a picture and its mirror image, as in every feature that this project computes or scores;
+onnx and stablehlo hold the computation with its weights. In: `images`, (batch, height, width, 3)
+of 0 to 255, decoded and resized to the encoder's size, any batch size; and `infrared`, one bool
+that says through which stem the whole batch goes (--modality visible or infrared: a file of one
+stem, without that input). Out: `features`, (batch, D) of length one. Normalisation is inside, and
+so is the mean over a picture and its mirror image, as in every feature that this project scores;
 --single_view leaves that out: half the time, other numbers.
 
 torch holds the weights alone, by the names of PCLHD's authors (docs/weights.md).

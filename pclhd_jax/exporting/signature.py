@@ -1,7 +1,7 @@
 """What an exported encoder takes and gives, whatever the format.
 
-Pictures come as they are decoded and resized, (B, H, W, 3) of 0 to 255; normalisation is inside, and
-features leave with length one. Nothing of this project is needed to call the file.
+Pictures come as they are decoded and resized, (B, H, W, 3) of 0 to 255; normalisation is inside,
+and features leave with length one. Nothing of this project is needed to call the file.
 """
 
 from typing import Any, NamedTuple
