@@ -12,6 +12,7 @@ import numpy as np
 
 from pclhd_jax.encoder import load_encoder
 from pclhd_jax.experiment import make_model
+from pclhd_jax.exporting.extra import import_onnx, import_onnxruntime
 from pclhd_jax.exporting.signature import Signature, encode, made_up_pictures
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.progress import Progress
@@ -85,8 +86,8 @@ def export_encoder(
       DamagedCheckpoint: a ValueError.
     """
     out = Path(out)
+    check_words(format, Signature(0, 0, modality, mirror, pixels), complete)
     check_out(out, format, overwrite)
-    Signature(0, 0, modality, mirror, pixels).check()
     encoder = load_encoder(checkpoint)
     settings = encoder.settings
     model = make_model(settings)
@@ -112,10 +113,25 @@ def export_encoder(
     return Exported(out, whose, signature, model.feature_width, difference, compared)
 
 
-def check_out(out: Path, format: str, overwrite: bool) -> None:
-    """All that can be refused before the checkpoint is read."""
+def check_words(format: str, signature: Signature, complete: bool) -> None:
+    """Raises ValueError for what there is not, and for what the format has no use for."""
     if format not in SUFFIXES:
         raise ValueError(f"no format {format!r}; name one of {', '.join(SUFFIXES)}")
+    signature.check()
+    if format == "torch" and signature[2:] != Signature(0, 0)[2:]:
+        raise ValueError(
+            "torch holds weights alone, of both stems; --modality, --single_view and --pixels are "
+            "of stablehlo and onnx"
+        )
+    if complete and format != "torch":
+        raise ValueError(f"--complete is of --format torch; leave it out for {format}")
+    if format == "onnx":
+        import_onnx()
+        import_onnxruntime()
+
+
+def check_out(out: Path, format: str, overwrite: bool) -> None:
+    """All that can be refused of the file before the checkpoint is read."""
     if out.suffix not in SUFFIXES[format]:
         raise ValueError(
             f"{out} ends in {out.suffix!r}; a file of the format {format} ends in "
