@@ -21,6 +21,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from pclhd_jax.checkpoint_name import HELP as CHECKPOINT
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
@@ -28,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="whose encoder: docs/weights.md")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT)
     parser.add_argument("--format", required=True, metavar="FORMAT", help="stablehlo, onnx, torch")
     parser.add_argument(
         "--out",
@@ -50,6 +52,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         action="store_true",
         help="torch: also what the authors' model carries unused, for strict loading",
     )
+    for side in ("height", "width"):
+        parser.add_argument(
+            f"--{side}", type=int, help="of the pictures, for a weight file that does not tell"
+        )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     options = vars(parser.parse_args(argv))
     # No accelerator is needed, and none is taken from a run that uses it.

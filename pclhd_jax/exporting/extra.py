@@ -1,9 +1,10 @@
-"""The packages of the ONNX format, which nothing else needs."""
+"""Packages that one format alone needs."""
 
 import importlib
 from typing import Any
 
-EXTRA = "pip install -r requirements-export.txt (onnx and onnxruntime)"
+EXPORT = "pip install -r requirements-export.txt"
+TORCH = "pip install -r requirements-torch.txt, or write .safetensors, which needs nothing"
 
 
 def import_onnx() -> Any:
@@ -13,18 +14,27 @@ def import_onnx() -> Any:
       ValueError: it is not installed, with the remedy.
     """
     for part in ("checker", "helper", "numpy_helper"):
-        imported(f"onnx.{part}")
-    return imported("onnx")
+        imported(f"onnx.{part}", EXPORT)
+    return imported("onnx", EXPORT)
 
 
 def import_onnxruntime() -> Any:
     """As `import_onnx`."""
-    return imported("onnxruntime")
+    return imported("onnxruntime", EXPORT)
 
 
-def imported(name: str) -> Any:
+def check_needed(format: str, suffix: str) -> None:
+    """Raises ValueError, as `import_onnx`, for what the format needs in a file of that suffix."""
+    if format == "onnx":
+        import_onnx()
+        import_onnxruntime()
+    if format == "torch" and suffix != ".safetensors":
+        imported("torch", TORCH)
+
+
+def imported(name: str, remedy: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
         package = name.split(".")[0]
-        raise ValueError(f"ONNX needs {package} ({error}); {EXTRA}") from error
+        raise ValueError(f"this format needs {package} ({error}); {remedy}") from error

@@ -10,9 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pclhd_jax.encoder import load_encoder
-from pclhd_jax.experiment import make_model
-from pclhd_jax.exporting.extra import import_onnx, import_onnxruntime
+from pclhd_jax.encoder import Encoder, load_encoder
+from pclhd_jax.exporting.extra import check_needed
 from pclhd_jax.exporting.signature import Signature, encode, made_up_pictures
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.progress import Progress
@@ -40,7 +39,6 @@ class Exported(NamedTuple):
     signature: Signature | None
     feature_width: int
     largest_difference: float
-    compared: str
 
     def text(self) -> str:
         """What was written, how it is called, how far it is from the model."""
@@ -57,8 +55,15 @@ class Exported(NamedTuple):
                         "features": f"of length one, {views}",
                     }
                     lines.append(f"  {word:3} {name:8} {kind:7} {sizes}: {notes[name]}")
-        lines.append(f"largest difference from the model {self.largest_difference:.1e}")
-        lines[-1] += f" ({self.compared}; a file above {BOUND:g} is not kept)"
+        compared = (
+            "every weight, read back; one that differs is not kept"
+            if self.signature is None
+            else f"made-up pictures, batches of {' and '.join(map(str, BATCHES))}; a file above "
+            f"{BOUND:g} is not kept"
+        )
+        lines.append(
+            f"largest difference from the model {self.largest_difference:.1e} ({compared})"
+        )
         return "\n".join(lines)
 
 
@@ -71,12 +76,15 @@ def export_encoder(
     mirror: bool = True,
     pixels: str = "uint8",
     complete: bool = False,
+    height: int | None = None,
+    width: int | None = None,
     overwrite: bool = False,
 ) -> Exported:
-    """Write the encoder of `checkpoint`, which `load_encoder` names, to the file `out`.
+    """Write the encoder of `checkpoint` to the file `out`.
 
-    format: stablehlo, onnx or torch. modality, mirror, pixels: see `Signature`; `torch` has none.
-    complete: of `torch`, see `agw_to_torch`. overwrite: replace a file that is there.
+    checkpoint, height, width: as of `load_encoder`. format: stablehlo, onnx or torch. modality,
+    mirror, pixels: see `Signature`; `torch` has none. complete: of `torch`, see `agw_to_torch`.
+    overwrite: replace a file that is there.
 
     Raises:
       ValueError: a format, suffix or word that there is not; a file that would not compute what
@@ -88,29 +96,23 @@ def export_encoder(
     out = Path(out)
     check_words(format, Signature(0, 0, modality, mirror, pixels), complete)
     check_out(out, format, overwrite)
-    encoder = load_encoder(checkpoint)
-    settings = encoder.settings
-    model = make_model(settings)
-    variables = jax.tree.map(np.asarray, encoder.variables)
-    signature = Signature(settings.data.height, settings.data.width, modality, mirror, pixels)
-    whose = (
-        f"{checkpoint} after {encoder.epochs_done} epochs (stage {encoder.stage}), "
-        f"recipe {settings.recipe}, ResNet-{model.depth} of width {model.width:g}"
-    )
+    encoder = load_encoder(checkpoint, height=height, width=width)
+    encoder = encoder._replace(variables=jax.tree.map(np.asarray, encoder.variables))
+    signature = Signature(encoder.height, encoder.width, modality, mirror, pixels)
     beside = out.with_name(f"unfinished-{os.getpid()}-{out.name}")
     try:
         if format == "torch":
-            difference = write_torch(beside, variables, complete)
-            compared = "every weight, read back"
-            signature = None
+            difference = write_torch(beside, encoder, complete)
         else:
-            call, reference = write_computation(beside, format, variables, model, signature, whose)
-            difference = largest_difference(call, variables, reference, signature)
-            compared = f"features of made-up pictures, batches of {' and '.join(map(str, BATCHES))}"
+            call, model = write_computation(beside, format, encoder, signature)
+            difference = largest_difference(call, encoder.variables, model, signature)
         os.replace(beside, out)
     finally:
         beside.unlink(missing_ok=True)
-    return Exported(out, whose, signature, model.feature_width, difference, compared)
+    model = encoder.model
+    whose = f"{encoder.origin}, ResNet-{model.depth} of width {model.width:g}"
+    shown = None if format == "torch" else signature
+    return Exported(out, whose, shown, model.feature_width, difference)
 
 
 def check_words(format: str, signature: Signature, complete: bool) -> None:
@@ -125,9 +127,6 @@ def check_words(format: str, signature: Signature, complete: bool) -> None:
         )
     if complete and format != "torch":
         raise ValueError(f"--complete is of --format torch; leave it out for {format}")
-    if format == "onnx":
-        import_onnx()
-        import_onnxruntime()
 
 
 def check_out(out: Path, format: str, overwrite: bool) -> None:
@@ -137,17 +136,19 @@ def check_out(out: Path, format: str, overwrite: bool) -> None:
             f"{out} ends in {out.suffix!r}; a file of the format {format} ends in "
             f"{' or '.join(SUFFIXES[format])}"
         )
+    check_needed(format, out.suffix)
     if out.is_dir() or (out.exists() and not overwrite):
         raise FileExistsError(f"{out} is there already; name another --out, or give --overwrite")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"no folder {out.parent} to write {out.name} to; make it first")
 
 
-def write_torch(path: Path, variables: Any, complete: bool) -> float:
+def write_torch(path: Path, encoder: Encoder, complete: bool) -> float:
     """The authors' names. Returns the largest difference of a weight that is read back: 0."""
-    write_state_dict(path, agw_to_torch(variables, complete=complete))
+    state = agw_to_torch(encoder.variables, complete=complete)
+    write_state_dict(path, state, picture_size=(encoder.height, encoder.width))
     back = agw_from_torch(read_state_dict(path))
-    differences = jax.tree.map(lambda x, y: float(np.abs(x - y).max()), variables, back)
+    differences = jax.tree.map(lambda x, y: float(np.abs(x - y).max()), encoder.variables, back)
     largest = max(jax.tree.leaves(differences))
     if largest != 0:
         raise ValueError(f"{path.name} gives back weights that differ by {largest:g}; not kept")
@@ -155,9 +156,10 @@ def write_torch(path: Path, variables: Any, complete: bool) -> float:
 
 
 def write_computation(
-    path: Path, format: str, variables: Any, model: AGW, signature: Signature, whose: str
+    path: Path, format: str, encoder: Encoder, signature: Signature
 ) -> tuple[Callable[..., np.ndarray], AGW]:
     """Returns the file as a function of arrays, and the model that it must equal."""
+    variables, model = encoder.variables, encoder.model
     if format == "stablehlo":
         from pclhd_jax.exporting.stablehlo import call_stablehlo, write_stablehlo
 
@@ -165,9 +167,17 @@ def write_computation(
         return call_stablehlo(path), model
     from pclhd_jax.exporting.onnx_agw import call_onnx, write_onnx
 
-    notes = {"encoder": whose} | {key: str(value) for key, value in signature._asdict().items()}
-    write_onnx(path, variables, model, signature, notes)
+    write_onnx(path, variables, model, signature, notes_of(encoder, signature))
     return call_onnx(path, signature), model.clone(dtype=jnp.float32)
+
+
+def notes_of(encoder: Encoder, signature: Signature) -> dict[str, str]:
+    """Whose encoder a file holds, for whoever finds it; no path of this machine."""
+    known = {"epochs_done": encoder.epochs_done, "stage": encoder.stage}
+    if encoder.settings is not None:
+        known["recipe"] = encoder.settings.recipe
+    notes = {"digest": encoder.digest} | known | signature._asdict()
+    return {name: str(value) for name, value in notes.items() if value is not None}
 
 
 def largest_difference(

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-FOLDERS = ("checkpoints", "unfinished")  # of a workdir; ids of the second are of epochs under way
+from pclhd_jax.checkpoint_name import WeightFile, is_id, parse_checkpoint
 
 
 class Place(NamedTuple):
@@ -17,33 +17,18 @@ class Place(NamedTuple):
 
 
 def find_place(checkpoint: str | os.PathLike) -> Place:
-    """A workdir stands for the checkpoints of its finished epochs. Nothing is opened.
+    """As `parse_checkpoint`; also one save of an epoch under way, `RUN/unfinished/ID`.
 
-    Raises:
-      FileNotFoundError: nothing is there, or no checkpoint yet.
-      ValueError: a folder that is neither a workdir nor a checkpoint.
+    A workdir stands for the checkpoints of its finished epochs. Raises as `parse_checkpoint`.
     """
     path = Path(os.path.abspath(checkpoint))
-    if path.is_file():
-        return Place(None, path.parent, (), path)
-    if path.parent.name in FOLDERS and path.name.isdecimal():
-        if not path.is_dir():
-            there = ", ".join(map(str, ids_in(path.parent))) or "none"
-            raise FileNotFoundError(f"no checkpoint {checkpoint}; there: {there}")
+    if path.parent.name == "unfinished" and is_id(path.name) and path.is_dir():
         return Place(path.parent.parent, path.parent, (int(path.name),))
-    if not path.is_dir():
-        raise FileNotFoundError(
-            f"nothing at {checkpoint}; name a workdir, one checkpoint of it (RUN/checkpoints/12) "
-            "or a weight file"
-        )
-    ids = ids_in(path / "checkpoints")
-    if ids:
-        return Place(path, path / "checkpoints", tuple(ids))
-    if (path / "config.json").exists() or (path / "checkpoints").is_dir():
-        raise FileNotFoundError(f"{checkpoint} has no checkpoint: no epoch of it is finished")
-    raise ValueError(
-        f"{checkpoint} is neither a workdir nor one checkpoint of it (RUN/checkpoints/12)"
-    )
+    named = parse_checkpoint(checkpoint)
+    if isinstance(named, WeightFile):
+        return Place(None, path.parent, (), path)
+    folder, id = named.workdir / "checkpoints", named.epochs_done
+    return Place(named.workdir, folder, tuple(ids_in(folder)) if id is None else (id,))
 
 
 def beside(place: Place) -> list[Place]:
@@ -54,4 +39,4 @@ def beside(place: Place) -> list[Place]:
 
 
 def ids_in(folder: Path) -> list[int]:
-    return sorted(int(path.name) for path in folder.glob("*") if path.name.isdecimal())
+    return sorted(int(path.name) for path in folder.glob("*") if is_id(path.name))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from jax import export
 
+from pclhd_jax.encoder import load_encoder
 from pclhd_jax.experiment import make_feature_steps, make_model
 from pclhd_jax.export import main
 from pclhd_jax.exporting.signature import Signature, made_up_pictures
@@ -46,7 +47,7 @@ def test_stablehlo_for_cpu_and_cuda_in_one_file_gives_the_projects_features(
 
 def test_onnx_gives_the_projects_features(run, own_features, tmp_path):
     onnxruntime = importlib.import_module("onnxruntime")
-    exported = export_encoder(run, tmp_path / "a.onnx", format="onnx")
+    exported = export_encoder(run / "checkpoints/2", tmp_path / "a.onnx", format="onnx")
     assert 0 < exported.largest_difference < 1e-5
     session = onnxruntime.InferenceSession(exported.path)
     for modality, wanted_BD in own_features.items():
@@ -75,6 +76,10 @@ def test_torch_weights_are_the_encoders_and_complete_ones_have_the_authors_unuse
     states = make_run(run, ids=(2,), depth=18)
     plain = export_encoder(run, tmp_path / "a.safetensors", format="torch")
     assert plain.largest_difference == 0
+    encoder = load_encoder(plain.path)
+    assert (encoder.height, encoder.width) == (32, 16)
+    with pytest.raises(ValueError, match="pictures of 32 x 16, asked for 64 x 32"):
+        export_encoder(plain.path, tmp_path / "c.pth", format="torch", height=64, width=32)
     assert_same_tree(load_params(plain.path), states[2].momentum)
     assert not any(name.startswith("module.") for name in read_state_dict(plain.path))
     main([str(run), "--format", "torch", "--complete", "--out", str(tmp_path / "b.safetensors")])
@@ -126,25 +131,35 @@ def test_no_checkpoint_and_a_damaged_one_are_named(tmp_path):
         main([str(tmp_path / "run"), *arguments])
 
 
-def test_a_package_that_is_missing_is_named_with_the_command(run, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("package", "format", "suffix", "remedy"),
+    [
+        ("onnx", "onnx", "onnx", "requirements-export"),
+        ("onnxruntime", "onnx", "onnx", "requirements-export"),
+        ("torch", "torch", "pth", r"requirements-torch\.txt, or write \.safetensors"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_the_command(
+    package, format, suffix, remedy, tmp_path, monkeypatch
+):
     honest = importlib.import_module
 
     def without(name):
-        if name.startswith("onnx"):
+        if name.split(".")[0] == package:
             raise ModuleNotFoundError(f"No module named {name!r}")
         return honest(name)
 
     monkeypatch.setattr("pclhd_jax.exporting.extra.importlib.import_module", without)
-    with pytest.raises(SystemExit, match=r"needs onnx .*pip install -r requirements-export\.txt"):
-        main([str(run), "--format", "onnx", "--out", str(tmp_path / "a.onnx")])
+    with pytest.raises(SystemExit, match=f"needs {package} .*pip install -r {remedy}"):
+        main(["nowhere", "--format", format, "--out", str(tmp_path / f"a.{suffix}")])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_weights_that_are_not_finite_are_not_exported(run_and_states, tmp_path, monkeypatch):
     run, states = run_and_states
-    encoder = importlib.import_module("pclhd_jax.encoder").load_encoder(run)
+    encoder = load_encoder(run)
     spoilt = encoder._replace(variables=jax.tree.map(lambda x: x * np.nan, states[2].momentum))
-    monkeypatch.setattr("pclhd_jax.exporting.write.load_encoder", lambda _: spoilt)
+    monkeypatch.setattr("pclhd_jax.exporting.write.load_encoder", lambda *_, **__: spoilt)
     with pytest.raises(ValueError, match="differ from the model's by nan"):
         export_encoder(run, tmp_path / "a.onnx", format="onnx")
     assert list(tmp_path.iterdir()) == []

@@ -87,10 +87,10 @@ def test_a_file_that_would_compute_something_else_is_not_kept(run, tmp_path, mon
     """A weight that is wrong in the file alone."""
     honest = write.write_computation
 
-    def wrong(path, format, variables, *rest):
-        kernel = variables["params"]["visible"]["conv1"]["kernel"]
-        spoilt = jax.tree.map(lambda x: x * 1.01 if x is kernel else x, variables)
-        return honest(path, format, spoilt, *rest)
+    def wrong(path, format, encoder, signature):
+        kernel = encoder.variables["params"]["visible"]["conv1"]["kernel"]
+        spoilt = jax.tree.map(lambda x: x * 1.01 if x is kernel else x, encoder.variables)
+        return honest(path, format, encoder._replace(variables=spoilt), signature)
 
     monkeypatch.setattr(write, "write_computation", wrong)
     with pytest.raises(ValueError, match=r"visible features differ from the model's by .* 1e-05"):

@@ -90,14 +90,14 @@ def test_a_damaged_checkpoint_is_named_and_an_older_one_taken_only_for_a_workdir
 
 def test_what_is_no_checkpoint_is_refused_with_what_is_there(run, tmp_path):
     workdir, _ = run
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint .*/7; there: 1, 2"):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint .*/7; .*run has 1, 2"):
         load_params(workdir / "checkpoints/7")
-    with pytest.raises(FileNotFoundError, match=r"nothing at .*name a workdir"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere: there is nothing; name a workdir"):
         load_params(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="neither a workdir nor one checkpoint"):
+    with pytest.raises(ValueError, match="neither a workdir nor a checkpoint of one"):
         load_params(tmp_path)
     (tmp_path / "config.json").touch()
-    with pytest.raises(FileNotFoundError, match="no epoch of it is finished"):
+    with pytest.raises(FileNotFoundError, match="that has finished no epoch"):
         load_params(tmp_path)
 
 

@@ -126,5 +126,5 @@ def test_a_weight_file_says_which_model_it_is_of(tmp_path, capsys):
 
 
 def test_nothing_there_is_one_line(tmp_path):
-    with pytest.raises(SystemExit, match=r"^FileNotFoundError: nothing at .*name a workdir"):
+    with pytest.raises(SystemExit, match=r"^FileNotFoundError: .*nothing; name a workdir"):
         main([str(tmp_path / "none")])
