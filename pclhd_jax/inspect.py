@@ -37,7 +37,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         inspection = inspect_checkpoint(args.checkpoint)
     except (ValueError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
-    print(inspection.text(every_leaf=args.leaves))
+    try:
+        print(inspection.text(every_leaf=args.leaves), flush=True)
+    except BrokenPipeError:  # `| head` has seen enough; nor is the flush at exit to fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if not inspection.sound:
         sys.exit(1)
 
