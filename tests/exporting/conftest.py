@@ -8,7 +8,7 @@ from tests.helpers.made_run import make_run
 @pytest.fixture(scope="package")
 def run_and_states(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("exporting") / "run"
-    return workdir, make_run(workdir, ids=(2,))
+    return workdir, make_run(workdir, ids=(2,), depth=5)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ IMAGES = made_up_pictures(Signature(32, 16), 4, seed=3)
 def own_features(run_and_states):
     """By modality, as every feature of the project is made: of the momentum encoder."""
     _, states = run_and_states
-    steps = make_feature_steps(make_model(settings_of(made_config(depth=4))), True)
+    steps = make_feature_steps(make_model(settings_of(made_config(depth=5))), True)
     return {name: np.asarray(step(states[2].momentum, IMAGES)) for name, step in steps.items()}
 
 

@@ -6,13 +6,16 @@ import jax
 import numpy as np
 
 from pclhd_jax.experiment import state_shapes
+from pclhd_jax.models.resnet import TRUNKS, BasicBlock, Trunk
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.settings import settings_of
 from tests.helpers.tiny import tiniest_config
 
 
 def made_config(depth):
-    """depth 4: a trunk of one block, which has few arrays; 18: the least that has torch's names."""
+    """depth 4: a trunk of one block, which has few arrays; 5: a block a stage, so strides and
+    non-local blocks too; 18: the least that has torch's names."""
+    TRUNKS[5] = Trunk(BasicBlock, (1, 1, 1, 1))
     config = tiniest_config("nowhere")
     config.model.depth = depth
     config.stage2.epochs = 2
