@@ -1,43 +1,128 @@
-"""The encoder that a workdir holds, without the rest of the run."""
+"""The encoder that a CHECKPOINT names (`checkpoint_name`), without the rest of the run."""
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pclhd_jax.experiment import state_shapes
-from pclhd_jax.processes.mesh import make_mesh
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pclhd_jax.checkpoint_name import HEIGHT, WIDTH, RunCheckpoint, parse_checkpoint
+from pclhd_jax.experiment import make_model, state_shapes
+from pclhd_jax.models.agw import AGW
+from pclhd_jax.processes.exchange import from_first, together
+from pclhd_jax.processes.mesh import make_mesh, replicate
 from pclhd_jax.saving.checkpoints import Checkpoints
-from pclhd_jax.saving.newest import latest_epoch, restore_newest
+from pclhd_jax.saving.integrity import digest_of, leaf_digests
+from pclhd_jax.saving.newest import restore_newest
 from pclhd_jax.saving.workdir import read_json
 from pclhd_jax.settings import Settings, settings_of
+from pclhd_jax.weights.agw_torch import agw_from_torch, agw_of
+from pclhd_jax.weights.files import read_weights
+
+SIZES = range(16, 4097)  # as config.data.height and width
 
 
 class Encoder(NamedTuple):
+    """settings, epochs_done and stage: of the run; None where a weight file tells none."""
+
     variables: dict[str, Any]  # params and batch_stats, on every device
-    settings: Settings  # the run's
-    epochs_done: int
-    stage: int
+    model: AGW
+    height: int  # of the pictures it takes
+    width: int
+    digest: str  # of the variables: a run's encoder and its export have the same
+    origin: str  # for people: CHECKPOINT as it was named, epochs, recipe
+    settings: Settings | None = None
+    epochs_done: int | None = None
+    stage: int | None = None
 
 
-def load_encoder(workdir: str | Path) -> Encoder:
-    """The encoder of a run's newest sound checkpoint: the momentum encoder in stage 2.
+def load_encoder(
+    checkpoint: str | os.PathLike, *, height: int | None = None, width: int | None = None
+) -> Encoder:
+    """The encoder of a run (in stage 2 its momentum encoder) or of a weight file.
 
-    Says so if a newer one is damaged. Writes nothing.
+    Says so if a newer checkpoint of a workdir is damaged. Writes nothing.
+
+    Args:
+      checkpoint: a workdir (its newest sound checkpoint), one checkpoint of it
+        (`RUN/checkpoints/12`), or a weight file as `weights.files` reads it.
+      height, width: of the pictures, both or none: for a weight file that does not tell. By
+        default the published 288 x 144. One that tells, and a run, take no others.
 
     Raises:
-      FileNotFoundError: a workdir without a checkpoint or without config.json.
-      DamagedCheckpoint: a ValueError; all its checkpoints are damaged.
+      FileNotFoundError: nothing there, no finished epoch, no config.json.
+      ValueError: a folder that is none of these, weights that are not an AGW's, another size.
+      DamagedCheckpoint: a ValueError; the checkpoint named, or all of the workdir, are damaged.
     """
-    latest = latest_epoch(workdir)
-    path = Path(workdir) / "config.json"
-    if latest is None or not path.exists():
+    if (height is None) != (width is None):
+        raise ValueError(f"height is {height} and width {width}; give both, or none")
+    named = from_first(parse_checkpoint, checkpoint)
+    load = of_run if isinstance(named, RunCheckpoint) else of_file
+    encoder = load(*named, height, width)
+    return encoder._replace(
+        digest=digest_of(leaf_digests(jax.tree.map(np.asarray, encoder.variables))),
+        origin=f"{checkpoint}{encoder.origin}",
+    )
+
+
+def of_run(
+    workdir: Path, epochs_done: int | None, height: int | None, width: int | None
+) -> Encoder:
+    path = workdir / "config.json"
+    if not path.exists():
         raise FileNotFoundError(
-            f"no {'checkpoint' if latest is None else 'config.json'} in {workdir}; "
-            "name the workdir of a run that has finished an epoch"
+            f"no config.json in {workdir}; a checkpoint is read with the settings that its run "
+            "left there: bring the file back"
         )
     settings = settings_of(read_json(path))
+    size = settings.data.height, settings.data.width
+    check_size(workdir, size, (height, width))
+    like, mesh = state_shapes(settings), make_mesh()
     with Checkpoints(workdir) as checkpoints:
-        epochs_done, state, progress = restore_newest(
-            checkpoints, lambda _: state_shapes(settings), make_mesh()
+        if epochs_done is None:
+            restored = restore_newest(checkpoints, lambda _: like, mesh)
+        else:
+            restore = lambda: checkpoints.restore(epochs_done, lambda _: like, mesh)  # noqa: E731
+            restored = together("restore", restore)
+    epochs_done, state, progress = restored
+    stage = progress["stage"]
+    return Encoder(
+        state.online if stage == 1 else state.momentum,
+        make_model(settings),
+        *size,
+        digest="",
+        origin=f" after {epochs_done} epochs (stage {stage}), recipe {settings.recipe}",
+        settings=settings,
+        epochs_done=epochs_done,
+        stage=stage,
+    )
+
+
+def of_file(path: Path, height: int | None, width: int | None) -> Encoder:
+    weights = read_weights(path)
+    size = weights.picture_size
+    if size is None:
+        size = (HEIGHT, WIDTH) if height is None else (height, width)
+    check_size(path, size, (height, width))
+    try:
+        variables, model = agw_from_torch(weights.tensors), agw_of(weights.tensors)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    variables = jax.tree.map(jnp.asarray, variables)
+    return Encoder(replicate(make_mesh(), variables), model, *size, digest="", origin="")
+
+
+def check_size(path: Path, size: tuple[int, int], asked: tuple[int | None, int | None]) -> None:
+    """Raises ValueError for a size that no encoder takes, and for another than that of `path`."""
+    if not all(length in SIZES for length in size):
+        raise ValueError(
+            f"{path}: pictures of {size[0]} x {size[1]}; give a height and a width of "
+            f"{SIZES[0]} to {SIZES[-1]:,}"
         )
-    variables = state.online if progress["stage"] == 1 else state.momentum
-    return Encoder(variables, settings, epochs_done, progress["stage"])
+    if asked not in ((None, None), size):
+        raise ValueError(
+            f"{path} takes pictures of {size[0]} x {size[1]}, asked for {asked[0]} x {asked[1]}; "
+            "leave height and width out"
+        )

@@ -61,10 +61,7 @@ def find_encoder(config: Any, workdir: str | Path) -> tuple[dict[str, Any], str]
         )
     encoder = load_encoder(workdir)
     check_fits(encoder, config, workdir)
-    return encoder.variables, (
-        f"{workdir} after {encoder.epochs_done} epochs (stage {encoder.stage}), "
-        f"recipe {encoder.settings.recipe}"
-    )
+    return encoder.variables, encoder.origin
 
 
 def warn_of_trained_pictures(run: Run, workdir: str | Path) -> None:

@@ -32,10 +32,13 @@ os.environ.setdefault(
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
+from pclhd_jax.experiment_files import installed_experiments, with_found_experiment
+
 CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    "Experiment file, with an optional recipe: configs/sysu.py or configs/sysu.py:released. "
+    "Experiment file, with an optional recipe: configs/sysu.py or configs/sysu.py:released; those "
+    "that come with the program also as sysu, from any folder. "
     "Override a setting with --config.section.key=value.",
 )
 MODE = flags.DEFINE_enum(
@@ -146,6 +149,9 @@ def place_among_several() -> dict[str, Any] | None:
 
 def parse_flags(argv: list[str]) -> list[str]:
     """absl's parsing, with errors in one line that says what would be right."""
+    argv, note = with_found_experiment(argv)
+    if note:
+        print(note, flush=True)
     try:
         remaining = flags.FLAGS(argv)
         if CONFIG.value is not None:
@@ -154,7 +160,10 @@ def parse_flags(argv: list[str]) -> list[str]:
     except flags.Error as error:
         sys.exit(str(error).strip().splitlines()[-1].strip())
     except OSError as error:
-        sys.exit(f"no such experiment: {str(error).splitlines()[-1].strip()}; see configs/")
+        sys.exit(
+            f"no such experiment: {str(error).splitlines()[-1].strip()}; name a file, or one of "
+            f"those installed, see configs/: {', '.join(installed_experiments())}"
+        )
     except (AttributeError, KeyError):
         sys.exit(unknown_setting(argv))
 

@@ -117,7 +117,7 @@ def test_nothing_to_evaluate_is_an_error(config, tmp_path):
     config.init.imagenet = "resnet.pth"
     with pytest.raises(ValueError, match="ImageNet weights are only a start for training"):
         evaluate_only(config, tmp_path / "none")
-    with pytest.raises(FileNotFoundError, match="no checkpoint in"):
+    with pytest.raises(FileNotFoundError, match="no checkpoint at"):
         load_encoder(tmp_path / "none")
 
 

@@ -4,19 +4,32 @@ import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 TORCH_SUFFIXES = (".pth", ".pt", ".tar")  # the authors write model_best.pth.tar
 OLDEST_TORCH = (2, 6)
+SIZE = ("height", "width")  # of pictures, in the metadata
 NEEDS_TORCH = """{path} is a PyTorch file and torch is not installed.
 pip install torch (the CPU build will do), or convert the file where torch is:
   from pclhd_jax.weights.files import read_state_dict, write_state_dict
   write_state_dict("{stem}.safetensors", read_state_dict("{name}"))"""
 
 
+class Weights(NamedTuple):
+    """picture_size: (height, width) that the encoder was trained on; None if the file has none."""
+
+    tensors: dict[str, np.ndarray]
+    picture_size: tuple[int, int] | None
+
+
 def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
+    """The tensors of a weight file by name. As `read_weights`."""
+    return read_weights(path).tensors
+
+
+def read_weights(path: str | Path) -> Weights:
     """The tensors of a weight file by name; of a checkpoint, those under `state_dict`.
 
     A .pth file is read with `weights_only=True`: it can hold tensors and plain values, not
@@ -40,30 +53,40 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     )
 
 
-def write_state_dict(path: str | Path, state_dict: Mapping[str, np.ndarray]) -> None:
+def write_state_dict(
+    path: str | Path,
+    state_dict: Mapping[str, np.ndarray],
+    *,
+    picture_size: tuple[int, int] | None = None,
+) -> None:
     """Write tensors by name: .safetensors, or .pth in the layout of the authors' checkpoints.
 
+    picture_size: (height, width) of the pictures that the encoder takes; written beside the
+    tensors, where `read_weights` finds it and other programs look over it.
     Raises ValueError: another suffix, or no torch for .pth.
     """
+    size = {} if picture_size is None else dict(zip(SIZE, map(int, picture_size), strict=True))
     path = Path(path)
     if path.suffix == ".safetensors":
         from safetensors.numpy import save_file
 
-        save_file(dict(state_dict), path)
+        save_file(dict(state_dict), path, {name: str(value) for name, value in size.items()})
     elif path.suffix in TORCH_SUFFIXES:
         torch = import_torch(path)
         tensors = {name: torch.from_numpy(np.array(v)) for name, v in state_dict.items()}
-        torch.save({"state_dict": tensors, "epoch": 0, "best_mAP": 0.0}, path)
+        torch.save({"state_dict": tensors, "epoch": 0, "best_mAP": 0.0} | size, path)
     else:
         raise ValueError(f"{path} ends in {path.suffix!r}; write .safetensors or .pth")
 
 
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
+def read_safetensors(path: Path) -> Weights:
+    from safetensors import SafetensorError, safe_open
     from safetensors.numpy import load_file
 
     try:
-        return load_file(path)
+        with safe_open(path, "np") as file:
+            metadata = file.metadata() or {}
+        return Weights(load_file(path), size_in(path, metadata))
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read ({error}); copy or download it again") from error
     except (TypeError, AttributeError) as error:  # bfloat16 and float8, unless JAX taught NumPy
@@ -72,7 +95,20 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def read_torch(path: Path) -> dict[str, np.ndarray]:
+def size_in(path: Path, record: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Raises ValueError for a size that is none."""
+    given = [str(record[name]) for name in SIZE if name in record]
+    if not given:
+        return None
+    if len(given) < 2 or not all(text.isascii() and text.isdecimal() for text in given):
+        raise ValueError(
+            f"{path} says of its picture size ({' and '.join(SIZE)}) {', '.join(given)[:40]}; two "
+            "whole numbers are needed: write it again"
+        )
+    return int(given[0]), int(given[1])
+
+
+def read_torch(path: Path) -> Weights:
     torch = import_torch(path)
     try:
         with torch.serialization.safe_globals(numpy_scalars()):
@@ -83,7 +119,9 @@ def read_torch(path: Path) -> dict[str, np.ndarray]:
             f"{path} cannot be read as plain tensors ({first_line}); download it again, or save "
             "its state_dict alone where it was made"
         ) from error
+    size = None
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
+        size = size_in(path, loaded)
         loaded = loaded["state_dict"]
     strange = (
         [name for name, value in loaded.items() if not isinstance(value, torch.Tensor)]
@@ -95,7 +133,7 @@ def read_torch(path: Path) -> dict[str, np.ndarray]:
             f"{path} holds no state_dict: {', '.join(map(str, strange[:5]))} are not tensors; "
             "save model.state_dict(), alone or under the key 'state_dict'"
         )
-    return {name: to_numpy(path, name, value) for name, value in loaded.items()}
+    return Weights({name: to_numpy(path, name, value) for name, value in loaded.items()}, size)
 
 
 def to_numpy(path: Path, name: str, tensor: Any) -> np.ndarray:

@@ -1,0 +1,64 @@
+"""How an encoder is named, by every command alike: CHECKPOINT."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+HELP = (
+    "a workdir (its newest sound checkpoint), one checkpoint of it (RUN/checkpoints/12) or a "
+    "weight file (.safetensors; .pth with PyTorch)"
+)
+# What a weight file that does not say its picture size is taken for: the published one.
+HEIGHT, WIDTH = 288, 144
+
+
+class RunCheckpoint(NamedTuple):
+    """epochs_done: which checkpoint of the workdir; None: its newest sound one."""
+
+    workdir: Path
+    epochs_done: int | None
+
+
+class WeightFile(NamedTuple):
+    path: Path
+
+
+def parse_checkpoint(name: str | os.PathLike) -> RunCheckpoint | WeightFile:
+    """What `name` names; looks at folders and opens nothing.
+
+    Raises:
+      FileNotFoundError: nothing is there, or a workdir without a checkpoint.
+      ValueError: a folder that is neither a workdir nor a checkpoint of one.
+    """
+    path = Path(os.path.abspath(name))  # so that `.` and `..` have their names
+    if path.is_file():
+        return WeightFile(path)
+    workdir = path.parent.parent
+    if path.parent.name == "checkpoints" and is_id(path.name):
+        if not path.is_dir():
+            raise FileNotFoundError(f"no checkpoint {name}; {there_are(workdir)}")
+        return RunCheckpoint(workdir, int(path.name))
+    if not path.exists():
+        raise FileNotFoundError(f"no checkpoint at {name}: there is nothing; name {HELP}")
+    if ids_in(path):
+        return RunCheckpoint(path, None)
+    if (path / "config.json").exists() or (path / "checkpoints").is_dir():
+        raise FileNotFoundError(
+            f"no checkpoint in {name}: a workdir that has finished no epoch; name {HELP}"
+        )
+    raise ValueError(f"{name} is neither a workdir nor a checkpoint of one; name {HELP}")
+
+
+def ids_in(workdir: Path) -> list[int]:
+    """Epochs done of its checkpoints, damaged or not, ascending."""
+    found = (workdir / "checkpoints").glob("*")
+    return sorted(int(path.name) for path in found if is_id(path.name) and path.is_dir())
+
+
+def is_id(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and str(int(name)) == name
+
+
+def there_are(workdir: Path) -> str:
+    ids = ids_in(workdir)
+    return f"{workdir} has {', '.join(map(str, ids))}" if ids else f"name {HELP}"

@@ -1,0 +1,74 @@
+"""`pclhd VERB ...`: every command by one name; each is also `python -m` and its module.
+
+Modules are imported when they are run: `pclhd` alone is quick.
+"""
+
+import importlib
+import importlib.util
+import runpy
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    module: str
+    line: str
+    flags: tuple[str, ...] = ()  # that the verb stands for
+
+
+COMMANDS = {
+    "train": Command("pclhd_jax.main", "train both stages, or go on where the workdir left off"),
+    "evaluate": Command(
+        "pclhd_jax.main", "score a weight file or a workdir; nothing is written", ("--mode=eval",)
+    ),
+    "summarize": Command("pclhd_jax.summarize", "mean and deviation over finished runs"),
+    "visualize": Command("pclhd_jax.visualize", "draw what a run has left"),
+    "embed": Command("pclhd_jax.embed", "pictures in, features out"),
+    "search": Command("pclhd_jax.search", "the nearest pictures of an index"),
+    "inspect": Command("pclhd_jax.inspect", "look into a checkpoint, and verify it"),
+    "export": Command("pclhd_jax.export", "an encoder as StableHLO, ONNX or torch weights"),
+    "check": Command("data_prep.check", "count a picture set and open every picture"),
+    "prepare": Command("data_prep.prepare", "write a picture set into ArrayRecord files, once"),
+    "synthetic": Command("data_prep.synthetic", "draw a set of people who do not exist"),
+    "contact_sheet": Command("data_prep.contact_sheet", "a set's people by camera, as one picture"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the verb's own `main`; without one, or with --help, lists them."""
+    verb, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
+    if verb in ("--help", "-h", "help"):
+        print(help_text())
+    elif verb == "--version":
+        print(f"pclhd_jax {importlib.import_module('pclhd_jax').__version__}")
+    elif verb not in there():
+        sys.exit(f"no verb {verb!r}; there are {', '.join(there())} (pclhd --help tells more)")
+    else:
+        run(verb, rest)
+
+
+def run(verb: str, arguments: list[str]) -> None:
+    command = COMMANDS[verb]
+    if command.module != "pclhd_jax.main":
+        return importlib.import_module(command.module).main(arguments)
+    # absl's --help tells the docstring and the flags of `__main__`: so that is what it must be.
+    sys.argv = [f"pclhd {verb}", *command.flags, *arguments]
+    runpy.run_module(command.module, run_name="__main__", alter_sys=True)
+
+
+def there() -> dict[str, Command]:
+    """The verbs whose module is installed."""
+    return {v: c for v, c in COMMANDS.items() if importlib.util.find_spec(c.module) is not None}
+
+
+def help_text() -> str:
+    lines = [f"  {verb:15}{command.line}" for verb, command in there().items()]
+    return "\n".join(
+        [
+            "pclhd VERB ...: unsupervised visible-infrared person re-identification\n",
+            *lines,
+            "\npclhd VERB --help tells what it takes. The first thing to try, on any machine:\n",
+            "  pclhd train --config=synthetic",
+        ]
+    )

@@ -1,0 +1,1 @@
+"""An encoder as a file that other programs run."""

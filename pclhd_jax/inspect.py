@@ -1,0 +1,49 @@
+"""Look into a checkpoint: what is in it, of which run, and whether it is what was saved.
+
+    python -m pclhd_jax.inspect runs/synthetic-paper
+    python -m pclhd_jax.inspect runs/synthetic-paper/checkpoints/28 --leaves
+
+CHECKPOINT is a workdir, one checkpoint of it or a weight file. Of a workdir, every checkpoint is
+verified by its digests and the newest sound one is shown: its parts with their sizes (--leaves:
+every array with shape and type), stage and epoch, and in which settings the run differs from the
+experiment nearest to it. Nothing is written, and no accelerator is used. Ends with exit code 1 if a
+checkpoint is damaged. The arrays themselves, as NumPy's:
+
+    from pclhd_jax.inspection import load_params
+    load_params("runs/synthetic-paper")["params"]["bottleneck"]["scale"]
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from pclhd_jax.checkpoint_name import HELP as CHECKPOINT
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m pclhd_jax.inspect",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT)
+    parser.add_argument("--leaves", action="store_true", help="a row for every array")
+    args = parser.parse_args(argv)
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    from pclhd_jax.inspection.report import inspect_checkpoint  # here: --help should be quick
+
+    try:
+        inspection = inspect_checkpoint(args.checkpoint)
+    except (ValueError, OSError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+    try:
+        print(inspection.text(every_leaf=args.leaves), flush=True)
+    except BrokenPipeError:  # `| head` has seen enough; nor is the flush at exit to fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not inspection.sound:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

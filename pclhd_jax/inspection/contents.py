@@ -1,0 +1,93 @@
+"""A checkpoint's arrays as plain nested dicts of NumPy arrays, by its own account of itself.
+
+No settings are needed, and not the devices that it was saved on: Orbax is told to hand out NumPy
+arrays of the shapes and types that the checkpoint's metadata names.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from pclhd_jax.inspection.places import Place, find_place
+from pclhd_jax.processes.mesh import make_mesh
+from pclhd_jax.processes.progress import say
+from pclhd_jax.saving.checkpoints import Checkpoints, Restored
+from pclhd_jax.saving.integrity import (
+    DamagedCheckpoint,
+    damage_named,
+    damaged_files,
+    reading_verified,
+)
+from pclhd_jax.saving.quiet import quiet
+from pclhd_jax.weights.agw_torch import agw_from_torch
+from pclhd_jax.weights.files import read_state_dict
+
+
+def load_params(checkpoint: str | os.PathLike) -> dict[str, Any]:
+    """{'params', 'batch_stats'} of the encoder: of stage 2 the momentum encoder, as it is scored.
+
+    checkpoint: a workdir (its newest sound checkpoint), one checkpoint (RUN/checkpoints/12) or a
+      weight file. Arrays are NumPy's, whatever wrote them.
+
+    Raises:
+      FileNotFoundError: nothing is there.
+      ValueError: a folder or file that holds no encoder.
+      DamagedCheckpoint: a ValueError; it does not hold what was saved.
+    """
+    place = find_place(checkpoint)
+    if place.weight_file is not None:
+        return agw_from_torch(read_state_dict(place.weight_file))
+    state, progress = load_state(checkpoint)[1:]
+    if "params" not in state or "stage" not in progress:
+        raise ValueError(
+            f"{checkpoint} is no checkpoint of a finished epoch; name one of RUN/checkpoints, or "
+            "read its arrays by load_state"
+        )
+    prefix = "" if progress["stage"] == 1 else "momentum_"
+    return {kind: state[f"{prefix}{kind}"] for kind in ("params", "batch_stats")}
+
+
+def load_state(checkpoint: str | os.PathLike) -> Restored:
+    """(id, state, progress): all that a checkpoint holds, verified. Raises as `load_params`.
+
+    state: nested dicts (lists, where the optimiser has tuples) of NumPy arrays. progress: stage
+    and epoch within it, both as the run counts, and the epoch's record.
+    """
+    place = find_place(checkpoint)
+    if not place.ids:
+        raise ValueError(f"{checkpoint} is a weight file, not a checkpoint; load_params reads it")
+    lines: list[str] = []
+    for id in reversed(place.ids):
+        try:
+            restored = restore_plain(place, id)
+            break
+        except DamagedCheckpoint as error:
+            lines += error.lines
+    else:
+        raise DamagedCheckpoint(*lines)
+    for line in lines:
+        say(f"warning: {line}; checkpoint {restored.id} is used instead")
+    return restored
+
+
+def restore_plain(place: Place, id: int) -> Restored:
+    """As `Checkpoints.restore`, into what the checkpoint itself says that it is."""
+    path = place.folder / str(id)
+
+    def like(_: dict[str, Any]) -> Any:
+        reading = damage_named if damaged_files(path) is None else reading_verified
+        with reading(path, "state"):
+            return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), metadata_of(path))
+
+    with Checkpoints(place.folder.parent, folder=place.folder.name) as checkpoints:
+        return checkpoints.restore(id, like, make_mesh(), warn=lambda _: None)
+
+
+def metadata_of(path: Path) -> Any:
+    """A tree of what has the shape and dtype of each leaf; no array is read."""
+    with quiet(), ocp.StandardCheckpointer() as checkpointer:
+        return checkpointer.metadata(path / "state").item_metadata.tree
