@@ -9,8 +9,8 @@ a set, as embed takes them, of either modality, with the checkpoint that made th
 of other embeddings. Another encoder than the index's is refused. It writes
 
     NAME.csv    query, rank, name, similarity; with --rerank the distance; identities where known
-    NAME.png    the first queries, each with what was found: a whole green frame for the same
-                person, a broken red one for another, a thin grey one where nobody knows
+    NAME.png    some queries, evenly chosen, each with what was found: a whole green frame for the
+                same person, a broken red one for another, a thin grey one where nobody knows
 
 The search is exact and uses all devices; no more than the k best of each query are kept. --rerank
 orders by (1 - lambda) Jaccard distance of k-reciprocal neighbours + lambda original distance (Zhong

@@ -15,11 +15,12 @@ MOST_PLACES = 20  # of a row
 
 
 def write_sheet(path: Path, found: Any, query: Read, gallery: Read, most: int) -> None:
-    """Draw the first `most` queries of a `search_index.Found` into a PNG.
+    """Draw up to `most` queries of a `search_index.Found`, evenly chosen, into a PNG.
 
     Raises ValueError for a picture that cannot be read (by now).
     """
-    shown = np.arange(min(most, len(found.query.paths)))
+    total = len(found.query.paths)
+    shown = np.linspace(0, total - 1, min(most, total)).round().astype(int)
     indices_SK = found.indices_QK[shown, :MOST_PLACES]
     query_SHWC = thumbnails(found.query, query, shown)
     rows, row_of = np.unique(indices_SK, return_inverse=True)
@@ -27,20 +28,19 @@ def write_sheet(path: Path, found: Any, query: Read, gallery: Read, most: int) -
     row_of = row_of.reshape(indices_SK.shape)
     sheet = [
         SheetRow(
-            Tile(query_SHWC[s], caption_of_query(found.query, s)),
+            Tile(query_SHWC[s], caption_of_query(found.query, q)),
             [
-                Tile(gallery_RHWC[row_of[s, place]], f"{place + 1}", same(found, s, row))
+                Tile(gallery_RHWC[row_of[s, place]], f"{place + 1}", same(found, q, row))
                 for place, row in enumerate(indices_SK[s])
             ],
         )
-        for s in shown
+        for s, q in enumerate(shown)
     ]
-    left_out = len(found.query.paths) - len(shown)
-    title = "query (blue), then the nearest" + (f"; {left_out:,} queries more" * (left_out > 0))
+    title = f"{len(shown):,} of {total:,} queries (blue), then the nearest"
     beside = path.with_name(path.name + ".new")
     draw_sheet(sheet, title).save(beside, format="PNG")
     os.replace(beside, path)
-    say(f"wrote {path}, the first {len(shown):,} of {len(found.query.paths):,} queries")
+    say(f"wrote {path}: {len(shown):,} of {total:,} queries, evenly chosen")
 
 
 def thumbnails(pictures: Pictures, read: Read, rows: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from pclhd_jax.data.lists import (
 )
 from pclhd_jax.pictures.decode import Read, file_reader
 from pclhd_jax.pictures.prepared import is_prepared, open_prepared
+from pclhd_jax.pictures.prepared_index import INDEX
 from pclhd_jax.pictures.source import open_raw
 
 LIST_SUFFIX = ".txt"
@@ -107,9 +108,14 @@ def below(path: Path) -> tuple[Path, list[str]]:
     if path.is_dir():
         names = pictures_below(path)
         if not names:
+            sets = [index.parent for index in path.rglob(INDEX) if is_prepared(index.parent)]
             raise ValueError(
-                f"no picture below {path}; put files there that end in "
-                f"{', '.join(PICTURE_SUFFIXES)}"
+                f"no picture below {path}; "
+                + (
+                    f"there is a prepared set, {sets[0]}: name that"
+                    if sets
+                    else f"put files there that end in {', '.join(PICTURE_SUFFIXES)}"
+                )
             )
         return path, [os.path.join(path, name) for name in names]
     if not path.exists():

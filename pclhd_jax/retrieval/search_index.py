@@ -61,8 +61,8 @@ def search_index(
       index: NAME of what `make_index` wrote.
       queries: the NAME of another index (an embedding file), or pictures as `list_inputs` takes
         them; those need `checkpoint` and `modality`, their own.
-      out: writes OUT.csv, a line per query and place, and OUT.png of the first `sheet_queries`
-        queries (0: none); None writes nothing.
+      out: writes OUT.csv, a line per query and place, and OUT.png of `sheet_queries`
+        queries, evenly chosen (0: none); None writes nothing.
       checkpoint: the encoder that made the index, by any of its names; another one is refused.
       reranked: k-reciprocal re-ranking with these settings; None: by inner product.
       choice, skip, batch_size: as for `make_index`.
