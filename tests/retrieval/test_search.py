@@ -101,15 +101,16 @@ def test_own_pictures_without_identities_have_neither_columns_nor_verdicts(
 def test_a_query_by_another_encoder_is_refused_with_both_digests(run, index, copy, pictures):
     other = run / "checkpoints/1"
     header = json.loads(copy.with_suffix(".json").read_text())
-    with pytest.raises(ValueError, match=rf"of encoder [0-9a-f]{{32}}, .* {header['encoder']} \("):
+    digest = header["encoder"]
+    with pytest.raises(ValueError, match=rf"of encoder [0-9a-f]{{32}}, .* {digest} \("):
         search_index(index.name, [pictures], checkpoint=other, modality="infrared", choice=SYSU)
     copy.with_suffix(".json").write_text(json.dumps(header | {"encoder": "0" * 32}))
-    with pytest.raises(ValueError, match=rf"of encoder 0{{32}}, the index of encoder {header['enc"):
+    with pytest.raises(ValueError, match=rf"of encoder 0{{32}}, the index of encoder {digest}"):
         search_index(index.name, [copy])
 
 
 def test_what_is_missing_or_too_much_is_said(run, index, pictures, tmp_path):
-    with pytest.raises(ValueError, match="give a checkpoint, the one of the index .*modality"):
+    with pytest.raises(ValueError, match=r"give a checkpoint, the one of the index .*modality"):
         search_index(index.name, [pictures], choice=SYSU)
     with pytest.raises(ValueError, match="leave checkpoint and modality out"):
         search_index(index.name, [index.name], checkpoint=run)
