@@ -102,8 +102,8 @@ def neighbours_by_modality(
     to_infrared = search(visible_ND, infrared_ND, of_R, own=False, report=reports[2])
     to_visible = search(infrared_ND, visible_ND, of_V, own=False, report=reports[3])
 
-    of_visible = _merged(visible, _shifted(to_infrared, num_visible), joint_neighbours)
-    of_infrared = _merged(to_visible, _shifted(infrared, num_visible), joint_neighbours)
+    of_visible = merged(visible, _shifted(to_infrared, num_visible), joint_neighbours)
+    of_infrared = merged(to_visible, _shifted(infrared, num_visible), joint_neighbours)
     joint = Neighbours(*map(np.concatenate, zip(of_visible, of_infrared, strict=True)))
     return ModalityNeighbours(
         _finished(visible, square_V, own_neighbours, l2),
@@ -168,7 +168,7 @@ def _search(
             if report is not None:
                 done = num_rows * lo + (start + len(columns_Bk)) * (hi - lo)
                 report(done, num_rows * num_columns)
-        found = here if found is None else _merged(found, here, k)
+        found = here if found is None else merged(found, here, k)
     return found
 
 
@@ -228,7 +228,7 @@ def _shifted(lists: Neighbours, by: int) -> Neighbours:
     return lists._replace(indices_Nk=lists.indices_Nk + np.int32(by))
 
 
-def _merged(lower: Neighbours, higher: Neighbours, k: int) -> Neighbours:
+def merged(lower: Neighbours, higher: Neighbours, k: int) -> Neighbours:
     """The k nearest of two lists; every number in `lower` is below every one in `higher`."""
     similarities = np.concatenate([lower.similarities_Nk, higher.similarities_Nk], axis=1)
     indices = np.concatenate([lower.indices_Nk, higher.indices_Nk], axis=1)

@@ -12,12 +12,11 @@ from pclhd_jax.data.lists import (
     PICTURE_SUFFIXES,
     UNKNOWN,
     TrainSet,
-    check_link,
     check_names,
     check_path,
     check_root,
-    is_picture_name,
     make_pictures,
+    pictures_below,
 )
 from pclhd_jax.data.protocol import Protocol, TestSet, both_ways, everything
 
@@ -114,7 +113,7 @@ def _all_paths(root: str | os.PathLike) -> dict[str, list[str]]:
     check_root(root, "own pictures", CONTENT)
     for modality in MODALITIES:
         check_root(Path(root) / modality, "own pictures", "pictures of that modality")
-    found = {modality: sorted(_walk(Path(root), modality)) for modality in MODALITIES}
+    found = {modality: pictures_below(root, modality) for modality in MODALITIES}
     for modality, paths in found.items():
         if not paths:
             raise ValueError(
@@ -123,30 +122,6 @@ def _all_paths(root: str | os.PathLike) -> dict[str, list[str]]:
             )
         check_names(Path(root) / modality, paths)
     return found
-
-
-def _walk(root: Path, modality: str) -> list[str]:
-    paths: list[str] = []
-    seen: set[str] = set()  # links to folders are followed, but no folder twice
-    for folder, subfolders, names in os.walk(root / modality, onerror=_raise, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        inside = Path(folder).relative_to(root)
-        for name in names:
-            if not name.startswith("."):  # a broken link may have been a folder of pictures
-                check_link(os.path.join(folder, name))
-            if is_picture_name(name) and os.path.isfile(os.path.join(folder, name)):
-                paths.append((inside / name).as_posix())
-    return paths
-
-
-def _raise(error: OSError) -> None:
-    """A folder that cannot be read is not passed over."""
-    raise error
 
 
 def _cameras(paths: list[str], pattern: str) -> dict[str, int]:

@@ -197,6 +197,36 @@ def picture_names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in named if entry.is_file())
 
 
+def pictures_below(root: str | os.PathLike, inside: str = ".") -> list[str]:
+    """Sorted posix paths, relative to `root`, of all pictures below `root/inside`, at any depth.
+
+    Links to folders are followed, no folder twice; names with a leading dot are passed over.
+    Raises OSError for a folder that cannot be read, ValueError for a broken link.
+    """
+    paths: list[str] = []
+    seen: set[str] = set()
+    walk = os.walk(Path(root) / inside, onerror=_raise, followlinks=True)
+    for folder, subfolders, names in walk:
+        real = os.path.realpath(folder)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        here = Path(folder).relative_to(root)
+        for name in names:
+            if not name.startswith("."):  # a broken link may have been a folder of pictures
+                check_link(os.path.join(folder, name))
+            if is_picture_name(name) and os.path.isfile(os.path.join(folder, name)):
+                paths.append((here / name).as_posix())
+    return sorted(paths)
+
+
+def _raise(error: OSError) -> None:
+    """A folder that cannot be read is not passed over."""
+    raise error
+
+
 def check_link(path: str | os.PathLike) -> None:
     """Raises ValueError for a link to nothing; a path that is not there at all is none."""
     if os.path.islink(path) and not os.path.exists(path):

@@ -1,12 +1,16 @@
 """The score of a protocol: means over its trials."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.data.protocol import Protocol
-from pclhd_jax.evaluation.ranking import evaluate_ranking
+from pclhd_jax.evaluation.ranking import evaluate_blocks
+
+# Similarities at a time: 64 MB. The galleries of the published sets fit into one block.
+_BLOCK_CELLS = 2**24
 
 
 class Score(NamedTuple):
@@ -46,8 +50,9 @@ def score(
     if not protocol.trials:
         raise ValueError(f"{protocol.name} has 0 trials, at least 1 is needed; draw its galleries")
     results = [
-        evaluate_ranking(
-            query_QD @ gallery_GD[trial].T,
+        evaluate_blocks(
+            _similarities(query_QD, gallery_GD[trial]),
+            (len(query_QD), len(trial)),
             protocol.query.identities_N,
             protocol.gallery.identities_N[trial],
             protocol.query.cameras_N,
@@ -70,6 +75,14 @@ def score(
         rank1_std=float(cmc_TR[:, 0].std()),
         mean_ap_std=float(ap_T.std()),
     )
+
+
+def _similarities(query_QD: np.ndarray, gallery_GD: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows of query @ gallery.T, some at a time: of large sets the whole would not fit."""
+    # Blocks of nearly one length: BLAS takes another way, and rounds otherwise, for a single row.
+    num_blocks = -(-query_QD.shape[0] * len(gallery_GD) // _BLOCK_CELLS)
+    for rows_BD in np.array_split(query_QD, max(1, num_blocks)):
+        yield rows_BD @ gallery_GD.T
 
 
 def _unit_rows(features: np.ndarray, pictures: Pictures, side: str) -> np.ndarray:

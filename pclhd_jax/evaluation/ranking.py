@@ -1,5 +1,6 @@
 """CMC, mAP and mINP of a similarity matrix, under the rules of each benchmark."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -43,14 +44,30 @@ def evaluate_ranking(
     Sources: Wu et al., ICCV 2017 (sysu); Zhang & Wang, CVPR 2023 (llcm); Ye et al., TPAMI 2021
     (mINP).
     """
+    similarity_QG = np.asarray(similarity_QG)
+    numbers = (query_ids, gallery_ids, query_cams, gallery_cams)
+    return evaluate_blocks([similarity_QG], similarity_QG.shape, *numbers, protocol=protocol)
+
+
+def evaluate_blocks(
+    blocks: Iterable[np.ndarray],
+    sizes: tuple[int, int],
+    query_ids: np.ndarray,
+    gallery_ids: np.ndarray,
+    query_cams: np.ndarray | None,
+    gallery_cams: np.ndarray | None,
+    *,
+    protocol: str,
+) -> RankingMetrics:
+    """`evaluate_ranking` of a similarity matrix that comes in blocks of rows, in order.
+
+    The same numbers, to the last bit, however the rows are cut. sizes: queries and gallery.
+    """
     if protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol {protocol!r}; use one of {', '.join(PROTOCOLS)}")
-    similarity_QG = np.asarray(similarity_QG)
-    if similarity_QG.ndim != 2 or 0 in similarity_QG.shape:
-        raise ValueError(
-            f"similarity has shape {similarity_QG.shape}; give (queries, gallery), both at least 1"
-        )
-    num_queries, num_gallery = similarity_QG.shape
+    if len(sizes) != 2 or 0 in sizes:
+        raise ValueError(f"similarity has shape {sizes}; give (queries, gallery), both at least 1")
+    num_queries, num_gallery = sizes
     query_ids = _identities(query_ids, num_queries, "query")
     gallery_ids = _identities(gallery_ids, num_gallery, "gallery")
     if protocol == "regdb":
@@ -59,15 +76,23 @@ def evaluate_ranking(
     gallery_cams = _integers(gallery_cams, num_gallery, "gallery cameras")
 
     groups_G = np.arange(num_gallery) if protocol == "regdb" else gallery_ids
-    step = max(1, _CHUNK_CELLS // num_gallery)
     parts = []
-    for start in range(0, num_queries, step):
-        rows = slice(start, start + step)
+    for start, similarity_CG in _cut(blocks, max(1, _CHUNK_CELLS // num_gallery)):
+        rows = slice(start, start + len(similarity_CG))
         same = query_ids[rows, None] == gallery_ids
         skip = _skipped(protocol, same, query_cams[rows, None], gallery_cams)
-        parts.append(_rank_queries(_finite(similarity_QG[rows], start), same, skip, groups_G))
+        parts.append(_rank_queries(_finite(similarity_CG, start), same, skip, groups_G))
     place_Q, ap_Q, inp_Q = (np.concatenate(column) for column in zip(*parts, strict=True))
     return _means(place_Q, ap_Q, inp_Q, protocol)
+
+
+def _cut(blocks: Iterable[np.ndarray], step: int) -> Iterable[tuple[int, np.ndarray]]:
+    """(number of the first row, at most `step` rows)."""
+    first = 0
+    for block_BG in blocks:
+        for start in range(0, len(block_BG), step):
+            yield first + start, block_BG[start : start + step]
+        first += len(block_BG)
 
 
 def _skipped(

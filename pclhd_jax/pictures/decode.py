@@ -33,6 +33,7 @@ def load_pictures(
     report: Report | None = None,
     read: Read | None = None,
     out_NHWC: np.ndarray | None = None,
+    unreadable: Callable[[int, ValueError], None] | None = None,
 ) -> np.ndarray:
     """Decodes and resizes every picture once: uint8 (N, height, width, 3), RGB, rows as listed.
 
@@ -41,7 +42,8 @@ def load_pictures(
     applied and alpha is dropped. num_workers: threads, by default one per CPU up to 16 (Pillow
     works without the interpreter lock). report(done, total) is called after each picture, in order.
     read(i): the bytes of picture i's file, from any thread; by default the file under
-    `pictures.root`. out_NHWC: where to put them; by default a new array.
+    `pictures.root`. out_NHWC: where to put them; by default a new array. unreadable(i, error):
+    takes the error of a picture instead, from any thread; the row is left black.
     Raises ValueError for a picture that is missing, truncated, not JPEG/PNG/BMP, deeper than 8 bits
     or too large (`picture_files`), and for a size below 1 or an unknown resample.
     """
@@ -54,10 +56,34 @@ def load_pictures(
 
     def load_one(index: int) -> None:
         name = Path(pictures.root) / pictures.paths[index]
-        images_NHWC[index] = _decode(read, index, name, (width, height), _RESAMPLE[resample])
+        try:
+            images_NHWC[index] = _decode(read, index, name, (width, height), _RESAMPLE[resample])
+        except ValueError as error:
+            if unreadable is None:
+                raise
+            images_NHWC[index] = 0
+            unreadable(index, error)
 
     _all_in_order(load_one, len(pictures.paths), num_workers, report)
     return images_NHWC
+
+
+def resize_array(image: np.ndarray, *, height: int, width: int, resample: str) -> np.ndarray:
+    """A decoded picture as `load_pictures` makes it of a file: uint8 (height, width, 3).
+
+    image: uint8 (H, W, 3) RGB, or (H, W) grey. Raises ValueError for another array.
+    """
+    check_form(height, width, resample)
+    colours = image.shape[2:]
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or colours not in ((), (3,)):
+        raise ValueError(
+            f"a picture of shape {image.shape} and type {image.dtype}; give uint8 (H, W, 3) in "
+            "RGB, or (H, W) in grey"
+        )
+    if 0 in image.shape:
+        raise ValueError(f"a picture of shape {image.shape}: it has no pixel")
+    rgb = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
+    return np.asarray(rgb.resize((width, height), _RESAMPLE[resample]))
 
 
 def file_reader(pictures: Pictures) -> Read:

@@ -1,0 +1,63 @@
+"""The contact sheet of a search: only the pictures that it shows are read."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pclhd_jax.data.lists import UNKNOWN, Pictures
+from pclhd_jax.pictures.decode import Read, load_pictures
+from pclhd_jax.processes.progress import say
+from pclhd_jax.reports.rank_sheet import HEIGHT, WIDTH, SheetRow, Tile, draw_sheet
+
+MOST_PLACES = 20  # of a row
+
+
+def write_sheet(path: Path, found: Any, query: Read, gallery: Read, most: int) -> None:
+    """Draw up to `most` queries of a `search_index.Found`, evenly chosen, into a PNG.
+
+    Raises ValueError for a picture that cannot be read (by now).
+    """
+    total = len(found.query.paths)
+    shown = np.linspace(0, total - 1, min(most, total)).round().astype(int)
+    indices_SK = found.indices_QK[shown, :MOST_PLACES]
+    query_SHWC = thumbnails(found.query, query, shown)
+    rows, row_of = np.unique(indices_SK, return_inverse=True)
+    gallery_RHWC = thumbnails(found.gallery, gallery, rows)
+    row_of = row_of.reshape(indices_SK.shape)
+    sheet = [
+        SheetRow(
+            Tile(query_SHWC[s], caption_of_query(found.query, q)),
+            [
+                Tile(gallery_RHWC[row_of[s, place]], f"{place + 1}", same(found, q, row))
+                for place, row in enumerate(indices_SK[s])
+            ],
+        )
+        for s, q in enumerate(shown)
+    ]
+    title = f"{len(shown):,} of {total:,} queries (blue), then the nearest"
+    beside = path.with_name(path.name + ".new")
+    draw_sheet(sheet, title).save(beside, format="PNG")
+    os.replace(beside, path)
+    say(f"wrote {path}: {len(shown):,} of {total:,} queries, evenly chosen")
+
+
+def thumbnails(pictures: Pictures, read: Read, rows: np.ndarray) -> np.ndarray:
+    return load_pictures(
+        pictures.take(rows),
+        height=HEIGHT,
+        width=WIDTH,
+        resample="lanczos",
+        read=lambda index: read(int(rows[index])),
+    )
+
+
+def caption_of_query(query: Pictures, row: int) -> str:
+    identity = query.identities_N[row]
+    return "query" if identity == UNKNOWN else f"query: {identity}"
+
+
+def same(found: Any, q: int, row: int) -> bool | None:
+    pair = found.query.identities_N[q], found.gallery.identities_N[row]
+    return None if UNKNOWN in pair else bool(pair[0] == pair[1])

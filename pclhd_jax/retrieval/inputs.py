@@ -1,0 +1,163 @@
+"""What INPUT names: picture files, folders of them, text lists, or a set with its identities."""
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pclhd_jax.data.lists import (
+    PICTURE_SUFFIXES,
+    UNKNOWN,
+    Pictures,
+    check_names,
+    is_picture_name,
+    pictures_below,
+)
+from pclhd_jax.pictures.decode import Read, file_reader
+from pclhd_jax.pictures.prepared import is_prepared, open_prepared
+from pclhd_jax.pictures.prepared_index import INDEX
+from pclhd_jax.pictures.source import open_raw
+
+LIST_SUFFIX = ".txt"
+
+
+class SetChoice(NamedTuple):
+    """Which pictures of a data set.
+
+    layout: of a folder as its authors hand it out; '' where it is prepared, or no set at all.
+    split: 'test' or 'train'. trial: of the sets that have numbered splits, RegDB.
+    """
+
+    layout: str = ""
+    split: str = "test"
+    trial: int = 1
+
+
+NO_SET = SetChoice()
+
+
+class Listed(NamedTuple):
+    """Pictures, how to read them, and what finds them again (a small JSON object)."""
+
+    pictures: Pictures
+    read: Read
+    source: dict[str, Any]
+
+
+def list_inputs(
+    inputs: Sequence[str | os.PathLike], modality: str, choice: SetChoice = NO_SET
+) -> Listed:
+    """The pictures that `inputs` name, in the order of inputs, lists and sorted paths.
+
+    A folder gives all pictures below it; a .txt file a path per line, relative to the file's
+    folder; a prepared set, or with `choice.layout` an original one, those of one modality, with
+    identities and cameras. Names are relative to the folder that holds all of them.
+
+    Raises:
+      FileNotFoundError: an input that is not there.
+      ValueError: no input, a folder or a list without pictures, a picture named twice, a file that
+        is no picture by its name, a set beside other inputs or without that split.
+    """
+    if not inputs:
+        raise ValueError("nothing to read; name pictures, folders, lists or a prepared set")
+    sets = [path for path in inputs if choice.layout or is_prepared(path)]
+    if not sets:
+        return of_files([Path(os.path.abspath(path)) for path in inputs])
+    if len(inputs) > 1:
+        raise ValueError(f"{os.fspath(sets[0])} is a data set; give it alone, the rest apart")
+    return of_set(os.fspath(inputs[0]), f"{choice.split}_{modality}", choice)
+
+
+def of_set(path: str, split: str, choice: SetChoice) -> Listed:
+    if is_prepared(path):
+        opened = open_prepared(path, trial=choice.trial)
+        lists, layout = opened.pictures, opened.layout
+        if choice.layout not in ("", layout):
+            raise ValueError(f"{path} is a prepared {layout}, asked for {choice.layout}; leave out")
+    else:
+        opened = open_raw(choice.layout, path, trial=choice.trial)
+        lists, layout = opened.lists, choice.layout
+    if split not in lists:
+        raise ValueError(f"{path} has no {split}; it has {', '.join(lists)}")
+    source = {"root": os.path.abspath(path), "set": split, "layout": layout, "trial": choice.trial}
+    return Listed(lists[split], partial(opened.read, split), source)
+
+
+def of_files(inputs: Sequence[Path]) -> Listed:
+    found = [below(path) for path in inputs]
+    paths = [path for _, paths in found for path in paths]
+    # A list may lead out of its folder.
+    folders = {os.fspath(folder) for folder, _ in found} | {os.path.dirname(p) for p in paths}
+    root = os.path.commonpath(folders)
+    names = [Path(os.path.relpath(path, root)).as_posix() for path in paths]
+    check_names(root, names)
+    if len(set(names)) < len(names):
+        seen: set[str] = set()
+        twice = next(name for name in names if name in seen or seen.add(name))
+        raise ValueError(f"{os.path.join(root, twice)} is named twice; name each picture once")
+    unknown_N = np.full(len(names), UNKNOWN, np.int32)
+    pictures = Pictures(root, tuple(names), unknown_N, unknown_N)
+    return Listed(pictures, file_reader(pictures), {"root": root})
+
+
+def below(path: Path) -> tuple[Path, list[str]]:
+    """The folder that an input lies in, or is, and the absolute paths that it names."""
+    if path.is_dir():
+        names = pictures_below(path)
+        if not names:
+            sets = [index.parent for index in path.rglob(INDEX) if is_prepared(index.parent)]
+            raise ValueError(
+                f"no picture below {path}; "
+                + (
+                    f"there is a prepared set, {sets[0]}: name that"
+                    if sets
+                    else f"put files there that end in {', '.join(PICTURE_SUFFIXES)}"
+                )
+            )
+        return path, [os.path.join(path, name) for name in names]
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}; name pictures, folders, lists or a set")
+    if path.suffix == LIST_SUFFIX:
+        return path.parent, read_list(path)
+    if not is_picture_name(path.name):
+        raise ValueError(
+            f"{path} is neither a picture ({', '.join(PICTURE_SUFFIXES)}) nor a list of paths "
+            f"({LIST_SUFFIX}) nor a folder"
+        )
+    return path.parent, [os.fspath(path)]
+
+
+def read_list(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    lines = [line.strip() for line in text.split("\n")]
+    for number, line in enumerate(lines, 1):
+        if line and not is_picture_name(os.path.basename(line) or "."):
+            raise ValueError(
+                f"{path}, line {number}: {line[:80]!r} is no picture; list a path per line that "
+                f"ends in {', '.join(PICTURE_SUFFIXES)}"
+            )
+    paths = [os.path.abspath(path.parent / line) for line in lines if line]
+    if not paths:
+        raise ValueError(f"{path} lists no picture; write a path per line")
+    return paths
+
+
+def reader_of(source: dict[str, Any], pictures: Pictures, root: str | None = None) -> Read:
+    """Reads listed pictures again. root: where they lie now, if they were moved.
+
+    Raises ValueError for a set that lists other pictures by now, and as the readers.
+    """
+    root = root or source["root"]
+    if "set" not in source:
+        return file_reader(pictures._replace(root=root))
+    _, modality = source["set"].split("_")
+    split = source["set"].removesuffix(f"_{modality}")
+    listed = of_set(root, source["set"], SetChoice(source["layout"], split, source["trial"]))
+    row_of = {name: row for row, name in enumerate(listed.pictures.paths)}
+    missing = [name for name in pictures.paths if name not in row_of]
+    if missing:
+        raise ValueError(f"{root} has no {missing[0]} by now, and {len(missing) - 1:,} others")
+    return lambda index: listed.read(row_of[pictures.paths[index]])

@@ -1,0 +1,77 @@
+"""Search an index for the people of query pictures.
+
+    python -m pclhd_jax.search gallery QUERIES/ --checkpoint runs/synthetic-paper \
+        --modality infrared --out found
+    python -m pclhd_jax.search gallery queries --out found --rerank
+
+INDEX is the NAME that `python -m pclhd_jax.embed` wrote. QUERY is pictures, folders, .txt lists or
+a set, as embed takes them, of either modality, with the checkpoint that made the index; or the NAME
+of other embeddings. Another encoder than the index's is refused. It writes
+
+    NAME.csv    query, rank, name, similarity; with --rerank the distance; identities where known
+    NAME.png    some queries, evenly chosen, each with what was found: a whole green frame for the
+                same person, a broken red one for another, a thin grey one where nobody knows
+
+The search is exact and uses all devices; no more than the k best of each query are kept. --rerank
+orders by (1 - lambda) Jaccard distance of k-reciprocal neighbours + lambda original distance (Zhong
+et al., CVPR 2017), among all queries and pictures of the index together.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m pclhd_jax.search",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("index", metavar="INDEX", help="NAME that embed wrote")
+    add("queries", metavar="QUERY", nargs="+", help="pictures, folders, lists, or embeddings")
+    add("--out", required=True, metavar="NAME", help="NAME.csv and NAME.png are written")
+    add("--checkpoint", help="for pictures: the one of the index, by any name")
+    add("--modality", help="of query pictures: visible or infrared")
+    add("--k", type=int, default=10, help="pictures found for each query (%(default)s)")
+    add("--rerank", action="store_true", help="re-rank by k-reciprocal neighbours")
+    add("--k1", type=int, default=20, help="of --rerank: reciprocal neighbours (%(default)s)")
+    add("--k2", type=int, default=6, help="of --rerank: the query expansion's (%(default)s)")
+    add("--weight", type=float, default=0.3, help="of --rerank: lambda (%(default)s)")
+    add("--skip", action="store_true", help="leave out queries that cannot be read: named, counted")
+    add("--batch_size", type=int, default=64, help="pictures at a time (%(default)s)")
+    add("--layout", default="", help="QUERY is a set as its authors hand it out: sysu, regdb, ...")
+    add("--split", default="test", help="of a set: test or train (%(default)s)")
+    add("--trial", type=int, default=1, help="of RegDB's ten splits (%(default)s)")
+    add("--sheet_queries", type=int, default=20, help="rows of NAME.png, 0: none (%(default)s)")
+    add("--gallery_root", help="where the index's pictures lie now, if they were moved")
+    args = parser.parse_args(argv)
+    # Read when JAX meets a GPU: a run that trains there would be left without memory.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    from pclhd_jax.retrieval.inputs import SetChoice  # here: --help should be quick
+    from pclhd_jax.retrieval.rerank import RerankSettings
+    from pclhd_jax.retrieval.search_index import search_index
+
+    try:
+        search_index(
+            args.index,
+            args.queries,
+            args.out,
+            k=args.k,
+            checkpoint=args.checkpoint,
+            modality=args.modality,
+            reranked=RerankSettings(args.k1, args.k2, args.weight) if args.rerank else None,
+            choice=SetChoice(args.layout, args.split, args.trial),
+            skip=args.skip,
+            batch_size=args.batch_size,
+            sheet_queries=args.sheet_queries,
+            gallery_root=args.gallery_root,
+        )
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main()
