@@ -64,15 +64,16 @@ def evaluate_ranking(
     for start in range(0, num_queries, step):
         rows = slice(start, start + step)
         same = query_ids[rows, None] == gallery_ids
-        skip = _skipped(protocol, same, query_cams[rows, None], gallery_cams)
+        skip = skipped(protocol, same, query_cams[rows, None], gallery_cams)
         parts.append(_rank_queries(_finite(similarity_QG[rows], start), same, skip, groups_G))
     place_Q, ap_Q, inp_Q = (np.concatenate(column) for column in zip(*parts, strict=True))
     return _means(place_Q, ap_Q, inp_Q, protocol)
 
 
-def _skipped(
+def skipped(
     protocol: str, same_QG: np.ndarray, query_cams_Q1: np.ndarray, gallery_cams_G: np.ndarray
 ) -> np.ndarray:
+    """Which gallery pictures take no rank for which query, by a protocol's rule; see above."""
     if protocol == "sysu":
         return (query_cams_Q1 == 3) & (gallery_cams_G == 2)
     if protocol == "llcm":
