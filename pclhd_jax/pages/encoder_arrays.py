@@ -66,31 +66,45 @@ def training_pictures(workdir: Path) -> RunPictures:
     return pictures
 
 
-def activation_maps(encoder: Encoder, images_BHWC: np.ndarray, modality: str) -> np.ndarray:
-    """(B, h, w) float32: length of the last feature map's vector at each position, before pooling.
+def position_shares(encoder: Encoder, images_BHWC: np.ndarray, modality: str) -> np.ndarray:
+    """(B, h, w) float32: what share of a picture's feature each position of the last map makes.
 
-    images_BHWC: uint8, of one modality.
+    images_BHWC: uint8, of one modality. See `shares`.
     """
     model = make_model(encoder.settings)
     last = f"layer4_{trunk_of_depth(model.depth).blocks_per_stage[-1] - 1}"
-    step = jax.jit(partial(_activations, model=model, modality=modality, last=last))
-    return np.asarray(step(encoder.variables, images_BHWC))
+    step = jax.jit(partial(_last_map_and_feature, model=model, modality=modality, last=last))
+    return np.asarray(shares(*step(encoder.variables, images_BHWC)))
 
 
-def _activations(
+def _last_map_and_feature(
     variables: Any, images_BHWC: jax.Array, *, model: Any, modality: str, last: str
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array]:
     x_BHWC = normalise(images_BHWC)
     pair = (x_BHWC, None) if modality == "visible" else (None, x_BHWC)
-    _, captured = model.apply(
+    z_BD, captured = model.apply(
         variables,
         *pair,
         train=False,
         capture_intermediates=lambda module, method: module.name == last,
         mutable=["intermediates"],
     )
-    (y_BHWC,) = captured["intermediates"][last]["__call__"]
-    return jnp.linalg.norm(y_BHWC.astype(jnp.float32), axis=-1)
+    (y_BhwD,) = captured["intermediates"][last]["__call__"]
+    return y_BhwD, z_BD
+
+
+def shares(y_BhwD: jax.Array, z_BD: jax.Array) -> jax.Array:
+    """(B, h, w), each picture's sum is 1.
+
+    Pooling takes the mean of cubes (`models.agw.gem_pool`): a position's share of that mean is its
+    cube over the sum of all. The mean of these shares over channels, each weighted by the square of
+    the unit feature z, whose squares sum to 1. A channel that is zero everywhere is spread evenly.
+    """
+    cube_BhwD = y_BhwD.astype(jnp.float32) ** 3
+    sum_B11D = cube_BhwD.sum(axis=(1, 2), keepdims=True)
+    even = 1 / (y_BhwD.shape[1] * y_BhwD.shape[2])
+    share_BhwD = jnp.where(sum_B11D > 0, cube_BhwD / jnp.where(sum_B11D > 0, sum_B11D, 1), even)
+    return jnp.einsum("bhwd,bd->bhw", share_BhwD, z_BD**2)
 
 
 def check_pictures_at_hand(settings: Settings) -> None:

@@ -6,7 +6,11 @@ from typing import Any, NamedTuple
 
 from pclhd_jax.reports.palette import GREY, MARKERS, SERIES
 
-SIZE, DPI = (5.0, 3.4), 150  # as wide as a phone can show with letters of 10 points
+SIZE, LEGEND_ROW, DPI = (
+    (5.0, 3.0),
+    0.2,
+    150,
+)  # inches; as wide as a phone can show with letters of 10 points
 
 
 class Line(NamedTuple):
@@ -29,8 +33,9 @@ def draw_panels(panels: Sequence[Panel]) -> Any:
     """A matplotlib Figure, a panel above the other, one legend for all."""
     from matplotlib.figure import Figure  # not at the top: nothing else of the page needs it
 
-    size = SIZE[0], SIZE[1] * len(panels) ** 0.8
-    drawing = Figure(figsize=size, dpi=DPI, layout="constrained")
+    labels = {line.label for panel in panels for line in panel.lines}
+    height = SIZE[1] * len(panels) ** 0.8 + LEGEND_ROW * -(-len(labels) // 2)
+    drawing = Figure(figsize=(SIZE[0], height), dpi=DPI, layout="constrained")
     axes = drawing.subplots(len(panels), 1, squeeze=False)[:, 0]
     for ax, panel in zip(axes, panels, strict=True):
         draw_panel(ax, panel)
@@ -64,7 +69,7 @@ def draw_panel(ax: Any, panel: Panel) -> None:
         ax.annotate("stage 2", (panel.stage2 + 0.5, 1), xycoords=("data", "axes fraction"), **note)
     ax.set_title(panel.title, fontsize=10)
     ax.set_ylabel(panel.y_label)
-    ax.set_ylim(*(panel.y_range or (0, None)))
+    ax.set_ylim(*(panel.y_range or (0, 1.15 * max(ax.get_ylim()[1], 1e-6))))
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
 

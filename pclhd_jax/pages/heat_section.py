@@ -1,4 +1,4 @@
-"""Where the encoder looks: the last feature map laid over the picture."""
+"""Where the encoder looks: shares of positions laid over the picture."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from pclhd_jax.encoder import Encoder, load_encoder
-from pclhd_jax.pages.encoder_arrays import Seen, activation_maps
+from pclhd_jax.pages.encoder_arrays import Seen, position_shares
 from pclhd_jax.pages.html import Section, box, figure, paragraph
 from pclhd_jax.pages.per_run import Drawn, per_run
 from pclhd_jax.pages.seen_runs import RunView, tried
@@ -18,10 +18,10 @@ from pclhd_jax.run_pictures import RunPictures
 NUM_PICTURES = 4  # of each modality
 TITLE = "Where the encoder looks"
 WORDS = (
-    "Left the picture, right over it the length (L2 norm over channels) of the last feature map at "
-    "each position, before pooling; from the least (dark blue) to the greatest "
-    "(yellow) of that picture, in between linear. It says where activation is strong, not why: "
-    "pooling takes the mean of cubes, so that strong positions make most of the feature."
+    "Left the picture; right over it the share that each position of the last feature map has in "
+    "the picture's feature: its part of the pooled mean of cubes, over channels by the square of "
+    "the feature. From the least (dark blue) to the greatest (yellow) of that picture, in between "
+    "linear. It says from where the feature comes, not whether that helps."
 )
 
 
@@ -90,7 +90,7 @@ def overlaid(
     for modality, (images_BHWC, words) in looked.items():
         if not len(images_BHWC):
             continue
-        map_Bhw = activation_maps(encoder, images_BHWC, modality)
+        map_Bhw = position_shares(encoder, images_BHWC, modality)
         size = map_Bhw.shape[1:]
         for image_HWC, map_hw in zip(images_BHWC, map_Bhw, strict=True):
             both = [framed(image_HWC, "plain"), framed(overlay(image_HWC, map_hw), "plain")]

@@ -26,6 +26,8 @@ figure { margin: 0; } figcaption { font-size: .8em; color: #444; line-height: 1.
 .thumbs { display: flex; flex-wrap: wrap; gap: 6px; align-items: flex-start; }
 .thumbs figure { width: 68px; } .thumbs img { width: 100%; }
 .thumbs figure.query { margin-right: 12px; } .thumbs.wide figure { width: 110px; }
+.groups { display: flex; flex-wrap: wrap; gap: 4px 20px; }
+h5 { margin: 4px 0 2px; font-size: .8em; font-weight: 400; color: #444; }
 table { border-collapse: collapse; font-size: .9em; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 2px 8px; vertical-align: top; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }

@@ -13,7 +13,7 @@ from pclhd_jax.run_pictures import RunPictures
 from pclhd_jax.saving.labelled_features import SavedEpoch
 from pclhd_jax.settings import Settings
 
-NUM_NEAREST, MOST_DRAWN = 4, 8
+NUM_NEAREST, MOST_DRAWN = 4, 6
 
 
 class Picks(NamedTuple):

@@ -65,10 +65,11 @@ def run_prototypes(run: RunView) -> Drawn:
             for one, bank in zip(saved, banks, strict=True)
         ]
         newest = sides[-1]
-        for cluster in telling_clusters(newest.labels_N, newest.similarity_N):
+        clusters = telling_clusters(newest.labels_N, newest.similarity_N)
+        for name, cluster in zip(("widest", "middle"), clusters, strict=False):
             body, row = cluster_html(modality, cluster, sides, images_NHWC, settings)
             parts.append(body)
-            files[f"prototypes-{modality}-{cluster}.png"] = encoded(row, "png")
+            files[f"prototypes-{modality}-{name}.png"] = encoded(row, "png")
     if len(saved) > 1:
         return Drawn("".join(parts), files)
     reason = (
@@ -126,12 +127,14 @@ def cluster_html(
 
 def groups_html(picks: Picks, side: Side, images_NHWC: np.ndarray) -> str:
     groups = {"nearest": picks.nearest, "hard": picks.hard, "dynamic": picks.drawn}
-    figures = []
+    boxes = []
     for name, rows in groups.items():
+        figures = []
         for row in rows:
             person = side.identities_N[row]
-            who = f" · person {person}" if person >= 0 else ""
-            words = f"{name} · {side.similarity_N[row]:.2f}{who}"
+            words = f"{side.similarity_N[row]:.2f}" + (f" · person {person}" if person >= 0 else "")
             data = encoded(framed(images_NHWC[row], "plain"), "jpeg")
             figures.append(figure(data, f"{name}, training picture {row}", words))
-    return box("thumbs", figures)
+        if figures:
+            boxes.append(box("group", [heading(5, name), box("thumbs", figures)]))
+    return box("groups", boxes)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from pclhd_jax.differences import differing
-from pclhd_jax.pages.html import Section, heading, missing, note, paragraph, table
+from pclhd_jax.pages.html import Section, box, heading, missing, note, paragraph, table
 from pclhd_jax.pages.seen_runs import RunRecord
 
 HEADER = ("", "R-1", "R-5", "R-10", "R-20", "mAP", "mINP")
 
 
 def result_section(runs: Sequence[RunRecord]) -> Section:
-    body, reasons = [], []
+    body, tables, reasons = [], [], []
     names = protocols_of(runs)
     for protocol in names:
         rows, described = [HEADER], ""
@@ -19,9 +19,10 @@ def result_section(runs: Sequence[RunRecord]) -> Section:
             scored = [row for row in run.rows if protocol in row.get("evaluation", {})]
             rows += [score_row(run, row, protocol, len(runs) > 1) for row in ends(scored)]
             described = described or (scored and counts(scored[-1]["evaluation"][protocol])) or ""
-        body.append(heading(3, protocol))
-        body.append(table(rows, caption=described, bold_last=len(runs) == 1))
+        one = table(rows, caption=described, bold_last=len(runs) == 1)
+        tables.append(box("", [heading(3, protocol), one]))
     if names:
+        body.append(box("side", tables))
         body.append(
             paragraph(
                 "In %. R-k: the share of queries with a right picture among the first k; mAP: mean "

@@ -90,7 +90,8 @@ def draw_plane(
                 x_n, y_n, 26, marker=marker, facecolors=face, edgecolors=colour, linewidths=1.1
             )
             x, y = np.median(xy_N2[rows_n], axis=0)
-            ax.text(x, y, f"{person}", fontsize=9, ha="center", va="center", path_effects=outline)
+            style = dict(fontsize=9, ha="center", path_effects=outline)
+            ax.annotate(f"{person}", (x, y), (0, 5), textcoords="offset points", **style)
     for name, marker, face in (("visible", "o", "#595959"), ("infrared", "^", "none")):
         ax.scatter([], [], 26, marker=marker, facecolors=face, edgecolors="#595959", label=name)
     ax.set_title(title, fontsize=10)
