@@ -29,10 +29,11 @@ figure { margin: 0; } figcaption { font-size: .8em; color: #444; line-height: 1.
 .groups { display: flex; flex-wrap: wrap; gap: 4px 20px; }
 h5 { margin: 4px 0 2px; font-size: .8em; font-weight: 400; color: #444; }
 table { border-collapse: collapse; font-size: .9em; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 2px 8px; vertical-align: top; }
+th, td { white-space: nowrap; text-align: right; padding: 2px 8px; vertical-align: top; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 thead th { border-bottom: 1px solid #222; } tbody tr.last td { font-weight: 600; }
-.words td { text-align: left; } caption { text-align: left; font-size: .9em; color: #444; }
+.words td, .words th, td.group { text-align: left; white-space: normal; }
+td.group { font-weight: 600; padding-top: 6px; } caption { text-align: left; font-size: .9em; color: #444; }
 .note { background: #f2f2f2; border-left: 4px solid #595959; padding: 6px 10px; }
 .missing { background: #fff6e0; border-left: 4px solid #E69F00; padding: 6px 10px; }
 pre { white-space: pre-wrap; font-size: .8em; }
@@ -92,18 +93,22 @@ def table(
     css_class: str = "",
     bold_last: bool = False,
 ) -> str:
-    """rows: of plain text, the first is the header."""
+    """rows: of plain text, the first is the header; a row of one cell is a title over the next."""
     kind = f' class="{css_class}"' if css_class else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     head, *lines = rows
     cells = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join(
-        f"<tr{' class=last' if bold_last and line is lines[-1] else ''}>"
-        + "".join(f"<td>{escape(cell)}</td>" for cell in line)
-        + "</tr>"
+        f"<tr{' class=last' if bold_last and line is lines[-1] else ''}>{row_cells(line, len(head))}</tr>"
         for line in lines
     )
     return f"<table{kind}>{title}<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def row_cells(line: Sequence[str], width: int) -> str:
+    if len(line) == 1:
+        return f'<td class="group" colspan="{width}">{escape(line[0])}</td>'
+    return "".join(f"<td>{escape(cell)}</td>" for cell in line)
 
 
 def document(title: str, intro: str, sections: Sequence[Section]) -> str:

@@ -17,7 +17,9 @@ def result_section(runs: Sequence[RunRecord]) -> Section:
         rows, described = [HEADER], ""
         for run in runs:
             scored = [row for row in run.rows if protocol in row.get("evaluation", {})]
-            rows += [score_row(run, row, protocol, len(runs) > 1) for row in ends(scored)]
+            if len(runs) > 1 and scored:
+                rows.append([run.name])
+            rows += [score_row(row, protocol) for row in ends(scored)]
             described = described or (scored and counts(scored[-1]["evaluation"][protocol])) or ""
         one = table(rows, caption=described, bold_last=len(runs) == 1)
         tables.append(box("", [heading(3, protocol), one]))
@@ -50,12 +52,12 @@ def ends(scored: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [scored[0], scored[-1]] if len(scored) > 1 else scored
 
 
-def score_row(run: RunRecord, row: dict[str, Any], protocol: str, is_named: bool) -> list[str]:
+def score_row(row: dict[str, Any], protocol: str) -> list[str]:
     score, done = row["evaluation"][protocol], row["epochs_done"]
     what = f"{done} epochs" if done else "untrained"
     values = [*(score["cmc"][rank - 1] for rank in (1, 5, 10, 20)), score["mean_ap"]]
     cells = [f"{100 * value:.1f}" for value in (*values, score["mean_inp"])]
-    return [f"{run.name}, {what}" if is_named else what, *cells]
+    return [what, *cells]
 
 
 def counts(score: dict[str, Any]) -> str:
