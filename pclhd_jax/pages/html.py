@@ -98,10 +98,10 @@ def table(
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     head, *lines = rows
     cells = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        f"<tr{' class=last' if bold_last and line is lines[-1] else ''}>{row_cells(line, len(head))}</tr>"
-        for line in lines
-    )
+    trs = [f"<tr>{row_cells(line, len(head))}</tr>" for line in lines]
+    if bold_last:
+        trs[-1] = trs[-1].replace("<tr>", '<tr class="last">')
+    body = "".join(trs)
     return f"<table{kind}>{title}<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
 
 
