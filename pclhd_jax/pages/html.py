@@ -33,7 +33,8 @@ th, td { white-space: nowrap; text-align: right; padding: 2px 8px; vertical-alig
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 thead th { border-bottom: 1px solid #222; } tbody tr.last td { font-weight: 600; }
 .words td, .words th, td.group { text-align: left; white-space: normal; }
-td.group { font-weight: 600; padding-top: 6px; } caption { text-align: left; font-size: .9em; color: #444; }
+td.group { font-weight: 600; padding-top: 6px; }
+caption { text-align: left; font-size: .9em; color: #444; }
 .note { background: #f2f2f2; border-left: 4px solid #595959; padding: 6px 10px; }
 .missing { background: #fff6e0; border-left: 4px solid #E69F00; padding: 6px 10px; }
 pre { white-space: pre-wrap; font-size: .8em; }
