@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pclhd_jax.reports.rank_lists import Entry
+from pclhd_jax.reports.rank_strips import thumbnails
 from pclhd_jax.reports.thumbnails import COLOURS, FRAME, GAP, SIGN, encoded, framed, strip
 
 GREEN, RED, GREY, BLACK = (0, 158, 115), (213, 94, 0), (89, 89, 89), (0, 0, 0)
@@ -54,3 +56,11 @@ def test_a_jpeg_keeps_the_frames_colour(mark):
     back = np.asarray(Image.open(io.BytesIO(data))).astype(int)
     colour = np.array([int(COLOURS[mark][i : i + 2], 16) for i in (1, 3, 5)])
     assert np.abs(back[60:100, 1] - colour).max() < 25
+
+
+def test_every_picture_of_a_list_is_in_the_frame_of_what_it_is():
+    shown = [Entry(1, 0, False, 0.9), Entry(0, 1, True, 0.8), Entry(1, 2, False, 0.7)]
+    gallery_NHWC = np.stack([DARK_HWC, DARK_HWC + 100])
+    query, *found = thumbnails(DARK_HWC, gallery_NHWC, shown, height=64)
+    assert [tuple(picture[-1, 0]) for picture in (query, *found)] == [BLACK, GREY, GREEN, RED]
+    assert found[1][50, 20, 0] == 20 and found[2][50, 20, 0] == 120  # the entries' own pictures
