@@ -16,12 +16,12 @@ def differences(old: dict[str, Any], new: dict[str, Any], *, but: Sequence[str] 
     """One line per setting that differs, named by its path from the root. but: paths left out."""
     return [
         f"config.{name}: there {before!r}, here {now!r}"
-        for name, before, now in _differing(old, new)
+        for name, before, now in differing(old, new)
         if name not in but
     ]
 
 
-def _differing(
+def differing(
     old: dict[str, Any], new: dict[str, Any], prefix: str = ""
 ) -> list[tuple[str, Any, Any]]:
     """(path, old value, new value) of every leaf that differs."""
@@ -30,7 +30,7 @@ def _differing(
         name = prefix + key
         before, now = old.get(key, "(absent)"), new.get(key, "(absent)")
         if isinstance(before, dict) and isinstance(now, dict):
-            found += _differing(before, now, f"{name}.")
+            found += differing(before, now, f"{name}.")
         # JSON turns tuples into lists; compare what would be written.
         elif json.dumps(before) != json.dumps(now):
             found.append((name, before, now))

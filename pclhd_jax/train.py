@@ -1,11 +1,13 @@
 """The two stages: where a run starts or goes on, and what each epoch leaves behind."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pclhd_jax.epoch.diagnosis import HardPictures
 from pclhd_jax.epoch.run_epoch import run_epoch
-from pclhd_jax.epoch.scores import evaluate
+from pclhd_jax.epoch.scores import scores, test_features
+from pclhd_jax.epoch.show import show
 from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.experiment import Run, fresh_state, start_run, starting_weights, state_shapes
 from pclhd_jax.method.state import TrainState, hand_over
@@ -113,21 +115,31 @@ def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...
 def run_epochs(run: Run, start: Start, checkpoints: Checkpoints, unfinished: Unfinished) -> None:
     """All epochs that are still to come."""
     state, epochs_done, last_row, hard = start
-    records = Records(run.workdir, epochs_done=epochs_done, last_row=last_row)
+    settings = run.config.to_dict()
+    records = Records(run.workdir, epochs_done=epochs_done, last_row=last_row, settings=settings)
     if not epochs_done and not records.has_rows:
-        if run.pictures.protocols:
-            say("scoring the untrained encoder")
-        records.write({"epochs_done": 0, "evaluation": evaluate(run, state.online)})
+        score_untrained(run, state, records)
     remaining = Remaining(run.config, epochs_done)
     for stage, epoch in schedule(run.config)[epochs_done:]:
         if (stage, epoch) == (2, 0):
             state = hand_over(state, run.tx)
-        state, row, seconds, hard = run_epoch(run, state, stage, epoch, unfinished, hard)
+        state, row, seconds, hard, shows = run_epoch(run, state, stage, epoch, unfinished, hard)
         say(describe(row, seconds, remaining.after(stage, seconds)))
         # The record goes first: on resume a line without its checkpoint is dropped,
         # but a checkpoint without its line could not be completed.
-        records.write(row, seconds)
+        records.write(row, seconds, shows)
         progress = {"stage": stage, "epoch": epoch, "row": row, "hard_pictures": hard}
         checkpoints.save(row["epochs_done"], state, progress)
         unfinished.clear()
     records.close()
+
+
+def score_untrained(run: Run, state: TrainState, records: Records) -> None:
+    """Line 0 of the record."""
+    if not run.pictures.protocols:
+        records.write({"epochs_done": 0, "evaluation": {}})
+        return
+    say("scoring the untrained encoder")
+    test_z = test_features(run, state.online)
+    row = {"epochs_done": 0, "evaluation": scores(run, test_z)}
+    records.write(row, show=partial(show, run, None, test_z))

@@ -1,6 +1,14 @@
-"""Draw what a run has left.
+"""Show what a run has left: one page with everything, or what other values of eps would make.
 
+    python -m pclhd_jax.visualize runs/synthetic-paper
+    python -m pclhd_jax.visualize runs/a runs/b --out both
     python -m pclhd_jax.visualize --clusters runs/synthetic-paper
+
+RUN: one HTML page that needs no network and nothing beside it, and its PNGs in the same folder:
+results, curves by epoch, rank lists, t-SNE, heat maps, prototypes as pictures, clusters against
+eps; of several runs side by side, with the differences of their settings. Rank lists, t-SNE, heat
+maps and prototypes need the pictures where the run's settings name them, so give the command in
+the folder that the run was started in. What a run lacks is left out, and the page says why.
 
 --clusters: what other values of eps would make of a saved epoch. From the workdir alone (no
 pictures, no GPU, no checkpoint) it computes the distances anew, prints a table per modality and
@@ -26,30 +34,45 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="workdir of a run, finished or not")
     parser.add_argument("--clusters", metavar="RUN", help="workdir of a run, finished or not")
     parser.add_argument(
         "--epoch",
         type=int,
         metavar="N",
-        help="number of features/epoch-N.npz in RUN; default: the newest. A run keeps as many as "
+        help="with --clusters: number of features/epoch-N.npz in RUN; default: the newest. A run "
+        "keeps as many as "
         "config.keep_features says",
     )
-    parser.add_argument("--eps_max", type=float, default=0.9, help="end of the sweep (%(default)s)")
     parser.add_argument(
-        "--out", metavar="FILE.png", help="default: RUN/clusters-epoch-N.png, N with four digits"
+        "--eps_max", type=float, help="with --clusters: end of the sweep (default: 0.9)"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="PATH",
+        help="folder of the page, by default RUN/page; with --clusters a FILE.png, by default "
+        "RUN/clusters-epoch-N.png, N with four digits",
     )
     args = parser.parse_args(argv)
-    if args.clusters is None:
+    if bool(args.runs) == bool(args.clusters):
         sys.exit(
-            "name a picture: --clusters RUN (what other values of eps would make of a saved "
-            "epoch); --help tells more"
+            "name either runs, for a page (RUN [RUN...]), or --clusters RUN, for what other values "
+            "of eps would make of a saved epoch; --help tells more"
         )
+    if args.runs and (args.epoch is not None or args.eps_max is not None):
+        sys.exit("--epoch and --eps_max go with --clusters RUN; a page shows the newest epoch")
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    from pclhd_jax.reports.eps_report import report_clusters  # here: --help should be quick
+    # Here: --help should be quick.
+    from pclhd_jax.pages.page import write_page
+    from pclhd_jax.reports.eps_report import report_clusters
 
     try:
-        report_clusters(args.clusters, epochs_done=args.epoch, eps_max=args.eps_max, out=args.out)
+        if args.runs:
+            write_page(args.runs, args.out)
+        else:
+            eps_max = 0.9 if args.eps_max is None else args.eps_max
+            report_clusters(args.clusters, epochs_done=args.epoch, eps_max=eps_max, out=args.out)
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 

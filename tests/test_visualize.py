@@ -143,7 +143,7 @@ def test_a_sweep_that_finds_no_cluster_at_all_can_be_drawn(tmp_path):
 @pytest.mark.parametrize(
     "flags, message",
     [
-        ([], r"name a picture: --clusters RUN"),
+        ([], r"name either runs, for a page \(RUN"),
         (["--clusters", "none"], r"FileNotFoundError: no config\.json in none"),
         (["--clusters", "{run}", "--epoch", "3"], r"FileNotFoundError: no features of epoch 3"),
         (["--clusters", "{run}", "--eps_max", "0.5"], r"ValueError.*give at least 0\.6"),

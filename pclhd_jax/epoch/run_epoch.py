@@ -1,6 +1,8 @@
 """One epoch, from the encoder it finds to the record it leaves."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from pclhd_jax.clustering.both_modalities import TooFewClusters
@@ -13,7 +15,8 @@ from pclhd_jax.epoch.clusters import (
 )
 from pclhd_jax.epoch.diagnosis import HardPictures, epoch_report
 from pclhd_jax.epoch.features import train_features
-from pclhd_jax.epoch.scores import evaluate
+from pclhd_jax.epoch.scores import scores, test_features
+from pclhd_jax.epoch.show import show
 from pclhd_jax.epoch.step_loop import EpochSoFar, mean_metrics, run_steps
 from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.experiment import Run
@@ -21,6 +24,7 @@ from pclhd_jax.method.schedules import learning_rate_at
 from pclhd_jax.method.state import TrainState, set_learning_rate
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
+from pclhd_jax.reports.curves import Shown
 from pclhd_jax.settings import schedule
 
 
@@ -29,6 +33,7 @@ class EpochEnd(NamedTuple):
     row: dict[str, Any]  # the record
     seconds: dict[str, float]  # of each part
     hard_pictures: HardPictures  # for the next epoch's report
+    show: Callable[[], Shown]  # draws what TensorBoard gets beside
 
 
 def run_epoch(
@@ -68,14 +73,17 @@ def run_epoch(
         **so_far.report,
     }
     # [ours] the last epoch is the result; the released program takes the best one on the test set.
+    test_z = None
     is_last = before + 1 == len(schedule(config))
     if is_last or (before + 1) % config.evaluation.every_epochs == 0:
         # Stage 2 hands out its momentum encoder.
         variables = so_far.state.online if stage == 1 else so_far.state.momentum
         with unfinished.saved_if_interrupted(before, so_far, what):
-            row["evaluation"] = evaluate(run, variables)
+            test_z = test_features(run, variables)
+            row["evaluation"] = {} if test_z is None else scores(run, test_z)
         watch.lap("evaluation")
-    return EpochEnd(so_far.state, row, watch.seconds, so_far.hard_pictures)
+    shows = partial(show, run, so_far.labels, test_z)
+    return EpochEnd(so_far.state, row, watch.seconds, so_far.hard_pictures, shows)
 
 
 def begin_epoch(

@@ -11,9 +11,18 @@ from pclhd_jax.processes.exchange import from_first
 
 def evaluate(run: Run, variables: Any) -> dict[str, dict[str, Any]]:
     """Scores of an encoder by protocol name, as plain numbers; none without a protocol."""
+    z = test_features(run, variables)
+    return {} if z is None else scores(run, z)
+
+
+def test_features(run: Run, variables: Any) -> Features | None:
+    """Unit features of the test pictures; None without a protocol."""
     if not run.pictures.protocols:
-        return {}
-    z = extract(run, run.feature_steps, variables, run.pictures.test_NHWC, "test")
+        return None
+    return extract(run, run.feature_steps, variables, run.pictures.test_NHWC, "test")
+
+
+def scores(run: Run, z: Features) -> dict[str, dict[str, Any]]:
     return from_first(score_all, run.pictures.protocols, z)
 
 

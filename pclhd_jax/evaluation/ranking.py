@@ -80,7 +80,7 @@ def evaluate_blocks(
     for start, similarity_CG in _cut(blocks, max(1, _CHUNK_CELLS // num_gallery)):
         rows = slice(start, start + len(similarity_CG))
         same = query_ids[rows, None] == gallery_ids
-        skip = _skipped(protocol, same, query_cams[rows, None], gallery_cams)
+        skip = skipped(protocol, same, query_cams[rows, None], gallery_cams)
         parts.append(_rank_queries(_finite(similarity_CG, start), same, skip, groups_G))
     place_Q, ap_Q, inp_Q = (np.concatenate(column) for column in zip(*parts, strict=True))
     return _means(place_Q, ap_Q, inp_Q, protocol)
@@ -95,9 +95,10 @@ def _cut(blocks: Iterable[np.ndarray], step: int) -> Iterable[tuple[int, np.ndar
         first += len(block_BG)
 
 
-def _skipped(
+def skipped(
     protocol: str, same_QG: np.ndarray, query_cams_Q1: np.ndarray, gallery_cams_G: np.ndarray
 ) -> np.ndarray:
+    """Which gallery pictures take no rank for which query, by a protocol's rule; see above."""
     if protocol == "sysu":
         return (query_cams_Q1 == 3) & (gallery_cams_G == 2)
     if protocol == "llcm":

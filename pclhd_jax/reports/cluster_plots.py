@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-# Okabe and Ito's colours: told apart by colour-blind readers, and by lightness in print.
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
+from pclhd_jax.reports.palette import BLUE, GREY, VERMILLION
 
 
 def draw_clusters(reports: Sequence[Any], *, eps: float, min_samples: int, title: str) -> Any:
@@ -27,7 +26,7 @@ def draw_clusters(reports: Sequence[Any], *, eps: float, min_samples: int, title
         axes[0, column].set_title(f"{report.name}: {len(report.k_distance_N):,} pictures")
         for ax, draw in zip(axes[:-1, column], quantities, strict=True):
             draw(ax, report)
-            ax.axvline(eps, color=ORANGE, linestyle="--", linewidth=1.2)
+            ax.axvline(eps, color=VERMILLION, linestyle="--", linewidth=1.2)
             ax.set_xlim(0, report.rows[-1].eps * 1.03)
             ax.set_xlabel("eps (Jaccard distance)")
             ax.grid(alpha=0.3)
@@ -80,11 +79,11 @@ def draw_k_distance(ax: Any, report: Any, eps: float, min_samples: int) -> None:
     distance_N = report.k_distance_N
     share_N = 100 * np.arange(1, len(distance_N) + 1) / len(distance_N)
     ax.plot(share_N, distance_N, color=BLUE, linewidth=1.8)
-    ax.axhline(eps, color=ORANGE, linestyle="--", linewidth=1.2)
+    ax.axhline(eps, color=VERMILLION, linestyle="--", linewidth=1.2)
     num_cores = np.sum(distance_N <= np.float32(eps))
     note = {"xytext": (0, 4), "textcoords": "offset points"}
     ax.annotate(
-        f"{100 * num_cores / len(distance_N):.0f} % are cores", (2, eps), color=ORANGE, **note
+        f"{100 * num_cores / len(distance_N):.0f} % are cores", (2, eps), color=VERMILLION, **note
     )
     num_beyond = np.sum(np.isinf(distance_N))
     if num_beyond:

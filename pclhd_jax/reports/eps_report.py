@@ -62,26 +62,49 @@ def report_clusters(
       FileNotFoundError: no workdir, no such epoch, or no folder for `out`.
       ValueError: a damaged epoch, eps_max out of its range, or an `out` that is no .png.
     """
-    workdir = Path(workdir)
+    todo = what_to_sweep(Path(workdir), epochs_done, eps_max)
+    epoch = todo.saved.epochs_done
+    out = Path(workdir) / f"clusters-epoch-{epoch:04d}.png" if out is None else Path(out)
+    check_out(out)
+    reports, settings = sweep_parts(todo), todo.settings
+    figure = draw_clusters(
+        reports, eps=settings.eps, min_samples=settings.min_samples, title=todo.title
+    )
+    figure.savefig(out)
+    say(f"\nwrote {out}\n\n{HINT}")
+    return out
+
+
+class ToSweep(NamedTuple):
+    """A saved epoch, read and checked; nothing is computed yet."""
+
+    title: str
+    saved: SavedEpoch
+    settings: ClusterSettings
+    eps_E: np.ndarray
+
+
+def what_to_sweep(workdir: Path, epochs_done: int | None, eps_max: float) -> ToSweep:
+    """Raises as `report_clusters`."""
     config = read_config(workdir)
     settings = ClusterSettings(*(config["cluster"][name] for name in ClusterSettings._fields))
     eps_E = eps_grid(settings.eps, eps_max)
     saved = load_epoch(workdir, epochs_done)
-    out = workdir / f"clusters-epoch-{saved.epochs_done:04d}.png" if out is None else Path(out)
-    check_out(out)
     title = (
         f"{workdir.resolve().name}: recipe {config['recipe']}, stage {saved.stage}, epoch "
         f"{saved.epoch + 1} of {config[f'stage{saved.stage}']['epochs']} "
         f"({saved.epochs_done} epochs done)"
     )
-    say(title)
-    if saved.labels is None:
+    return ToSweep(title, saved, settings, eps_E)
+
+
+def sweep_parts(todo: ToSweep) -> list[PartReport]:
+    """Every part at every eps; its table is printed as it is made."""
+    say(todo.title)
+    if todo.saved.labels is None:
         say("at the run's own eps a modality has fewer than 2 clusters: the run stopped here")
-    reports = [report_part(part, eps_E, settings) for part in parts_of(saved, settings)]
-    figure = draw_clusters(reports, eps=settings.eps, min_samples=settings.min_samples, title=title)
-    figure.savefig(out)
-    say(f"\nwrote {out}\n\n{HINT}")
-    return out
+    parts = parts_of(todo.saved, todo.settings)
+    return [report_part(part, todo.eps_E, todo.settings) for part in parts]
 
 
 def read_config(workdir: Path) -> dict[str, Any]:

@@ -4,11 +4,12 @@ Of several processes, process 0 alone reads and writes.
 """
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pclhd_jax.processes.exchange import from_first, is_first
-from pclhd_jax.reports.curves import Curves
+from pclhd_jax.reports.curves import Curves, Shown
 from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.workdir import append_line
 
@@ -16,38 +17,67 @@ from pclhd_jax.saving.workdir import append_line
 class Records:
     """`metrics.jsonl` and TensorBoard of one run."""
 
-    def __init__(self, workdir: Path, *, epochs_done: int, last_row: dict[str, Any] | None = None):
+    def __init__(
+        self,
+        workdir: Path,
+        *,
+        epochs_done: int,
+        last_row: dict[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ):
         """Keep the lines of the first `epochs_done` epochs: a killed run may have written more.
 
         last_row: of the last of them, from its checkpoint: a power cut may have taken its line.
+        settings: to be shown in TensorBoard, from the next epoch on.
         """
         self.path = workdir / "metrics.jsonl"
         self.timing_path = workdir / "timing.jsonl"
-        self.has_rows = from_first(self._open, workdir, epochs_done, last_row)
+        self.has_rows = from_first(self._open, workdir, epochs_done, last_row, settings)
 
-    def _open(self, workdir: Path, epochs_done: int, last_row: dict[str, Any] | None) -> bool:
+    def _open(
+        self,
+        workdir: Path,
+        epochs_done: int,
+        last_row: dict[str, Any] | None,
+        settings: Mapping[str, Any] | None,
+    ) -> bool:
         kept = [row for row in read_records(workdir) if row["epochs_done"] <= epochs_done]
         if last_row is not None and (not kept or kept[-1]["epochs_done"] < epochs_done):
             kept.append(last_row)
         write_whole(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self.curves = Curves(workdir / "tensorboard", purge_step=epochs_done + 1)
+        if settings is not None:
+            self.curves.write_settings(settings, epochs_done + 1)
         return bool(kept)
 
-    def write(self, row: dict[str, Any], seconds: dict[str, float] | None = None) -> None:
+    def write(
+        self,
+        row: dict[str, Any],
+        seconds: dict[str, float] | None = None,
+        show: Callable[[], Shown] | None = None,
+    ) -> None:
         """Append one epoch; `row['epochs_done']` is its number.
 
         seconds: of the epoch's parts. They go to `timing.jsonl`, so that `metrics.jsonl`
-        says nothing that differs between two runs of one seed.
+        says nothing that differs between two runs of one seed. show: draws what TensorBoard gets
+        beside; called by process 0.
         """
-        from_first(self._write, row, seconds)
+        from_first(self._write, row, seconds, show)
 
-    def _write(self, row: dict[str, Any], seconds: dict[str, float] | None) -> None:
+    def _write(
+        self,
+        row: dict[str, Any],
+        seconds: dict[str, float] | None,
+        show: Callable[[], Shown] | None,
+    ) -> None:
         append_line(self.path, row)
         scalars = flatten(row)
         if seconds is not None:
             append_line(self.timing_path, {"epochs_done": row["epochs_done"], **seconds})
             scalars += flatten(seconds, "seconds/")
         self.curves.write(scalars, row["epochs_done"])
+        if show is not None:
+            self.curves.write_shown(show(), row["epochs_done"])
 
     def close(self) -> None:
         if is_first():

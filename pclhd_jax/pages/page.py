@@ -1,0 +1,130 @@
+"""One page of one or several runs, and its pictures beside it."""
+
+import json
+import os
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from pclhd_jax.pages.by_epoch import cluster_section, loss_section, score_section
+from pclhd_jax.pages.encoder_arrays import see_test_pictures, training_pictures
+from pclhd_jax.pages.eps_section import eps_section
+from pclhd_jax.pages.heat_section import heat_section
+from pclhd_jax.pages.html import GENERATOR, Section, document, note
+from pclhd_jax.pages.prototype_section import prototype_section
+from pclhd_jax.pages.rank_section import rank_section
+from pclhd_jax.pages.results import result_section
+from pclhd_jax.pages.seen_runs import RunRecord, RunView, read_runs, tried
+from pclhd_jax.pages.tsne_section import tsne_section
+from pclhd_jax.processes.progress import say
+
+MOST_BYTES = 8_000_000
+RANK_LISTS = 8  # of the worst and of the best, shared by the runs
+NAME = "index.html"
+
+
+def write_page(workdirs: Sequence[str | Path], out: str | Path | None = None) -> Path:
+    """Write the page of these runs and the PNGs it shows; return the page's path.
+
+    out: the folder; of one run by default `page` in its workdir. What a run lacks (pictures, a
+    checkpoint, identities, a second epoch's features) leaves its part out, and the page and the
+    terminal say why. Of the workdirs themselves nothing is changed.
+
+    Raises:
+      FileNotFoundError: a folder that is no workdir.
+      ValueError: a run named twice, several without `out`, a folder whose page is not ours, a
+        damaged record, a page above 8 MB.
+    """
+    records = read_runs(list(workdirs))
+    folder = folder_of(records, out)
+    say(f"drawing {', '.join(record.name for record in records)}")
+    runs = [view_of(record) for record in records]
+    each = max(2, RANK_LISTS // len(runs))
+    sections = [
+        result_section(records),
+        score_section(records),
+        cluster_section(records),
+        loss_section(records),
+        rank_section(runs, each),
+        tsne_section(runs),
+        heat_section(runs),
+        prototype_section(runs),
+        eps_section(runs),
+        settings_section(records),
+    ]
+    title = " and ".join(record.name for record in records)
+    text = document(title, intro(records), sections).encode()
+    check_size(text, len(records))
+    write_files(folder, text, sections)
+    for section in sections:
+        for reason in section.missing:
+            say(f"not drawn, {section.title}: {reason}")
+    say(f"wrote {folder / NAME} ({len(text) / 1e6:.1f} MB)")
+    return folder / NAME
+
+
+def view_of(record: RunRecord) -> RunView:
+    seen = tried(see_test_pictures, record.workdir)
+    return RunView(record, seen, tried(training_pictures, record.workdir))
+
+
+def folder_of(records: Sequence[RunRecord], out: str | Path | None) -> Path:
+    """Raises ValueError for several runs without `out`, or a folder with somebody's page."""
+    if out is None and len(records) > 1:
+        raise ValueError(f"{len(records)} runs, and no folder for their page; name one: --out DIR")
+    folder = records[0].workdir / "page" if out is None else Path(out)
+    page = folder / NAME
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out {folder} is a file; name a folder")
+    if page.exists() and GENERATOR not in page.read_text(errors="replace")[:2000]:
+        raise ValueError(f"{page} is no page of this program; name another --out")
+    return folder
+
+
+def intro(records: Sequence[RunRecord]) -> str:
+    parts = []
+    for run in records:
+        data, done = run.config["data"], run.rows[-1]["epochs_done"] if run.rows else 0
+        parts.append(
+            f"<p>{escape(run.name)}: recipe {escape(str(run.config['recipe']))}, layout "
+            f"{escape(data['layout'])}, seed {run.config['seed']}, {done} epochs done.</p>"
+        )
+    drawn = [run.name for run in records if run.config["data"].get("synthetic")]
+    if drawn:
+        parts.append(
+            note(
+                f"{', '.join(drawn)}: synthetic pictures, drawn by a program. The people in them "
+                "do not exist, and the numbers say nothing about real sets."
+            )
+        )
+    else:
+        parts.append(note("Pictures of people: show this page to nobody who may not see them."))
+    return "".join(parts)
+
+
+def settings_section(records: Sequence[RunRecord]) -> Section:
+    """Every setting of every run, folded."""
+    parts = [
+        f"<details><summary>{escape(run.name)}</summary><pre>"
+        f"{escape(json.dumps(run.config, indent=1, sort_keys=True))}</pre></details>"
+        for run in records
+    ]
+    return Section("settings", "Settings", "".join(parts), {})
+
+
+def check_size(text: bytes, num_runs: int) -> None:
+    if len(text) > MOST_BYTES:
+        remedy = "name fewer runs" if num_runs > 1 else "its pictures are too many: report this"
+        raise ValueError(
+            f"the page is {len(text) / 1e6:.1f} MB, above {MOST_BYTES / 1e6:.0f}; {remedy}"
+        )
+
+
+def write_files(folder: Path, text: bytes, sections: Sequence[Section]) -> None:
+    """Beside and renamed, the page last: it never shows half of what it names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: data for section in sections for name, data in section.files.items()}
+    for name, data in (files | {NAME: text}).items():
+        beside = folder / f"{name}.new"
+        beside.write_bytes(data)
+        os.replace(beside, folder / name)

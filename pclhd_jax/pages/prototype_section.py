@@ -1,0 +1,140 @@
+"""The prototypes of some clusters as pictures, before and after an epoch."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pclhd_jax.epoch.features import MODALITIES
+from pclhd_jax.method.prototypes import PrototypeBank
+from pclhd_jax.pages.html import Section, box, figure, heading, paragraph
+from pclhd_jax.pages.per_run import Drawn, per_run
+from pclhd_jax.pages.prototype_picks import (
+    Picks,
+    banks_of_rows,
+    picks_of,
+    same_cluster,
+    similarities,
+    telling_clusters,
+)
+from pclhd_jax.pages.seen_runs import Missing, RunView, tried
+from pclhd_jax.reports.thumbnails import GAP, encoded, framed, strip
+from pclhd_jax.saving.labelled_features import load_epoch, saved_epochs
+from pclhd_jax.settings import Settings, settings_of
+
+TITLE = "Prototypes of a cluster"
+WORDS = (
+    "Of each modality two clusters: the one that reaches farthest from its centroid, and the "
+    "middle one by that. Nearest: the training pictures most similar to the centroid "
+    "(commonality). Hard: the least similar (divergence). Dynamic: the first pictures that the "
+    "epoch draws at random from the cluster (variety). Banks as the epoch begins; its steps move "
+    "them on."
+)
+
+
+class Side(NamedTuple):
+    """One modality of a saved epoch."""
+
+    labels_N: np.ndarray
+    identities_N: np.ndarray
+    similarity_N: np.ndarray  # to the own centroid
+    drawn_KS: np.ndarray  # rows
+    epochs_done: int
+
+
+def prototype_section(runs: Sequence[RunView]) -> Section:
+    return per_run("prototypes", TITLE, WORDS, runs, run_prototypes)
+
+
+def run_prototypes(run: RunView) -> Drawn:
+    pictures, workdir = run.train.get(), run.record.workdir
+    settings = settings_of(run.record.config)
+    numbers = sorted(saved_epochs(workdir))[-2:] or [None]
+    saved = [tried(load_epoch, workdir, number).get() for number in numbers]
+    if saved[-1].labels is None:
+        raise Missing("the newest epoch stopped for want of clusters: it has no prototypes")
+    saved = [one for one in saved if one.labels is not None]
+    banks = [banks_of_rows(settings, pictures, one) for one in saved]
+    images = pictures.train.visible_NHWC, pictures.train.infrared_NHWC
+    parts, files = [paragraph(hard_words(settings))], {}
+    for place, (modality, images_NHWC) in enumerate(zip(MODALITIES, images, strict=True)):
+        sides = [
+            side_of(
+                (one[place], one.labels[place], one[3 + place]), bank[modality], one.epochs_done
+            )
+            for one, bank in zip(saved, banks, strict=True)
+        ]
+        newest = sides[-1]
+        clusters = telling_clusters(newest.labels_N, newest.similarity_N)
+        for name, cluster in zip(("widest", "middle"), clusters, strict=False):
+            body, row = cluster_html(modality, cluster, sides, images_NHWC, settings)
+            parts.append(body)
+            files[f"prototypes-{modality}-{name}.png"] = encoded(row, "png")
+    if len(saved) > 1:
+        return Drawn("".join(parts), files)
+    reason = (
+        "before and after an epoch: features of one epoch alone are in the workdir; a run with "
+        "--config.keep_features=2 keeps those of two"
+    )
+    return Drawn("".join(parts), files, [reason])
+
+
+def hard_words(settings: Settings) -> str:
+    k = settings.prototypes.num_farthest
+    if k == 0:
+        return (
+            "With config.prototypes.num_farthest 0 the hard prototype starts at the centroid and "
+            "moves towards the farthest picture of each batch; shown is the farthest of all."
+        )
+    return f"The hard prototype starts at the mean of the {k} farthest." if k > 1 else ""
+
+
+def side_of(
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray], bank: PrototypeBank, epochs_done: int
+) -> Side:
+    """rows: features, labels, identities."""
+    z_ND, labels_N, identities_N = rows
+    centroid_KD, dynamic_KS1 = np.asarray(bank.centroid_KD), np.asarray(bank.dynamic_KSD)
+    drawn_KS = dynamic_KS1[:, :, 0] if dynamic_KS1.shape[1] else dynamic_KS1.reshape(-1, 0)
+    similarity_N = similarities(z_ND, labels_N, centroid_KD)
+    return Side(labels_N, identities_N, similarity_N, drawn_KS.astype(int), epochs_done)
+
+
+def cluster_html(
+    modality: str,
+    cluster: int,
+    sides: Sequence[Side],
+    images_NHWC: np.ndarray,
+    settings: Settings,
+) -> tuple[str, np.ndarray]:
+    """HTML, and the newest epoch's pictures in a row. sides: older first."""
+    newest, columns = sides[-1], []
+    for side in sides:
+        own = cluster if side is newest else same_cluster(newest.labels_N, cluster, side.labels_N)
+        title = heading(4, f"as epoch {side.epochs_done} began")
+        if own is None:
+            columns.append(box("", [title, paragraph("all of these pictures were outliers")]))
+            continue
+        k = settings.prototypes.num_farthest
+        picks = picks_of(own, side.labels_N, side.similarity_N, side.drawn_KS, k)
+        columns.append(box("", [title, groups_html(picks, side, images_NHWC)]))
+    size = int((newest.labels_N == cluster).sum())
+    title = heading(3, f"{modality} cluster {cluster}: {size} pictures")
+    rows = [*picks.nearest, *picks.hard, *picks.drawn]
+    row = strip([framed(images_NHWC[i], "plain") for i in rows], after_first=GAP)
+    return title + box("side", columns), row
+
+
+def groups_html(picks: Picks, side: Side, images_NHWC: np.ndarray) -> str:
+    groups = {"nearest": picks.nearest, "hard": picks.hard, "dynamic": picks.drawn}
+    boxes = []
+    for name, rows in groups.items():
+        figures = []
+        for row in rows:
+            person = side.identities_N[row]
+            words = f"{side.similarity_N[row]:.2f}" + (f" · person {person}" if person >= 0 else "")
+            data = encoded(framed(images_NHWC[row], "plain"), "jpeg")
+            figures.append(figure(data, f"{name}, training picture {row}", words))
+        if figures:
+            boxes.append(box("group", [heading(5, name), box("thumbs", figures)]))
+    return box("groups", boxes)
