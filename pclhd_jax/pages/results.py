@@ -20,7 +20,11 @@ def result_section(runs: Sequence[RunRecord]) -> Section:
             if len(runs) > 1 and scored:
                 rows.append([run.name])
             rows += [score_row(row, protocol) for row in ends(scored)]
-            described = described or (scored and counts(scored[-1]["evaluation"][protocol])) or ""
+            described = (
+                described
+                or (scored and counts(scored[-1]["evaluation"][protocol], len(runs) == 1))
+                or ""
+            )
         one = table(rows, caption=described, bold_last=len(runs) == 1)
         tables.append(box("", [heading(3, protocol), one]))
     if names:
@@ -60,11 +64,11 @@ def score_row(row: dict[str, Any], protocol: str) -> list[str]:
     return [what, *cells]
 
 
-def counts(score: dict[str, Any]) -> str:
-    """What a score rests on."""
+def counts(score: dict[str, Any], with_spread: bool) -> str:
+    """What a score rests on; its spread over trials where one run alone is shown."""
     valid, gallery = (span(score[name]) for name in ("num_valid", "gallery_size"))
     spread = ""
-    if score["num_trials"] > 1:
+    if with_spread and score["num_trials"] > 1:
         spread = (
             f"; standard deviation over trials: Rank-1 {100 * score['rank1_std']:.1f}, "
             f"mAP {100 * score['mean_ap_std']:.1f}"
