@@ -94,8 +94,8 @@ def side_of(
 ) -> Side:
     """rows: features, labels, identities."""
     z_ND, labels_N, identities_N = rows
-    centroid_KD, dynamic_KS1 = np.asarray(bank.centroid_KD), np.asarray(bank.dynamic_KSD)
-    drawn_KS = dynamic_KS1[:, :, 0] if dynamic_KS1.shape[1] else dynamic_KS1.reshape(-1, 0)
+    centroid_KD = np.asarray(bank.centroid_KD)
+    drawn_KS = np.asarray(bank.dynamic_KSD)[:, :, 0]  # S is 0 in stage 1
     similarity_N = similarities(z_ND, labels_N, centroid_KD)
     return Side(labels_N, identities_N, similarity_N, drawn_KS.astype(int), epochs_done)
 
