@@ -1,28 +1,30 @@
-"""Evaluate without training: a checkpoint file, or the newest checkpoint of a workdir."""
+"""Evaluate without training: the encoder of a weight file, a workdir or one checkpoint of it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from flax.traverse_util import unflatten_dict
 
+from pclhd_jax.checkpoint_name import RunCheckpoint, WeightFile, parse_checkpoint
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.protocol import Protocol
 from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.epoch.scores import evaluate
 from pclhd_jax.experiment import Run, start_evaluation, starting_weights
-from pclhd_jax.processes.exchange import same_as_first
+from pclhd_jax.processes.exchange import from_first, same_as_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.lines import scores_of
 from pclhd_jax.reports.score_table import format_table
-from pclhd_jax.saving.newest import latest_epoch
 from pclhd_jax.saving.workdir import read_json
 from pclhd_jax.settings import settings_of
 
 
 def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]:
-    """Score config.init.agw, or where that is empty the newest checkpoint in `workdir`.
+    """Score config.init.agw, or where that is empty what `workdir` names.
 
+    workdir: a workdir (its newest sound checkpoint), one checkpoint of it or a weight file.
     Prints each protocol with its counts, then the table; writes nothing.
     Returns the scores by protocol name, as a training record holds them.
 
@@ -39,7 +41,9 @@ def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]
             "identities.csv (docs/data.md)"
         )
     if config.data.layout == "folders" and not config.init.agw:
-        warn_of_trained_pictures(run, workdir)
+        named = from_first(parse_checkpoint, workdir)
+        if isinstance(named, RunCheckpoint):
+            warn_of_trained_pictures(run, named.workdir)
     for protocol in run.pictures.protocols:
         say(describe(protocol))
     scores = evaluate(run, replicate(run.mesh, same_as_first(variables)))
@@ -51,14 +55,19 @@ def find_encoder(config: Any, workdir: str | Path) -> tuple[dict[str, Any], str]
     """The variables to score, and a line that says whose they are."""
     if config.init.agw:
         return unflatten_dict(starting_weights(config)), f"Encoder of {config.init.agw}"
-    if latest_epoch(workdir) is None:
+    try:
+        named = from_first(parse_checkpoint, workdir)
+    except (FileNotFoundError, ValueError) as error:
         only_a_start = (
             " (ImageNet weights are only a start for training)" if config.init.imagenet else ""
         )
         raise ValueError(
             f"nothing to evaluate{only_a_start}: no checkpoint in {workdir} and config.init.agw is "
-            "empty; give --config.init.agw=FILE, or the --workdir of a run"
-        )
+            "empty; give --config.init.agw=FILE, or the --workdir of a run or of a checkpoint"
+        ) from error
+    if isinstance(named, WeightFile):
+        of_file = replace(config, init=replace(config.init, agw=str(workdir), imagenet=""))
+        return unflatten_dict(starting_weights(of_file)), f"Encoder of {workdir}"
     encoder = load_encoder(workdir)
     check_fits(encoder, config, workdir)
     return encoder.variables, encoder.origin

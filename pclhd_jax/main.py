@@ -45,7 +45,8 @@ MODE = flags.DEFINE_enum(
     "mode",
     "train",
     ["train", "eval"],
-    "eval: score config.init.agw, or else the newest checkpoint of the workdir; no training.",
+    "eval: score config.init.agw, or else what --workdir names: a workdir (its newest sound "
+    "checkpoint), one checkpoint of it (RUN/checkpoints/12) or a weight file; no training.",
 )
 WORKDIR = flags.DEFINE_string(
     "workdir",

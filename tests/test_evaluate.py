@@ -105,6 +105,15 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_taken(config
     assert "progress/metadata has 0 bytes" in out and "checkpoint 7 is used instead\n" in out
 
 
+def test_one_checkpoint_and_a_weight_file_are_named_in_the_place_of_the_workdir(
+    config, files, tmp_path
+):
+    workdir = workdir_of(tmp_path / "run", config, stage=1)
+    scores = evaluate_only(with_agw(config, files[1]), workdir)
+    assert evaluate_only(config, workdir / "checkpoints/7") == scores
+    assert evaluate_only(config, files[1]) == scores
+
+
 def test_two_encoders_do_not_score_alike(config, files, tmp_path):
     one, two = (evaluate_only(with_agw(config, files[seed]), tmp_path) for seed in (1, 2))
     assert one != two  # else the tests above could not tell which one was scored

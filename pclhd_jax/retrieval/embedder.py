@@ -33,7 +33,7 @@ class Embedder:
     The features are those that an evaluation ranks: of picture and mirror, their mean, made unit.
     All devices share each batch. Every batch has one size, the last one filled up: how many
     pictures a call brings does not change their features by a bit. Another `batch_size` is another
-    program, whose sums may round otherwise (2e-7 apart in tests on a CPU).
+    program, whose sums may round otherwise (by 1e-7 on a CPU, docs/embed_search.md).
     """
 
     encoder: Encoder
