@@ -3,8 +3,8 @@
 import importlib
 from typing import Any
 
-EXPORT = "pip install -r requirements-export.txt"
-TORCH = "pip install -r requirements-torch.txt, or write .safetensors, which needs nothing"
+EXPORT = "pip install onnx onnxruntime (floors: requirements-export.txt)"
+TORCH = "pip install torch (the CPU build will do), or write .safetensors, which needs nothing"
 
 
 def import_onnx() -> Any:

@@ -23,7 +23,7 @@ SUFFIXES = {
     "onnx": (".onnx",),
     "torch": (".safetensors", ".pth", ".pt", ".tar"),
 }
-# Of a number of a unit feature. XLA's and onnxruntime's sums go in other orders: 3e-7 was seen.
+# Of a number of a unit feature. XLA's and onnxruntime's sums go in other orders: 4e-7 was seen.
 BOUND = 1e-5
 BATCHES = (1, 3)
 
