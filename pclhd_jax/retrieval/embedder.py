@@ -62,6 +62,11 @@ class Embedder:
         devices = jax.device_count()
         return cls(encoder, -(-batch_size // devices) * devices)
 
+    @property
+    def chunk_size(self) -> int:
+        """Pictures decoded at a time."""
+        return self.batch_size * CHUNK_BATCHES
+
     def __call__(self, images: Images, modality: str, *, report: Report | None = None) -> Any:
         """float32 (N, D) unit features of N pictures, in order.
 
@@ -79,7 +84,7 @@ class Embedder:
             raise ValueError(f"{os.fspath(images)!r} is one picture; give a list of them")
         if not len(images):
             raise ValueError("no picture to embed; give at least one")
-        size = self.batch_size * CHUNK_BATCHES
+        size = self.chunk_size
         chunks = [images[start : start + size] for start in range(0, len(images), size)]
         load = partial(load_chunk, height=self.encoder.height, width=self.encoder.width)
         starts = range(0, len(images), size)

@@ -12,7 +12,6 @@ from pclhd_jax.pictures.decode import load_pictures
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.retrieval.embedder import (
     BATCH_SIZE,
-    CHUNK_BATCHES,
     RESAMPLE,
     Embedder,
     check_modality,
@@ -118,7 +117,7 @@ def read_chunks(
     embedder: Embedder, listed: Listed, skip: bool, kept: list[int]
 ) -> Iterator[np.ndarray]:
     """uint8 (C, H, W, 3), no chunk empty; the rows that could be read go to `kept`."""
-    size = embedder.batch_size * CHUNK_BATCHES
+    size = embedder.chunk_size
     for start in range(0, len(listed.pictures.paths), size):
         chunk = listed.pictures.take(
             np.arange(start, min(start + size, len(listed.pictures.paths)))

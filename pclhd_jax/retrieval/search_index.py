@@ -2,7 +2,8 @@
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ SHEET_QUERIES = 20
 class Queries(NamedTuple):
     features_QD: np.ndarray
     pictures: Pictures
-    read: Read  # their bytes
+    open: Callable[[], Read]  # what reads their bytes; called for a contact sheet alone
 
 
 class Found(NamedTuple):
@@ -96,7 +97,7 @@ def search_index(
         write_found(file_of(out, ".csv"), found)
         if sheet_queries:
             read = reader_of(gallery.header["source"], gallery.pictures, gallery_root)
-            write_sheet(file_of(out, ".png"), found, query.read, read, sheet_queries)
+            write_sheet(file_of(out, ".png"), found, query.open(), read, sheet_queries)
     return found
 
 
@@ -130,7 +131,7 @@ def find_queries(
             )
         index = read_index(queries[0])
         check_encoder(header, index.header["encoder"], os.fspath(queries[0]))
-        read = reader_of(index.header["source"], index.pictures)
+        read = partial(reader_of, index.header["source"], index.pictures)
         return Queries(np.asarray(index.features_ND), index.pictures, read)
     if checkpoint is None or modality is None:
         raise ValueError(
@@ -144,7 +145,7 @@ def find_queries(
     # A weight file may not tell its size: the gallery's pictures were of this one.
     encoder = encoder._replace(height=header["height"], width=header["width"])
     embedded = embed_listed(Embedder.of(encoder, batch_size), listed, modality, skip=skip)
-    return Queries(embedded.features_ND, embedded.listed.pictures, embedded.listed.read)
+    return Queries(embedded.features_ND, embedded.listed.pictures, lambda: embedded.listed.read)
 
 
 def is_index(queries: Sequence[str | os.PathLike]) -> bool:

@@ -10,6 +10,7 @@ from pclhd_jax.embed import main
 from pclhd_jax.encoder import load_encoder
 from pclhd_jax.epoch.features import extract
 from pclhd_jax.experiment import start_evaluation
+from pclhd_jax.retrieval.embedder import Embedder
 from pclhd_jax.retrieval.index import read_index
 from pclhd_jax.retrieval.make_index import make_index
 from tests.helpers.small_sets import below, noise
@@ -69,26 +70,27 @@ def test_the_command_writes_what_the_call_writes(run, folder, tmp_path, embedder
 
 
 def test_an_unreadable_picture_is_named_and_with_skip_left_out_and_counted(
-    run, folder, tmp_path, capsys
+    run, folder, tmp_path, capsys, monkeypatch
 ):
-    whole = make_index(run, [folder], "visible", tmp_path / "whole", batch_size=2)
-    (folder / "a/1.png").write_bytes(b"no picture")
+    monkeypatch.setattr(Embedder, "chunk_size", 2)  # of the second chunk no picture is left
+    whole = make_index(run, [folder], "visible", tmp_path / "whole", batch_size=32)
+    (folder / "a/2.png").write_bytes(b"no picture")
     (folder / "a/3.png").write_bytes((folder / "a/3.png").read_bytes()[:60])
-    with pytest.raises(ValueError, match=r"cannot read picture .*/a/1\.png"):
-        make_index(run, [folder], "visible", tmp_path / "stops", batch_size=2)
+    with pytest.raises(ValueError, match=r"cannot read picture .*/a/2\.png"):
+        make_index(run, [folder], "visible", tmp_path / "stops", batch_size=32)
     assert below(tmp_path) == ["pictures", "whole.csv", "whole.json", "whole.npy"]
     capsys.readouterr()
-    left = make_index(run, [folder], "visible", tmp_path / "left", batch_size=2, skip=True)
-    assert "left out 2 of 5 pictures that cannot be read: a/1.png, a/3.png" in (
+    left = make_index(run, [folder], "visible", tmp_path / "left", batch_size=32, skip=True)
+    assert "left out 2 of 5 pictures that cannot be read: a/2.png, a/3.png" in (
         capsys.readouterr().out
     )
-    assert left.header["skipped"] == ["a/1.png", "a/3.png"]
-    assert left.pictures.paths == ("a/0.png", "a/2.png", "a/4.png")
-    np.testing.assert_array_equal(left.features_ND, whole.features_ND[[0, 2, 4]])
+    assert left.header["skipped"] == ["a/2.png", "a/3.png"]
+    assert left.pictures.paths == ("a/0.png", "a/1.png", "a/4.png")
+    np.testing.assert_array_equal(left.features_ND, whole.features_ND[[0, 1, 4]])
     for path in (folder / "a").iterdir():
         path.write_bytes(b"")
     with pytest.raises(ValueError, match="none of 5 pictures can be read; the first is a/0"):
-        make_index(run, [folder], "visible", tmp_path / "none", skip=True)
+        make_index(run, [folder], "visible", tmp_path / "none", skip=True, batch_size=32)
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,8 @@ def test_results_are_not_written_over_and_pictures_that_have_moved_are_found(
     moved.rename(tmp_path / "after")
     with pytest.raises(ValueError, match=r"cannot read picture .*before"):
         search_index(gallery.name, [index.name], tmp_path / "found")
+    search_index(index.name, [gallery.name], tmp_path / "bare", sheet_queries=0)
+    assert "bare.png" not in below(tmp_path)  # nor was a picture needed
     (tmp_path / "found.csv").unlink()
     root = str(tmp_path / "after/cam1")
     search_index(gallery.name, [index.name], tmp_path / "found", gallery_root=root)
