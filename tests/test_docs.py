@@ -11,6 +11,7 @@ import pytest
 
 from configs import synthetic
 from pclhd_jax import main
+from pclhd_jax.exporting.write import export_encoder
 from tests.helpers.tiny import tiny_config
 
 ROOT = Path(__file__).parents[1]
@@ -19,11 +20,11 @@ PAGES = sorted(
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
 )
 TEXTS = {page: (ROOT / page).read_text() for page in PAGES}
-BLOCKS = [
-    pytest.param(block, id=f"{page}-{number}")
+PYTHON = {
+    page: blocks
     for page, text in TEXTS.items()
-    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", text, re.M | re.S))
-]
+    if (blocks := re.findall(r"^```python\n(.*?)^```", text, re.M | re.S))
+}
 # Up to the end of the line, of the code span or of the command; a backslash goes on.
 COMMAND = re.compile(r"python -m ((?:pclhd_jax|data_prep|benchmarks)\.\w+)((?:\\\n|[^`\n;&|])*)")
 COMMANDS = sorted(
@@ -41,16 +42,21 @@ def reader(pictures, finished, tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("block", BLOCKS)
-def test_python_of_the_pages_runs(block, reader, pictures):
-    run = reader / "runs/synthetic-paper"
-    block = block.replace("/absolute/path/to/workdir", str(run))
-    prepared = sorted(Path(f"{pictures}-prepared").glob("*/*/1.0.0"))[0]
-    exec(compile(block, "page", "exec"), {"path": prepared})
+@pytest.mark.parametrize("page", PYTHON)
+def test_python_of_the_pages_runs(page, reader, pictures):
+    """From top to bottom, as one reads: a block may use what one before it made."""
+    height, width = tiny_config(pictures).data.height, tiny_config(pictures).data.width
+    if page == "docs/export.md":  # its blocks open what its first commands wrote
+        for format in ("onnx", "stablehlo"):
+            export_encoder("runs/synthetic-paper", f"pclhd.{format}", format=format)
+    given = {"path": sorted(Path(f"{pictures}-prepared").glob("*/*/1.0.0"))[0]}
+    for block in PYTHON[page]:
+        block = block.replace("(5, 96, 48, 3)", f"(5, {height}, {width}, 3)")
+        exec(compile(block, page, "exec"), given)
 
 
 def test_the_pages_have_commands_and_python():
-    assert len(COMMANDS) > 20 and len(BLOCKS) >= 3
+    assert len(COMMANDS) > 20 and len(PYTHON) >= 4
 
 
 def spoken(module, monkeypatch, capsys):

@@ -101,13 +101,6 @@ def test_a_folder_without_checkpoints_gives_none_and_is_not_made(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_the_readmes_lines_open_a_checkpoint(tmp_path, capsys):
-    saved(tmp_path, 1, 2)
-    code = re.search(r"```python\n(import orbax.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
-    exec(code.replace("/absolute/path/to/workdir", str(tmp_path)), {})
-    assert capsys.readouterr().out == "(3,)\n"
-
-
 def test_a_checkpoint_of_eight_devices_is_read_by_one_and_the_other_way_round(tmp_path):
     workdirs = {devices: tmp_path / str(devices) for devices in (1, 8)}
     for process in [start("save", workdirs[n], devices=n) for n in (1, 8)]:
