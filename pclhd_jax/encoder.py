@@ -16,7 +16,7 @@ from pclhd_jax.processes.mesh import make_mesh, replicate
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.integrity import digest_of, leaf_digests
 from pclhd_jax.saving.newest import restore_newest
-from pclhd_jax.saving.workdir import read_json
+from pclhd_jax.saving.workdir import read_config
 from pclhd_jax.settings import Settings, settings_of
 from pclhd_jax.weights.agw_torch import agw_from_torch, agw_of
 from pclhd_jax.weights.files import read_weights
@@ -70,13 +70,7 @@ def load_encoder(
 def of_run(
     workdir: Path, epochs_done: int | None, height: int | None, width: int | None
 ) -> Encoder:
-    path = workdir / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(
-            f"no config.json in {workdir}; a checkpoint is read with the settings that its run "
-            "left there: bring the file back"
-        )
-    settings = settings_of(read_json(path))
+    settings = settings_of(read_config(workdir))
     size = settings.data.height, settings.data.width
     check_size(workdir, size, (height, width))
     like, mesh = state_shapes(settings), make_mesh()

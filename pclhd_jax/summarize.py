@@ -19,7 +19,7 @@ from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.differences import FREE_BETWEEN_RUNS, differences
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.reports.records import read_records
-from pclhd_jax.saving.workdir import read_json
+from pclhd_jax.saving.workdir import read_config
 
 RANKS = (1, 5, 10, 20)
 COLUMNS = (*(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP")
@@ -65,10 +65,7 @@ def summarize(workdirs: Sequence[str | Path]) -> str:
 
 def read_result(path: Path) -> Result:
     """The last epoch of a finished run."""
-    config_path = path / "config.json"
-    if not config_path.exists():
-        raise FileNotFoundError(f"no config.json in {path}; name the workdir of a run")
-    config = read_json(config_path)
+    config = read_config(path)
     epochs = sum(config[stage]["epochs"] for stage in ("stage1", "stage2"))
     rows = read_records(path)
     done = rows[-1]["epochs_done"] if rows else 0

@@ -1,10 +1,12 @@
 """A run started again in its workdir: it goes on, ends the same, or says why it cannot."""
 
+import json
 import shutil
 
 import pytest
 
 from pclhd_jax import train
+from pclhd_jax.encoder import load_encoder
 from tests.helpers.finished_run import assert_same_end
 from tests.helpers.tiny import tiny_config
 
@@ -39,6 +41,24 @@ def test_a_finished_run_started_again_returns_the_same_record(finished, pictures
     before = (workdir / "metrics.jsonl").read_bytes()
     assert train.train_and_evaluate(tiny_config(pictures), workdir) == last
     assert (workdir / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_run_of_before_a_setting_is_gone_on_with_and_its_encoder_loads(
+    finished, pictures, tmp_path
+):
+    """What came later stands at what the run did without it; another value is a difference."""
+    workdir = tmp_path / "run"
+    shutil.copytree(finished[0], workdir)
+    config = json.loads((workdir / "config.json").read_text())
+    del config["loss"]["align_weight"]
+    (workdir / "config.json").write_text(json.dumps(config))
+    assert train.train_and_evaluate(tiny_config(pictures), workdir) == finished[1]
+    (workdir / "config.json").write_text(json.dumps(config))
+    assert load_encoder(workdir).settings.loss.align_weight == 0
+    changed = tiny_config(pictures)
+    changed.loss.align_weight = 0.5
+    with pytest.raises(ValueError, match=r"loss\.align_weight: there 0\.0, here 0\.5"):
+        train.train_and_evaluate(changed, workdir)
 
 
 def test_a_workdir_of_other_settings_is_refused_with_the_difference(finished, pictures):

@@ -13,7 +13,7 @@ from pclhd_jax.inspection.soundness import Verdict, bytes_below, judge
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.saving.checkpoints import Restored
 from pclhd_jax.saving.integrity import DamagedCheckpoint, named_leaves
-from pclhd_jax.saving.workdir import read_json
+from pclhd_jax.saving.workdir import read_config
 from pclhd_jax.weights.agw_torch import agw_of
 from pclhd_jax.weights.files import read_state_dict
 
@@ -72,7 +72,7 @@ def inspect_checkpoint(checkpoint: str | os.PathLike) -> Inspection:
         raise DamagedCheckpoint(*(f"{one.name} is {one.verdict.words}" for one in saved.values()))
     restored = restore_plain(place, sound[-1])
     path = place.workdir / "config.json"
-    config = read_json(path) if path.exists() else None
+    config = read_config(place.workdir) if path.exists() else None
     settings = describe_settings(config) if config else [f"settings: there is no {path}"]
     return Inspection(
         title_of(checkpoint, config, restored),

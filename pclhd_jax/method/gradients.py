@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import optax
 
 from pclhd_jax.batches.batch import Batch
+from pclhd_jax.method.align import align_terms, joint_align_terms
 from pclhd_jax.method.losses import TermWeights
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.steps import Fixed, Metrics, Views, augment, encode
 from pclhd_jax.method.terms import (
     Banks,
     Encoded,
-    align_terms,
     banks_through,
     cross_terms,
     dynamic_terms,
@@ -61,8 +61,12 @@ def gradient_report(
     )
     if joint_batch is not None:
         joint_views = augment(joint_key, joint_batch, fixed.pad)
-        joint = {"joint": lambda z: total(joint_terms(z, banks, joint_batch, fixed.terms))}
-        gradients |= gradients_of(state, joint_views, joint, fixed)
+
+        def joint(z: Encoded) -> jax.Array:
+            numbers = (z, banks, joint_batch, fixed.terms)
+            return total(joint_terms(*numbers) | joint_align_terms(*numbers))
+
+        gradients |= gradients_of(state, joint_views, {"joint": joint}, fixed)
     return compared(gradients)
 
 

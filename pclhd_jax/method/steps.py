@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from pclhd_jax.batches.batch import Batch
+from pclhd_jax.method.align import align_terms, joint_align_terms
 from pclhd_jax.method.augment import augment_infrared, augment_visible, normalise
 from pclhd_jax.method.losses import TermWeights
 from pclhd_jax.method.state import TrainState, move_average
@@ -19,7 +20,6 @@ from pclhd_jax.method.terms import (
     Banks,
     Encoded,
     TermSettings,
-    align_terms,
     banks_through,
     cross_terms,
     dynamic_terms,
@@ -185,11 +185,14 @@ def apart_step(
 def joint_step(
     state: TrainState, banks: Banks, batch: Batch, key: jax.Array, fixed: Fixed
 ) -> tuple[TrainState, Banks, Metrics]:
-    """Hybrid terms on joint clusters."""
+    """Hybrid and alignment terms on joint clusters."""
     views = augment(key, batch, fixed.pad)
-    state, z, metrics = descend(
-        state, views, lambda z: joint_terms(z, banks, batch, fixed.terms), fixed
-    )
+
+    def terms_of(z: Encoded) -> Metrics:
+        numbers = (z, banks, batch, fixed.terms)
+        return joint_terms(*numbers) | joint_align_terms(*numbers)
+
+    state, z, metrics = descend(state, views, terms_of, fixed)
     banks = update_joint_bank(banks, z, batch, fixed.terms)
     return state, banks, metrics
 

@@ -107,25 +107,6 @@ def cross_terms(
     return {"cross": settings.cross_weight * jnp.where(infrared_crosses, to_visible, to_infrared)}
 
 
-def align_terms(
-    z: Encoded, banks: Banks, batch: Batch, infrared_crosses: jax.Array, settings: TermSettings
-) -> dict[str, jax.Array]:
-    """On purpose what `in_turn` does to a gradient by accident. [ours]
-
-    The modality that does not cross in this epoch, against its own bank as the crossing features
-    of this batch move it: rows that are nine tenths the other modality's.
-    """
-    if settings.align_weight == 0:
-        return {}
-    moved, common = (
-        move_by_crossing(banks, z, batch, infrared_crosses, settings),
-        hybrid_numbers(settings),
-    )
-    visible = hybrid_loss(z.visible_BD, moved.visible, both_views(batch.visible_labels_B), **common)
-    infrared = hybrid_loss(z.infrared_BD, moved.infrared, batch.infrared_labels_B, **common)
-    return {"align": settings.align_weight * jnp.where(infrared_crosses, visible, infrared)}
-
-
 def dynamic_terms(
     z: Encoded,
     banks: Banks,
@@ -158,28 +139,13 @@ def joint_terms(
     labels_v = both_views(batch.visible_labels_B)
     through = None
     if settings.bank_order == "in_turn":  # the visible term has written the bank by then
-        through = _moved(banks.joint, z.visible_BD, labels_v, settings)
+        through = moved_bank(banks.joint, z.visible_BD, labels_v, settings)
     return {
         "joint_visible": hybrid_loss(z.visible_BD, banks.joint, labels_v, **common),
         "joint_infrared": hybrid_loss(
             z.infrared_BD, banks.joint, batch.infrared_labels_B, through=through, **common
         ),
-    } | joint_align_terms(z, banks, batch, settings)
-
-
-def joint_align_terms(
-    z: Encoded, banks: Banks, batch: Batch, settings: TermSettings
-) -> dict[str, jax.Array]:
-    """`align_terms` on joint clusters: each modality, against the bank as the other moves it."""
-    if settings.align_weight == 0:
-        return {}
-    common = hybrid_numbers(settings)
-    labels_v, labels_r = both_views(batch.visible_labels_B), batch.infrared_labels_B
-    by_visible = _moved(banks.joint, z.visible_BD, labels_v, settings)
-    by_infrared = _moved(banks.joint, z.infrared_BD, labels_r, settings)
-    visible = hybrid_loss(z.visible_BD, by_infrared, labels_v, **common)
-    infrared = hybrid_loss(z.infrared_BD, by_visible, labels_r, **common)
-    return {"align_joint": settings.align_weight * (visible + infrared)}
+    }
 
 
 def banks_through(
@@ -228,8 +194,8 @@ def update_own_banks(
         dynamic_v = dict(momentum_z_BD=momentum_z.visible_BD, key=visible_key)
         dynamic_r = dict(momentum_z_BD=momentum_z.infrared_BD, key=infrared_key)
     return banks._replace(
-        visible=_moved(banks.visible, z.visible_BD, labels_v, settings, **dynamic_v),
-        infrared=_moved(banks.infrared, z.infrared_BD, labels_r, settings, **dynamic_r),
+        visible=moved_bank(banks.visible, z.visible_BD, labels_v, settings, **dynamic_v),
+        infrared=moved_bank(banks.infrared, z.infrared_BD, labels_r, settings, **dynamic_r),
     )
 
 
@@ -248,8 +214,8 @@ def move_by_crossing(
     matches_r = jnp.where(infrared_crosses, batch.infrared_matches_B, -1)
     matches_v = jnp.where(infrared_crosses, -1, both_views(batch.visible_matches_B))
     return banks._replace(
-        visible=_moved(banks.visible, z.infrared_BD, matches_r, settings),
-        infrared=_moved(banks.infrared, z.visible_BD, matches_v, settings),
+        visible=moved_bank(banks.visible, z.infrared_BD, matches_r, settings),
+        infrared=moved_bank(banks.infrared, z.visible_BD, matches_v, settings),
     )
 
 
@@ -257,11 +223,11 @@ def update_joint_bank(banks: Banks, z: Encoded, batch: Batch, settings: TermSett
     """In turn: visible features, then infrared ones. Together: one update by all rows."""
     labels_v, labels_r = both_views(batch.visible_labels_B), batch.infrared_labels_B
     if settings.bank_order == "in_turn":
-        joint = _moved(banks.joint, z.visible_BD, labels_v, settings)
-        return banks._replace(joint=_moved(joint, z.infrared_BD, labels_r, settings))
+        joint = moved_bank(banks.joint, z.visible_BD, labels_v, settings)
+        return banks._replace(joint=moved_bank(joint, z.infrared_BD, labels_r, settings))
     # [ours] As the bank starts, by the mean of the two modalities' means: neither has the last
     # word, and the more numerous visible rows do not outvote the infrared ones.
-    joint = _moved(
+    joint = moved_bank(
         banks.joint,
         jnp.concatenate([z.visible_BD, z.infrared_BD]),
         jnp.concatenate([labels_v, labels_r]),
@@ -271,7 +237,7 @@ def update_joint_bank(banks: Banks, z: Encoded, batch: Batch, settings: TermSett
     return banks._replace(joint=joint)
 
 
-def _moved(
+def moved_bank(
     bank: PrototypeBank,
     z_BD: jax.Array,
     labels_B: jax.Array,

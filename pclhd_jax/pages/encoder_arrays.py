@@ -18,7 +18,7 @@ from pclhd_jax.models.resnet import trunk_of_depth
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.run_pictures import RunPictures, load_all_pictures
-from pclhd_jax.saving.workdir import read_json
+from pclhd_jax.saving.workdir import read_config, read_json
 from pclhd_jax.settings import Settings, settings_of
 
 
@@ -59,7 +59,7 @@ def training_pictures(workdir: Path) -> RunPictures:
     Raises:
       FileNotFoundError, ValueError: as `see_test_pictures`.
     """
-    settings = settings_of(read_json(workdir / "config.json"))
+    settings = settings_of(read_config(workdir))
     check_pictures_at_hand(settings)
     pictures = load_all_pictures(settings)
     check_same_lists(workdir, pictures.digests, "train")

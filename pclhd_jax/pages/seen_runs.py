@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pclhd_jax.reports.records import read_records
-from pclhd_jax.saving.workdir import read_json
+from pclhd_jax.saving.workdir import read_config
 
 T = TypeVar("T")
 
@@ -71,10 +71,7 @@ def read_runs(workdirs: list[str | Path]) -> list[RunRecord]:
 
 
 def read_run(workdir: Path, name: str) -> RunRecord:
-    path = workdir / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(f"no config.json in {workdir}; name the workdir of a run")
-    return RunRecord(workdir, name, read_json(path), read_records(workdir))
+    return RunRecord(workdir, name, read_config(workdir), read_records(workdir))
 
 
 def stage2_begins(run: RunRecord) -> int | None:

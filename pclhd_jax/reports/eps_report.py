@@ -15,7 +15,7 @@ from pclhd_jax.clustering.sweep import SweepRow, eps_sweep, k_distances
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.cluster_plots import draw_clusters
 from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch
-from pclhd_jax.saving.workdir import read_json
+from pclhd_jax.saving.workdir import read_config
 
 NUM_EPS = 18
 
@@ -86,7 +86,7 @@ class ToSweep(NamedTuple):
 
 def what_to_sweep(workdir: Path, epochs_done: int | None, eps_max: float) -> ToSweep:
     """Raises as `report_clusters`."""
-    config = read_config(workdir)
+    config = clustered_config(workdir)
     settings = ClusterSettings(*(config["cluster"][name] for name in ClusterSettings._fields))
     eps_E = eps_grid(settings.eps, eps_max)
     saved = load_epoch(workdir, epochs_done)
@@ -107,15 +107,13 @@ def sweep_parts(todo: ToSweep) -> list[PartReport]:
     return [report_part(part, todo.eps_E, todo.settings) for part in parts]
 
 
-def read_config(workdir: Path) -> dict[str, Any]:
-    path = workdir / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(f"no config.json in {workdir}; name the workdir of a run")
-    config = read_json(path)
+def clustered_config(workdir: Path) -> dict[str, Any]:
+    config = read_config(workdir)
     missing = [name for name in ClusterSettings._fields if name not in config.get("cluster", {})]
     if missing:
         raise ValueError(
-            f"{path} has no config.cluster.{missing[0]}; it is of another version of this program"
+            f"{workdir / 'config.json'} has no config.cluster.{missing[0]}; it is of another "
+            "version of this program"
         )
     return config
 

@@ -12,6 +12,9 @@ from pclhd_jax.differences import FREE_ON_RESUME, differences
 from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.saving.disk import on_disk, write_whole
 
+# Settings that a run of an earlier version does not name, with the value that is as it was before.
+CAME_LATER = {"loss": {"align_weight": 0.0}}
+
 
 def has_checkpoint(workdir: str | Path) -> bool:
     """Of a finished epoch or of one under way; the rest of a killed save has a longer name."""
@@ -53,10 +56,9 @@ def check_workdir(
 
 
 def _check_workdir(workdir: Path, config: dict[str, Any], accept_changes: bool) -> list[str]:
-    path = workdir / "config.json"
     lines = []
-    if path.exists():
-        lines = differences(read_json(path), config, but=FREE_ON_RESUME)
+    if (workdir / "config.json").exists():
+        lines = differences(read_config(workdir), config, but=FREE_ON_RESUME)
     if lines and has_checkpoint(workdir) and not accept_changes:
         raise ValueError(
             f"{workdir} belongs to a run with other settings:\n  "
@@ -108,6 +110,25 @@ def append_line(path: Path, row: dict[str, Any]) -> None:
     with path.open("a") as file:
         file.write(json.dumps(row) + "\n")
         on_disk(file)
+
+
+def read_config(workdir: str | Path) -> dict[str, Any]:
+    """The settings that a run left; those that came after it stand at what it did without them.
+
+    Raises:
+      FileNotFoundError: no config.json. ValueError: one that is not whole.
+    """
+    path = Path(workdir) / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"no config.json in {workdir}; name the workdir of a run, or bring the file back: what "
+            "a run left is read with its settings"
+        )
+    config = read_json(path)
+    for section, values in CAME_LATER.items():
+        if section in config:
+            config[section] = values | config[section]
+    return config
 
 
 def read_json(path: Path) -> Any:

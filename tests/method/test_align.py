@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pclhd_jax.method.terms import Encoded, align_terms, both_views, joint_align_terms
+from pclhd_jax.method.align import align_terms, joint_align_terms
+from pclhd_jax.method.terms import Encoded, both_views
 from tests.helpers.step_cases import BATCH, EVEN, JOINT, MU, ODD, PAPER, make_banks
 from tests.helpers.toy_recipe import outcome, toy_config
 
