@@ -90,4 +90,5 @@ def restore_plain(place: Place, id: int) -> Restored:
 def metadata_of(path: Path) -> Any:
     """A tree of what has the shape and dtype of each leaf; no array is read."""
     with quiet(), ocp.StandardCheckpointer() as checkpointer:
-        return checkpointer.metadata(path / "state").item_metadata.tree
+        found = checkpointer.metadata(path / "state")
+    return getattr(found, "item_metadata", found).tree  # older Orbax gives the inner one

@@ -79,7 +79,7 @@ def test_torch_weights_are_the_encoders_and_complete_ones_have_the_authors_unuse
     encoder = load_encoder(plain.path)
     assert (encoder.height, encoder.width) == (32, 16)
     with pytest.raises(ValueError, match="pictures of 32 x 16, asked for 64 x 32"):
-        export_encoder(plain.path, tmp_path / "c.pth", format="torch", height=64, width=32)
+        export_encoder(plain.path, tmp_path / "c.safetensors", format="torch", height=64, width=32)
     assert_same_tree(load_params(plain.path), states[2].momentum)
     assert not any(name.startswith("module.") for name in read_state_dict(plain.path))
     main([str(run), "--format", "torch", "--complete", "--out", str(tmp_path / "b.safetensors")])
