@@ -60,6 +60,8 @@ BARE: Overrides = {
     "loss.cross_weight": 0.0,
     "loss.joint": False,
 }
+# At a balance of 0.5: a third for centroid, hard and dynamic each.
+THIRDS = (1 / 3, 2 / 3, 2 / 3)
 RELEASED_TERMS: Overrides = {
     "loss.stage1_weights": (0.5, 0.5, 0.0),
     "loss.stage2_weights": (0.5, 1.0, 2.0),
@@ -165,6 +167,44 @@ STUDIES: dict[str, Study] = {
             "a ramp of 8 epochs": {"loss.ramp_epochs": 8},
             "stage 1 on centroids and hard prototypes": {"loss.stage1_weights": (0.5, 0.5, 0.0)},
             "alignment terms of weight 0.25": {"loss.align_weight": 0.25},
+        },
+    ),
+    "beside": Study(
+        "Hard and dynamic prototypes in the centroid's place, beside it, or not at all",
+        "paper",
+        False,
+        {
+            "paper": {},
+            "centroids alone, in all terms": {
+                "loss.stage2_weights": (1.0, 0.0, 0.0),
+                "loss.hybrid_hard": 0.0,
+            },
+            "own terms as they are, the others on centroids": {"loss.hybrid_hard": 0.0},
+            "own terms on centroids, the others as they are": {
+                "loss.stage2_weights": (1.0, 0.0, 0.0)
+            },
+            "own terms of a third each": {"loss.stage2_weights": THIRDS},
+            "own terms of a third each, the others on centroids": {
+                "loss.stage2_weights": THIRDS,
+                "loss.hybrid_hard": 0.0,
+            },
+        },
+    ),
+    "rung": Study(
+        "The ladder's step to hard prototypes, taken apart",
+        "paper",
+        False,
+        {
+            name: BARE | {"loss.cross_weight": 0.25} | changed
+            for name, changed in {
+                "centroids and the cross-modality term": {},
+                "hard prototypes in the own terms": {"loss.stage2_weights": (0.0, 2.0, 0.0)},
+                "hard prototypes for half of the cross-modality term": {"loss.hybrid_hard": 0.5},
+                "both: the ladder's rung": {
+                    "loss.stage2_weights": (0.0, 2.0, 0.0),
+                    "loss.hybrid_hard": 0.5,
+                },
+            }.items()
         },
     ),
     **sweeps(
