@@ -3,7 +3,7 @@
     python -m data_prep.check sysu --source DIR
 
 Exits with 1 when something is missing, unreadable or of another number than published;
---allow-partial accepts other numbers and unreadable pictures.
+--allow_partial accepts other numbers and unreadable pictures.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pclhd_jax.pictures.prepared import is_prepared
 from pclhd_jax.processes.progress import Progress, say
 
 SHOWN = 20  # names of a kind; the count tells the rest
-ALLOW = "--allow-partial, in a config data.allow_partial=True"
+ALLOW = "--allow_partial, in a config data.allow_partial=True"
 
 
 class Findings(NamedTuple):
@@ -159,12 +159,12 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trial", type=int, default=1, help="RegDB: a split that must be there")
     parser.add_argument(
         "--camera_pattern",
-        "--camera-pattern",
+        "--camera_pattern",
         default="",
         help=r"folders: regular expression with one group, the camera, as in 'cam(\d+)/'",
     )
     parser.add_argument(
-        "--allow-partial",
+        "--allow_partial",
         "--allow_partial",
         action="store_true",
         help="accept other numbers than published, and leave unreadable pictures out",

@@ -206,9 +206,7 @@ def main(argv: list[str] | None = None) -> None:
         prog="python -m data_prep.prepare", description="Write a set into ArrayRecord files, once."
     )
     add_source_options(parser)
-    parser.add_argument(
-        "--data_dir", "--data-dir", required=True, help="the folder of prepared sets"
-    )
+    parser.add_argument("--data_dir", required=True, help="the folder of prepared sets")
     options = vars(parser.parse_args(argv))
     layout, source = options.pop("layout"), options.pop("source")
     started = time.monotonic()

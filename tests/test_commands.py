@@ -39,6 +39,16 @@ def test_every_runnable_module_has_a_verb_and_every_verb_that_is_listed_a_module
     assert {command.module for command in commands.there().values()} == runnable_modules()
 
 
+def test_flags_are_spelt_with_underscores_as_settings_are():
+    files = [
+        path
+        for room in ("pclhd_jax", "data_prep", "benchmarks")
+        for path in (ROOT / room).rglob("*.py")
+    ]
+    flags = [flag for path in files for flag in re.findall(r'"--([\w-]+)"', path.read_text())]
+    assert "camera_pattern" in flags and not [flag for flag in flags if "-" in flag]
+
+
 def test_help_lists_each_verb_with_a_line_and_imports_none(tmp_path):
     code = (
         "import sys; from pclhd_jax.commands import main; main([])\n"

@@ -105,7 +105,7 @@ def test_one_lost_picture_fails_the_check_unless_partial_sets_are_allowed(
     starred = [line.split() for line in out.splitlines() if line.endswith("*")]
     assert [row[:3] for row in starred] == [["test", "infrared", "all"], ["test", "infrared", "6"]]
     assert "PROBLEM: 2 of " in out
-    check.main(["sysu", "--source", str(root), "--allow-partial"])
+    check.main(["sysu", "--source", str(root), "--allow_partial"])
     assert "accepted: 2 of " in capsys.readouterr().out
 
 
@@ -201,13 +201,13 @@ def test_missing_pictures_of_a_list_are_named(tmp_path, capsys):
         (root / path).unlink()
     assert missing_listed("regdb", root) == lost
     with pytest.raises(SystemExit, match=f"(?s)not on disk.*missing: {lost[0]}.*{lost[1]}"):
-        check.main(["regdb", "--source", str(root), "--allow-partial"])
+        check.main(["regdb", "--source", str(root), "--allow_partial"])
 
 
 def test_a_missing_split_file_fails_the_check_even_for_partial_sets(tiny):
     (tiny / "exp/test_id.txt").unlink()
     with pytest.raises(SystemExit, match=r"test_id\.txt is missing"):
-        check.main(["sysu", "--source", str(tiny), "--allow-partial"])
+        check.main(["sysu", "--source", str(tiny), "--allow_partial"])
 
 
 def test_pictures_of_training_and_test_at_once_are_a_problem(tiny):
