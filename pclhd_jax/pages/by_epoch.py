@@ -13,7 +13,8 @@ from pclhd_jax.settings import schedule, settings_of
 
 PARTS = ("visible", "infrared", "joint")
 DASHES = ("-", "-", "--")  # hard and dynamic often weigh the same
-QUANTITIES = {  # name in the record: title, axis, range
+Quantity = tuple[str, str, tuple[float, float] | None]  # title, axis, range
+QUANTITIES: dict[str, Quantity] = {  # by name in the record
     "num_clusters": ("Clusters", "clusters (count)", None),
     "num_outliers": ("Outliers: pictures of no cluster", "pictures (count)", None),
     "adjusted_rand_index": ("Adjusted Rand index against identities", "ARI", (-0.03, 1.15)),
@@ -52,11 +53,32 @@ def score_panel(runs: Sequence[RunRecord], protocol: str) -> Panel:
 
 
 def cluster_section(runs: Sequence[RunRecord]) -> Section:
-    """Every quantity by modality: of one run in one panel, of several a panel each."""
+    drawings, absent = by_modality(runs, "clusters", QUANTITIES)
+    words = (
+        "The clusters that each epoch begins with. joint: both modalities clustered together, in "
+        "stage 2; clusters are matched across modalities in stage 2 as well. ARI, NMI and right "
+        "matches need true identities: they are a report, training never reads them."
+    )
+    section = plotted("clusters", "Clusters by epoch", words, drawings)
+    reasons = [
+        f"{', '.join(absent)}: not in the records (identities unknown, or no epoch of stage 2)"
+    ]
+    if not absent:
+        return section
+    return section._replace(body=section.body + missing(reasons[0]), missing=reasons)
+
+
+def by_modality(
+    runs: Sequence[RunRecord], entry: str, quantities: dict[str, Quantity]
+) -> tuple[dict[str, tuple[str, Sequence[Panel]]], list[str]]:
+    """Drawings, and the titles of what no record has; `entry`: where a record has the quantities.
+
+    Of one run the modalities share a panel, of several each has its own.
+    """
     stage2 = common_stage2(runs)
     drawings, absent = {}, []
-    for name, (title, axis, limits) in QUANTITIES.items():
-        lines = {part: [part_line(run, part, name) for run in runs] for part in PARTS}
+    for name, (title, axis, limits) in quantities.items():
+        lines = {part: [part_line(run, entry, part, name) for run in runs] for part in PARTS}
         lines = {part: some for part, some in lines.items() if any(line.x_E for line in some)}
         if not lines:
             absent.append(title)
@@ -78,25 +100,14 @@ def cluster_section(runs: Sequence[RunRecord]) -> Section:
                 )
                 for part, some in lines.items()
             ]
-        drawings[f"clusters-{slug(name)}.png"] = (f"{title}, by epoch", panels)
-    words = (
-        "The clusters that each epoch begins with. joint: both modalities clustered together, in "
-        "stage 2; clusters are matched across modalities in stage 2 as well. ARI, NMI and right "
-        "matches need true identities: they are a report, training never reads them."
-    )
-    section = plotted("clusters", "Clusters by epoch", words, drawings)
-    reasons = [
-        f"{', '.join(absent)}: not in the records (identities unknown, or no epoch of stage 2)"
-    ]
-    if not absent:
-        return section
-    return section._replace(body=section.body + missing(reasons[0]), missing=reasons)
+        drawings[f"{entry}-{slug(name)}.png"] = (f"{title}, by epoch", panels)
+    return drawings, absent
 
 
-def part_line(run: RunRecord, part: str, name: str) -> Line:
-    rows = [row for row in run.rows if name in row.get("clusters", {}).get(part, {})]
+def part_line(run: RunRecord, entry: str, part: str, name: str) -> Line:
+    rows = [row for row in run.rows if name in row.get(entry, {}).get(part, {})]
     x_E = [row["epochs_done"] for row in rows]
-    return Line(run.name, x_E, [row["clusters"][part][name] for row in rows], 0)
+    return Line(run.name, x_E, [row[entry][part][name] for row in rows], 0)
 
 
 def loss_section(runs: Sequence[RunRecord]) -> Section:

@@ -16,6 +16,7 @@ from pclhd_jax.pages.rank_section import rank_section
 from pclhd_jax.pages.results import result_section
 from pclhd_jax.pages.seen_runs import RunRecord, RunView, read_runs, tried
 from pclhd_jax.pages.tsne_section import tsne_section
+from pclhd_jax.pages.why_section import why_section
 from pclhd_jax.processes.progress import say
 
 MOST_BYTES = 8_000_000
@@ -45,6 +46,7 @@ def write_page(workdirs: Sequence[str | Path], out: str | Path | None = None) ->
         score_section(records),
         cluster_section(records),
         loss_section(records),
+        why_section(records),
         rank_section(runs, each),
         tsne_section(runs),
         heat_section(runs),

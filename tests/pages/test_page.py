@@ -19,6 +19,7 @@ ORDER = [
     "scores",
     "clusters",
     "losses",
+    "why",
     "ranks",
     "tsne",
     "heat",
