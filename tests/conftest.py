@@ -16,6 +16,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled_once(tmp_path_factory):
-    """Several tests start the same run; the session compiles its steps once."""
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+    """Several tests start the same run; all workers together compile its steps once."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    jax.config.update("jax_compilation_cache_dir", str(root / "compiled"))
+    jax.config.update("jax_compilation_cache_max_size", 2**32)  # with a limit JAX locks the folder
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
