@@ -23,13 +23,14 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.ablation_jobs import OWN_SETTINGS, Variant, changed_settings, job_of
 from benchmarks.ablation_plots import draw_epochs, draw_study
 from benchmarks.ablation_runs import run_all
 from benchmarks.ablation_table import Job, Outcome, format_tables, gather, raw_records
-from benchmarks.studies import STUDIES, Overrides
+from benchmarks.studies import STUDIES, Overrides, Study
 from pclhd_jax.run_pictures import draw_if_missing
 
 
@@ -68,21 +69,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         changed_settings(args.config, study.recipe, common)
     except ValueError as error:
         parser.error(str(error))
-    variants = [Variant(name, common | changed) for name, changed in study.variants.items()]
     if args.only is not None:
-        wrong = [number for number in args.only if not 0 <= number < len(variants)]
+        most = len(study.variants) - 1
+        wrong = [number for number in args.only if not 0 <= number <= most]
         if wrong:
-            parser.error(
-                f"--only is {wrong[0]}; {args.study} has variants 0 to {len(variants) - 1}"
-            )
-        variants = [variants[number] for number in sorted({0, *args.only})]
+            parser.error(f"--only is {wrong[0]}; {args.study} has variants 0 to {most}")
+    variants = variants_of(study, common, args.only)
     jobs = [
         job_of(args.config, study.recipe, variant, seed, args.out)
         for seed in args.seeds  # first, so that what is there early is whole for a seed
         for variant in variants
     ]
     if not args.table:
-        draw_pictures(args.config, study.recipe, common)
+        try:
+            draw_pictures(args.config, study.recipe, common)
+        except ValueError as error:
+            parser.error(str(error))
     failed = [] if args.table else run_all(jobs, args.jobs)
     command = "python -m benchmarks.ablation " + shlex.join(sys.argv[1:] if argv is None else argv)
     outcomes = gather(jobs)
@@ -91,6 +93,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         report(args.report, args.study, jobs, outcomes, args.seeds, command)
     if failed:
         sys.exit("\n".join(failed))
+
+
+def variants_of(study: Study, common: Overrides, only: Sequence[int] | None) -> list[Variant]:
+    """All of the study, or the first and those numbered; of a ladder a line is all its steps."""
+    variants = [Variant(name, common | changed) for name, changed in study.variants.items()]
+    if only is None:
+        return variants
+    numbers = sorted({0, *only})
+    if not study.is_ladder:
+        return [variants[number] for number in numbers]
+    chosen = variants[:1]
+    for before, number in pairwise(numbers):
+        steps = [variant.name for variant in variants[before + 1 : number + 1]]
+        chosen.append(variants[number]._replace(name="; ".join(steps)))
+    return chosen
 
 
 def report(

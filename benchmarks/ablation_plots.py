@@ -1,5 +1,6 @@
 """Pictures of an ablation: every seed a point, the mean a line; and what changes by epoch."""
 
+from itertools import combinations
 from pathlib import Path
 
 import matplotlib
@@ -17,9 +18,10 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
 def draw_study(
     outcomes: dict[str, dict[int, Outcome]], study: Study, folder: Path, name: str
 ) -> bool:
-    """`folder`/`name`.png; False where no run is finished."""
-    variants = [v for v, of_seed in outcomes.items() if of_seed and v != UNTRAINED]
-    if not variants:
+    """`folder`/`name`.png of the variants finished on all seeds; False where there is none."""
+    most = len(outcomes[UNTRAINED])
+    variants = [v for v, of_seed in outcomes.items() if len(of_seed) == most and v != UNTRAINED]
+    if not most or not variants:
         return False
     runs = [list(outcomes[variant].values()) for variant in variants]
     protocol = next(iter(runs[0][0].scores))
@@ -54,33 +56,37 @@ def draw_row(axes, values: list[list[float]], y: np.ndarray, colour: str, label:
     axes.plot([np.mean(of_seed) for of_seed in values], y, "-", color=colour, label=label)
 
 
+KINDS = ("centroid", "hard", "cross", "dynamic", "joint")
 # By title, where a record has it.
 BY_EPOCH = {
     "ARI, visible": ("clusters", "visible", "adjusted_rand_index"),
     "ARI, infrared": ("clusters", "infrared", "adjusted_rand_index"),
     "ARI, joint": ("clusters", "joint", "adjusted_rand_index"),
     "right matches, visible": ("clusters", "visible", "right_matches"),
+    "right matches, infrared": ("clusters", "infrared", "right_matches"),
     "purity, visible": ("clusters", "visible", "purity"),
     "purity, infrared": ("clusters", "infrared", "purity"),
+    "hard prototype from centroid, visible": ("prototypes", "visible", "hard_distance"),
     "hard pictures that changed, visible": ("prototypes", "visible", "hard_changed"),
     "spread of dynamic prototypes, visible": ("prototypes", "visible", "dynamic_spread"),
-    "gradient norm, centroid": ("gradients", "norm_centroid"),
-    "gradient norm, hard": ("gradients", "norm_hard"),
-    "gradient norm, cross": ("gradients", "norm_cross"),
-    "gradient norm, dynamic": ("gradients", "norm_dynamic"),
-    "gradient share, dynamic": ("gradients", "share_dynamic"),
-    "cosine of cross and hard": ("gradients", "cosine_hard_cross"),
-    "cosine of cross and dynamic": ("gradients", "cosine_cross_dynamic"),
-    "cosine of hard and dynamic": ("gradients", "cosine_hard_dynamic"),
+    **{f"gradient norm, {kind}": ("gradients", f"norm_{kind}") for kind in KINDS},
+    **{f"gradient share, {kind}": ("gradients", f"share_{kind}") for kind in KINDS},
+    **{
+        f"cosine of {one} and {other}": ("gradients", f"cosine_{one}_{other}")
+        for one, other in combinations(KINDS, 2)
+    },
 }
 
 
 def draw_epochs(jobs: list[Job], folder: Path, name: str) -> bool:
-    """`folder`/`name`-epochs.png: means over the finished seeds; False where there is nothing."""
+    """`folder`/`name`-epochs.png: means over seeds, of the variants finished on all seeds that any
+    is; False where there is nothing."""
     rows: dict[str, list[list[dict]]] = {}
     for job in jobs:
         if is_finished(job.workdir, job.epochs):
             rows.setdefault(job.variant, []).append(read_records(job.workdir)[1:])
+    most = max(map(len, rows.values()), default=0)
+    rows = {variant: of_seed for variant, of_seed in rows.items() if len(of_seed) == most}
     panels = {
         title: curves
         for title, path in BY_EPOCH.items()

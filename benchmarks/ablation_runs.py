@@ -17,12 +17,14 @@ from pclhd_jax.processes.progress import clock
 def run_all(jobs: list[Job], num_workers: int) -> list[str]:
     """Run what is not finished: the stages 1 that are shared first, then what starts from them.
 
-    Returns a line for every run that failed; the others go on without it.
+    Variants whose settings come out the same are one run. Returns a line for every run that
+    failed; the others go on without it.
     """
     stages1 = {job.shared: job for job in jobs}
+    runs = {job.workdir: job for job in jobs}
     failed = run_each(
         "stage 1",
-        [job for job in stages1.values() if not is_finished(job.shared, job.stage1_epochs)],
+        [job for job in stages1.values() if not can_be_shared(job)],
         lambda job: run_command(job.module, job.stage1_flags, job.shared),
         num_workers,
     )
@@ -30,13 +32,18 @@ def run_all(jobs: list[Job], num_workers: int) -> list[str]:
         "run",
         [
             job
-            for job in jobs
-            if is_finished(job.shared, job.stage1_epochs)
-            and not is_finished(job.workdir, job.epochs)
+            for job in runs.values()
+            if can_be_shared(job) and not is_finished(job.workdir, job.epochs)
         ],
         run_stage2,
         num_workers,
     )
+
+
+def can_be_shared(job: Job) -> bool:
+    """Its stage 1 is recorded and saved; the record comes first, and a kill may fall between."""
+    saved = job.shared / "checkpoints" / str(job.stage1_epochs)
+    return is_finished(job.shared, job.stage1_epochs) and saved.is_dir()
 
 
 def run_each(what: str, jobs: list[Job], run: Callable[[Job], None], num_workers: int) -> list[str]:

@@ -44,6 +44,7 @@ class Outcome(NamedTuple):
     """A finished run, as its last epoch left it."""
 
     scores: dict[str, Scores]  # by protocol
+    stage1: dict[str, Scores]  # where its stage 1 ended; empty where that was not scored
     ari: tuple[float, ...]  # of CLUSTERINGS
     purity: tuple[float, ...]
     right_matches: tuple[float, ...]  # visible, infrared, in %
@@ -58,8 +59,9 @@ def is_finished(workdir: Path, epochs: int) -> bool:
     return bool(rows) and rows[-1]["epochs_done"] == epochs and "evaluation" in rows[-1]
 
 
-def outcome_of(workdir: Path) -> Outcome:
-    last = read_records(workdir)[-1]
+def outcome_of(workdir: Path, stage1_epochs: int) -> Outcome:
+    *rows, last = read_records(workdir)
+    after_stage1 = [row for row in rows if row["epochs_done"] == stage1_epochs]
     clusters = last.get("clusters", {})
 
     def quality(name: str, parts: Sequence[str]) -> tuple[float, ...]:
@@ -68,6 +70,7 @@ def outcome_of(workdir: Path) -> Outcome:
     matches = quality("right_matches", CLUSTERINGS[:2])
     return Outcome(
         scores_of(last),
+        scores_of(after_stage1[0]) if after_stage1 else {},
         quality("adjusted_rand_index", CLUSTERINGS),
         quality("purity", CLUSTERINGS),
         tuple(100 * share for share in matches),
@@ -77,19 +80,23 @@ def outcome_of(workdir: Path) -> Outcome:
     )
 
 
-def untrained_of(workdir: Path) -> Outcome:
-    """What the run began with: its first record."""
+def untrained_of(workdir: Path, outcome: Outcome) -> Outcome:
+    """What the run of this outcome began with: its first record."""
     none = (np.nan,) * len(CLUSTERINGS)
-    scores = scores_of(read_records(workdir)[0])
-    return outcome_of(workdir)._replace(
-        scores=scores, ari=none, purity=none, right_matches=none[:2], minutes=np.nan
+    return outcome._replace(
+        scores=scores_of(read_records(workdir)[0]),
+        stage1={},
+        ari=none,
+        purity=none,
+        right_matches=none[:2],
+        minutes=np.nan,
     )
 
 
 def scores_of(row: dict) -> dict[str, Scores]:
     return {
         name: Scores(100 * s["cmc"][0], 100 * s["mean_ap"], 100 * s["mean_inp"])
-        for name, s in row["evaluation"].items()
+        for name, s in row.get("evaluation", {}).items()
     }
 
 
@@ -113,8 +120,9 @@ def gather(jobs: list[Job]) -> dict[str, dict[int, Outcome]]:
     for job in jobs:
         of_variant = outcomes.setdefault(job.variant, {})
         if is_finished(job.workdir, job.epochs):
-            of_variant[job.seed] = outcome_of(job.workdir)
-            outcomes[UNTRAINED].setdefault(job.seed, untrained_of(job.workdir))
+            of_variant[job.seed] = outcome_of(job.workdir, job.stage1_epochs)
+            start = untrained_of(job.workdir, of_variant[job.seed])
+            outcomes[UNTRAINED].setdefault(job.seed, start)
     return outcomes
 
 
@@ -132,15 +140,26 @@ def format_tables(
         f"`{command}`",
         "",
         f"Seeds of starting weights {', '.join(map(str, seeds))}; last epoch, in %, mean over "
-        "seeds. Difference: paired by seed, mean [95 % bootstrap interval; of up to four seeds "
+        "seeds. Difference: paired by seed, mean [95 % bootstrap interval; of up to three seeds "
         "their least and greatest] and each seed's, to "
-        f"the line {'before' if is_ladder else 'of the first variant'}. Commit "
-        f"{', '.join(sorted({o.commit for o in done}))}; pictures "
-        f"{', '.join(sorted({o.pictures for o in done}))}.",
+        f"the line {'before' if is_ladder else 'of the first variant'}. {made_by(done)} "
+        f"Pictures {', '.join(sorted({o.pictures for o in done}))}.",
     ]
     for number, protocol in enumerate(done[0].scores):
         lines += ["", *protocol_table(outcomes, seeds, protocol, is_ladder, with_runs=not number)]
     return "\n".join(lines)
+
+
+def made_by(done: Sequence[Outcome]) -> str:
+    """Commits and numbers of cores, and where these differ a warning: sums in another order."""
+    entries = [entry.split(", ") for o in done for entry in o.commit.split("; ")]
+    text = f"Commits: {', '.join(sorted({entry[0] for entry in entries}))}."
+    cores = sorted({entry[1].split()[0] for entry in entries if len(entry) > 1}, key=int)
+    if cores:
+        text += f" CPU cores of a run: {' or '.join(cores)}."
+    if len(cores) > 1:
+        text += " So differences hold what another order of sums does as well."
+    return text
 
 
 def protocol_table(
@@ -153,14 +172,15 @@ def protocol_table(
     """with_runs: with the columns that are the run's and not the protocol's."""
     head = [protocol, "Rank-1", "mAP", "mINP", "difference Rank-1", "difference mAP"]
     if with_runs:
-        head += ["ARI visible / infrared / joint", "right matches", "minutes"]
+        head += ["Rank-1 after stage 1", "ARI visible / infrared / joint", "right matches"]
+        head += ["minutes"]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     variants = [name for name in outcomes if name != UNTRAINED]
     for number, variant in enumerate([UNTRAINED, *variants]):
         other = variants[max(0, number - 2) if is_ladder else 0] if number > 1 else None
         cells = score_cells(outcomes, variant, other, protocol, seeds)
         if with_runs:
-            cells += run_cells([outcomes[variant].get(seed) for seed in seeds])
+            cells += run_cells([outcomes[variant].get(seed) for seed in seeds], protocol)
         lines.append(f"| {' | '.join([variant, *cells])} |")
     return lines
 
@@ -195,25 +215,34 @@ def gap_cell(gaps_S: np.ndarray) -> str:
 
 
 def interval(gaps_S: np.ndarray) -> tuple[float, float]:
-    """95 % of the mean over seeds, by the bootstrap. Of up to four it runs from the least to the
-    greatest, which covers less: 75 % of three normal numbers' means."""
+    """95 % of the mean over seeds, by the bootstrap.
+
+    Of two or three seeds it runs from the least to the greatest, which holds the true mean of
+    normal numbers in 50 and 75 % of cases only.
+    """
     if np.ptp(gaps_S) == 0:
         return gaps_S[0], gaps_S[0]
     found = bootstrap((gaps_S,), np.mean, method="percentile", random_state=0)
     return found.confidence_interval
 
 
-def run_cells(outcomes: list[Outcome | None]) -> list[str]:
+def run_cells(outcomes: list[Outcome | None], protocol: str) -> list[str]:
     if None in outcomes:
-        return [MISSING] * 3
+        return [MISSING] * 4
+    stage1 = np.mean([rank1_after_stage1(outcome, protocol) for outcome in outcomes])
     ari = np.mean([outcome.ari for outcome in outcomes], axis=0)
     matches = np.mean([outcome.right_matches for outcome in outcomes], axis=0)
     minutes = np.mean([outcome.minutes for outcome in outcomes])
     return [
+        "-" if np.isnan(stage1) else f"{stage1:.1f}",
         " / ".join("-" if np.isnan(value) else f"{value:.2f}" for value in ari),
         " / ".join("-" if np.isnan(value) else f"{value:.0f}" for value in matches),
         "-" if np.isnan(minutes) else f"{minutes:.1f}",
     ]
+
+
+def rank1_after_stage1(outcome: Outcome, protocol: str) -> float:
+    return outcome.stage1[protocol].rank1 if protocol in outcome.stage1 else np.nan
 
 
 def raw_records(outcomes: dict[str, dict[int, Outcome]]) -> str:
@@ -222,13 +251,14 @@ def raw_records(outcomes: dict[str, dict[int, Outcome]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     parts = [f"{what}_{part}" for what in ("ari", "purity") for part in CLUSTERINGS]
     matches = [f"right_matches_{part}" for part in CLUSTERINGS[:2]]
-    head = ["variant", "seed", "protocol", *Scores._fields, *parts, *matches]
+    head = ["variant", "seed", "protocol", *Scores._fields, "rank1_after_stage1", *parts, *matches]
     writer.writerow([*head, "minutes", "commit", "pictures"])
     for variant, of_seed in outcomes.items():
         for seed, outcome in sorted(of_seed.items()):
             numbers = *outcome.ari, *outcome.purity, *outcome.right_matches, outcome.minutes
             rest = [f"{number:.4f}" for number in numbers] + [outcome.commit, outcome.pictures]
             for protocol, scores in outcome.scores.items():
-                row = [variant, seed, protocol, *(f"{score:.4f}" for score in scores)]
+                stage1 = rank1_after_stage1(outcome, protocol)
+                row = [variant, seed, protocol, *(f"{score:.4f}" for score in (*scores, stage1))]
                 writer.writerow(row + rest)
     return text.getvalue()

@@ -39,13 +39,16 @@ def cumulated(first: Overrides, *steps: tuple[str, Overrides]) -> dict[str, Over
 
 
 def sweeps(recipe: str, values: dict[str, tuple]) -> dict[str, Study]:
-    """A study for each setting, all else as in the recipe; named `sweep-` and the setting."""
+    """A study for each setting, all else as in the recipe; named `sweep-` and the setting.
+
+    The first variant is the recipe as it is, and the same run as the one of the value it has.
+    """
     return {
         f"sweep-{name}": Study(
             f"config.{name} in `{recipe}`",
             recipe,
             False,
-            {f"{name} = {value}": {name: value} for value in given},
+            {f"`{recipe}`": {}} | {f"{name} = {value}": {name: value} for value in given},
             setting=name,
         )
         for name, given in values.items()

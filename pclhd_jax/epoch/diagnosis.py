@@ -50,7 +50,8 @@ def prototype_report(
     hard_changed: share of the clusters whose hard picture was nobody's in the epoch before (left
     out where there was none). hard_distance: 1 - cosine of hard prototype and centroid, mean over
     clusters. dynamic_spread (stage 2): 1 - squared length of the mean of a cluster's dynamic
-    prototypes, mean over clusters: 0 where they are all one.
+    prototypes, mean over clusters: 0 where they are all one. Of fewer prototypes it is smaller, as
+    (S - 1) / S.
     """
     report = {}
     for modality, bank in zip(MODALITIES, banks[:2], strict=True):
@@ -78,7 +79,10 @@ def bank_report(bank: PrototypeBank) -> dict[str, float]:
 def gradients_at_start(
     run: Run, state: TrainState, banks: Banks, labels: EpochLabels, stage: int, epoch: int
 ) -> dict[str, float]:
-    """`method.gradients.gradient_report` of the epoch's first batch, at its first step's draw."""
+    """`method.gradients.gradient_report` of the epoch's first batch, at its first step's draw.
+
+    Without the cosines of terms that have no gradient.
+    """
     batch, *joint_batch = next(epoch_batches(run, labels, stage, epoch, 0))
     weights, *infrared_crosses = replicate(run.mesh, epoch_inputs(run, stage, epoch))
     report = run.gradient_report(
@@ -90,7 +94,9 @@ def gradients_at_start(
         infrared_crosses[0] if stage == 2 else None,
         jax.random.fold_in(epoch_key(run.config.seed, stage, epoch), 0),
     )
-    return {name: float(value) for name, value in jax.device_get(report).items()}
+    numbers = {name: float(value) for name, value in jax.device_get(report).items()}
+    undefined = {n for n, value in numbers.items() if n.startswith("cosine_") and np.isnan(value)}
+    return {name: value for name, value in numbers.items() if name not in undefined}
 
 
 def epoch_report(

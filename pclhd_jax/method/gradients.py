@@ -40,9 +40,9 @@ def gradient_report(
     """Of the weighted terms at `state`, moving nothing; arguments as of `steps.stage2_step`.
 
     infrared_crosses: None in stage 1, which has the own terms alone. The kinds are centroid, hard,
-    cross, align, dynamic and joint (its own batch, at the same parameters). By kind:
+    cross, align, dynamic, joint and align_joint (on the joint batch, at the same parameters).
       norm_<kind>: of the gradient by all parameters; share_<kind>: of the sum of the norms.
-      cosine_<one>_<other>: between two of them; 0 where one has no gradient.
+      cosine_<one>_<other>: between two of them; NaN where one has no gradient.
     """
     if infrared_crosses is None:
         views = augment(key, batch, fixed.pad)
@@ -62,11 +62,13 @@ def gradient_report(
     if joint_batch is not None:
         joint_views = augment(joint_key, joint_batch, fixed.pad)
 
-        def joint(z: Encoded) -> jax.Array:
-            numbers = (z, banks, joint_batch, fixed.terms)
-            return total(joint_terms(*numbers) | joint_align_terms(*numbers))
+        def of_joint_batch(terms: Callable[..., Metrics]) -> Term:
+            return lambda z: total(terms(z, banks, joint_batch, fixed.terms))
 
-        gradients |= gradients_of(state, joint_views, {"joint": joint}, fixed)
+        kinds = {"joint": of_joint_batch(joint_terms)}
+        if fixed.terms.align_weight:
+            kinds["align_joint"] = of_joint_batch(joint_align_terms)
+        gradients |= gradients_of(state, joint_views, kinds, fixed)
     return compared(gradients)
 
 
@@ -147,7 +149,7 @@ def compared(gradients: dict[str, Any]) -> Metrics:
     for one, other in combinations(gradients, 2):
         product = norms[one] * norms[other]
         cosine = optax.tree.vdot(gradients[one], gradients[other]) / jnp.maximum(product, 1e-30)
-        report[f"cosine_{one}_{other}"] = jnp.where(product > 0, cosine, 0.0)
+        report[f"cosine_{one}_{other}"] = jnp.where(product > 0, cosine, jnp.nan)
     return report
 
 

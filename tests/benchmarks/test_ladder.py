@@ -3,8 +3,10 @@
 import pytest
 
 from benchmarks import ablation, ablation_jobs, ablation_runs
+from benchmarks.studies import STAGE2_ONLY
 from pclhd_jax import train
 from pclhd_jax.reports.records import read_records
+from tests.helpers.finished_run import assert_same_end
 from tests.helpers.tiny import tiniest_config
 
 
@@ -61,3 +63,36 @@ def test_rungs_share_a_stage_one_and_are_run_once(ladder, capsys, tmp_path):
     ]
     assert "X" not in "".join(table)
     assert ladder(*arguments) == []  # all is there
+
+
+def test_a_stage_one_is_the_same_to_the_bit_whatever_stage_two_alone_reads(pictures, tmp_path):
+    others = {
+        "loss.bank_order": "in_turn",
+        "loss.cross_weight": 0.5,
+        "loss.align_weight": 0.5,
+        "loss.hybrid_margin": 0.1,
+        "loss.hybrid_hard": 0.25,
+        "loss.joint": False,
+        "loss.dynamic_query": "momentum",
+        "loss.dynamic_choice": "random",
+        "loss.stage2_weights": (0.5, 2.0, 3.0),
+        "loss.balance": 0.25,
+        "loss.ramp_shape": "cosine",
+        "loss.ramp_epochs": 5,
+        "cluster.joint_keeps": "mixed",
+        "cluster.joint_k1": 5,
+        "cluster.joint_k2": 2,
+        "sampler.joint_clusters": "independent",
+        "prototypes.num_dynamic": 3,
+        "encoder_decay": 0.5,
+    }
+    assert set(others) == set(STAGE2_ONLY)
+    plain, changed = (tiniest_config(pictures) for _ in range(2))
+    plain.stage2.epochs = changed.stage2.epochs = 0
+    for name, value in others.items():
+        section, _, key = name.rpartition(".")
+        assert (plain[section] if section else plain)[key] != value, name
+    changed.update_from_flattened_dict(others)
+    for config, name in ((plain, "plain"), (changed, "changed")):
+        train.train_and_evaluate(config, tmp_path / name)
+    assert_same_end(tmp_path / "plain", tmp_path / "changed", epochs=plain.stage1.epochs)

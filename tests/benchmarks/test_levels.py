@@ -32,7 +32,7 @@ def test_each_level_has_its_set_and_its_bound(tmp_path, monkeypatch, capsys):
     assert "difficulty=medium" not in told
     text = (tmp_path / "levels.md").read_text()
     assert text.count("| true identities as labels | 75.0 |") == len(LEVELS)
-    assert text.count("| `paper` | 50.0 | 50.0 |") == len(LEVELS) and "| X |" not in text
+    assert text.count("| `paper` | 50.0 | 50.0 |") == 2 * len(LEVELS) and "| X |" not in text
     assert len((tmp_path / "levels.csv").read_text().splitlines()) == 1 + 2 * 2 * 3 * len(LEVELS)
     asked.clear()
     levels.main([*arguments, "--table"])
