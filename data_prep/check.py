@@ -159,12 +159,10 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trial", type=int, default=1, help="RegDB: a split that must be there")
     parser.add_argument(
         "--camera_pattern",
-        "--camera_pattern",
         default="",
         help=r"folders: regular expression with one group, the camera, as in 'cam(\d+)/'",
     )
     parser.add_argument(
-        "--allow_partial",
         "--allow_partial",
         action="store_true",
         help="accept other numbers than published, and leave unreadable pictures out",

@@ -5,6 +5,7 @@ python -m data_prep.contact_sheet DIR --out sheet.png [--ids 6]
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -23,9 +24,11 @@ def contact_sheet(root: Path, num_ids: int, height: int = 128, width: int = 64) 
 
     Raises:
       FileNotFoundError: `root` holds no picture in SYSU-MM01's layout.
-      ValueError: a picture that cannot be read, or is none that we take.
+      ValueError: a picture that cannot be read, or is none that we take; fewer than 1 identity.
     """
     check_truncation_is_an_error()
+    if num_ids < 1:
+        raise ValueError(f"{num_ids} identities; give at least 1")
     names = sorted({path.name for path in root.glob("cam[1-6]/*")})[:num_ids]
     if not names:
         raise FileNotFoundError(f"no cam1/0001/ to cam6/ folders in {root}; name the set's folder")
@@ -47,16 +50,19 @@ def _shrink(path: Path, size: tuple[int, int]) -> Image.Image:
         raise ValueError(f"cannot show {path} ({error}); copy it again, or remove it") from error
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line of `contact_sheet`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep.contact_sheet", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("root", type=Path, help="a folder in SYSU-MM01's layout")
     parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
     parser.add_argument("--ids", type=int, default=6, help="identities (default 6)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     try:
         contact_sheet(arguments.root, arguments.ids).save(arguments.out)
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    except (OSError, ValueError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
     print(f"wrote {arguments.out}")
 
 

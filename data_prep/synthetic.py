@@ -34,6 +34,7 @@ identity and camera, {height} x {width} pixels, seed {seed}, difficulty {difficu
 """
 # A spawned worker costs about half a second before its first picture.
 PICTURES_WORTH_A_WORKER = 200
+LARGEST = 2048  # pixels of a side: four times that many are in memory for each worker
 
 
 def generate(
@@ -133,8 +134,10 @@ def _check(
         )
     if not 1 <= shots <= 9999:
         raise ValueError(f"{shots} shots: give 1 to 9,999 pictures per identity and camera")
-    if height < 32 or width < 16:
-        raise ValueError(f"{height} x {width} pixels: draw at least 32 x 16")
+    if not (32 <= height <= LARGEST and 16 <= width <= LARGEST):
+        raise ValueError(
+            f"{height} x {width} pixels: draw at least 32 x 16, and no side above {LARGEST:,}"
+        )
     if seed < 0:
         raise ValueError(f"seed {seed}: give 0 or more")
     if out.is_file():
@@ -240,7 +243,7 @@ def main(argv: list[str] | None = None) -> None:
     options = vars(parser.parse_args(argv))
     try:
         out = generate(options.pop("out"), **options)
-    except (FileExistsError, ValueError) as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     print(f"wrote {out}")
 

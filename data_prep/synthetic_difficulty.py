@@ -8,8 +8,10 @@ class Difficulty:
     """What hides a person, and what makes people alike. The defaults are the level `medium`."""
 
     hiding: float = 1.0  # scale of pose, light, noise, background and box errors; 0: a studio
-    occluders: float = 1.0  # scale of the chance of a post, a box or a passer-by
-    camera_shift: float = 1.0  # scale of colour casts and gains of the cameras
+    # Both on top of `hiding`: of the chance of a post, a box or a passer-by, and of the cameras'
+    # colour casts and gains.
+    occluders: float = 1.0
+    camera_shift: float = 1.0
     # Chance that the brighter of a pattern's two tones is the brighter one in both modalities.
     same_polarity: float = 0.95
     # Share of people who wear, above or below the hip, what the person of the number before was

@@ -59,6 +59,14 @@ def is_id(name: str) -> bool:
     return name.isascii() and name.isdecimal() and str(int(name)) == name
 
 
+def instead_of_damaged(workdir: Path) -> str:
+    """What to do where the checkpoint that was named is damaged."""
+    return (
+        f"name the workdir, whose newest sound checkpoint is taken, or another one: "
+        f"{there_are(workdir)}; or restore the folder from a backup"
+    )
+
+
 def there_are(workdir: Path) -> str:
     ids = ids_in(workdir)
     return f"{workdir} has {', '.join(map(str, ids))}" if ids else f"name {HELP}"

@@ -72,3 +72,7 @@ def help_text() -> str:
             "  pclhd train --config=synthetic",
         ]
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -7,14 +7,22 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
-from pclhd_jax.checkpoint_name import HEIGHT, WIDTH, RunCheckpoint, parse_checkpoint
+from pclhd_jax.checkpoint_name import (
+    HEIGHT,
+    WIDTH,
+    RunCheckpoint,
+    instead_of_damaged,
+    parse_checkpoint,
+)
 from pclhd_jax.experiment import make_model, state_shapes
+from pclhd_jax.method.state import TrainState
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.exchange import from_first, together
 from pclhd_jax.processes.mesh import make_mesh, replicate
-from pclhd_jax.saving.checkpoints import Checkpoints
-from pclhd_jax.saving.integrity import digest_of, leaf_digests
+from pclhd_jax.saving.checkpoints import Checkpoints, Restored
+from pclhd_jax.saving.integrity import DamagedCheckpoint, digest_of, leaf_digests
 from pclhd_jax.saving.newest import restore_newest
 from pclhd_jax.saving.workdir import read_config
 from pclhd_jax.settings import Settings, settings_of
@@ -78,8 +86,9 @@ def of_run(
         if epochs_done is None:
             restored = restore_newest(checkpoints, lambda _: like, mesh)
         else:
-            restore = lambda: checkpoints.restore(epochs_done, lambda _: like, mesh)  # noqa: E731
-            restored = together("restore", restore)
+            restored = together(
+                "restore", lambda: restore_named(checkpoints, workdir, epochs_done, like, mesh)
+            )
     epochs_done, state, progress = restored
     stage = progress["stage"]
     return Encoder(
@@ -92,6 +101,16 @@ def of_run(
         epochs_done=epochs_done,
         stage=stage,
     )
+
+
+def restore_named(
+    checkpoints: Checkpoints, workdir: Path, epochs_done: int, like: TrainState, mesh: Mesh
+) -> Restored:
+    """No other is taken in its place."""
+    try:
+        return checkpoints.restore(epochs_done, lambda _: like, mesh)
+    except DamagedCheckpoint as error:
+        raise DamagedCheckpoint(*error.lines, remedy=instead_of_damaged(workdir)) from error
 
 
 def of_file(path: Path, height: int | None, width: int | None) -> Encoder:

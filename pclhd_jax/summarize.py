@@ -10,6 +10,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +37,8 @@ class Result(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m pclhd_jax.summarize",
-        description="Mean and sample standard deviation of finished runs, per protocol.",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="workdir of a finished run")
     try:
@@ -58,8 +60,8 @@ def summarize(workdirs: Sequence[str | Path]) -> str:
     if twice:
         raise ValueError(f"{', '.join(map(str, twice))} named twice; name each run once")
     results = [read_result(path) for path in paths]
-    for result in results[1:]:
-        check_comparable(results[0], result)
+    for first, result in combinations(results, 2):
+        check_comparable(first, result)
     return format_summary(results)
 
 
@@ -102,6 +104,12 @@ def check_comparable(first: Result, other: Result) -> None:
             f"{', '.join(other.scores)}; summarize them apart"
         )
     lines = differences(first.config, other.config, but=FREE_BETWEEN_RUNS)
+    own = [(run.config["seed"], run.config["trial"], run.config["data"]) for run in (first, other)]
+    if own[0] == own[1]:
+        raise ValueError(
+            f"{both} have one seed and one split: a copy, or a repetition, adds nothing to a "
+            "spread; leave one out"
+        )
     if lines:
         raise ValueError(
             f"{both} differ in their settings:\n  " + "\n  ".join(lines) + "\n"

@@ -15,6 +15,8 @@ from pclhd_jax.exporting.extra import check_needed
 from pclhd_jax.exporting.signature import Signature, encode, made_up_pictures
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.progress import Progress
+from pclhd_jax.run_pictures import FILTERS
+from pclhd_jax.saving.disk import make_folder_of
 from pclhd_jax.weights.agw_torch import agw_from_torch, agw_to_torch
 from pclhd_jax.weights.files import read_state_dict, write_state_dict
 
@@ -50,7 +52,7 @@ class Exported(NamedTuple):
                 for name, (kind, shape) in tensors.items():
                     sizes = f"({', '.join(map(str, shape))})"
                     notes = {
-                        "images": "0 to 255, decoded and resized",
+                        "images": f"0 to 255, decoded and resized ({FILTERS['test']})",
                         "infrared": "the stem: False visible, True infrared",
                         "features": f"of length one, {views}",
                     }
@@ -90,7 +92,7 @@ def export_encoder(
       ValueError: a format, suffix or word that there is not; a file that would not compute what
         the model does (nothing is left of it); a package that is missing, with the remedy.
       FileExistsError: `out` is there already.
-      FileNotFoundError: no such checkpoint, no such folder to write to.
+      FileNotFoundError: no such checkpoint. OSError: a folder that cannot be written to.
       DamagedCheckpoint: a ValueError.
     """
     out = Path(out)
@@ -139,8 +141,7 @@ def check_out(out: Path, format: str, overwrite: bool) -> None:
     check_needed(format, out.suffix)
     if out.is_dir() or (out.exists() and not overwrite):
         raise FileExistsError(f"{out} is there already; name another --out, or give --overwrite")
-    if not out.parent.is_dir():
-        raise FileNotFoundError(f"no folder {out.parent} to write {out.name} to; make it first")
+    make_folder_of(out)
 
 
 def write_torch(path: Path, encoder: Encoder, complete: bool) -> float:
@@ -176,7 +177,7 @@ def notes_of(encoder: Encoder, signature: Signature) -> dict[str, str]:
     known = {"epochs_done": encoder.epochs_done, "stage": encoder.stage}
     if encoder.settings is not None:
         known["recipe"] = encoder.settings.recipe
-    notes = {"digest": encoder.digest} | known | signature._asdict()
+    notes = {"digest": encoder.digest} | known | signature._asdict() | {"filter": FILTERS["test"]}
     return {name: str(value) for name, value in notes.items() if value is not None}
 
 

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from pclhd_jax.inspection.places import Place, find_place
+from pclhd_jax.inspection.places import Place, find_place, remedy_for
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.checkpoints import Checkpoints, Restored
@@ -68,7 +68,7 @@ def load_state(checkpoint: str | os.PathLike) -> Restored:
         except DamagedCheckpoint as error:
             lines += error.lines
     else:
-        raise DamagedCheckpoint(*lines)
+        raise DamagedCheckpoint(*lines, remedy=remedy_for(checkpoint, place))
     for line in lines:
         say(f"warning: {line}; checkpoint {restored.id} is used instead")
     return restored

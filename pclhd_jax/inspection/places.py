@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from pclhd_jax.checkpoint_name import WeightFile, is_id, parse_checkpoint
+from pclhd_jax.checkpoint_name import WeightFile, instead_of_damaged, is_id, parse_checkpoint
+from pclhd_jax.saving.integrity import REMEDY
 
 
 class Place(NamedTuple):
@@ -29,6 +30,12 @@ def find_place(checkpoint: str | os.PathLike) -> Place:
         return Place(None, path.parent, (), path)
     folder, id = named.workdir / "checkpoints", named.epochs_done
     return Place(named.workdir, folder, tuple(ids_in(folder)) if id is None else (id,))
+
+
+def remedy_for(checkpoint: str | os.PathLike, place: Place) -> str:
+    """What to do where all that `checkpoint` names is damaged."""
+    whole = Path(os.path.abspath(checkpoint)) == place.workdir
+    return REMEDY if whole else instead_of_damaged(place.workdir)
 
 
 def beside(place: Place) -> list[Place]:

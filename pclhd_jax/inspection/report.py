@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pclhd_jax.inspection.contents import restore_plain
-from pclhd_jax.inspection.places import Place, beside, find_place
+from pclhd_jax.inspection.places import Place, beside, find_place, remedy_for
 from pclhd_jax.inspection.settings_words import describe_settings
 from pclhd_jax.inspection.soundness import Verdict, bytes_below, judge
 from pclhd_jax.reports.columns import aligned
@@ -69,7 +69,8 @@ def inspect_checkpoint(checkpoint: str | os.PathLike) -> Inspection:
     saved = {(p.folder.name, id): look_at(p, id) for p in places for id in p.ids}
     sound = [id for id in place.ids if saved[place.folder.name, id].verdict.sound]
     if not sound:
-        raise DamagedCheckpoint(*(f"{one.name} is {one.verdict.words}" for one in saved.values()))
+        lines = (f"{one.name} is {one.verdict.words}" for one in saved.values())
+        raise DamagedCheckpoint(*lines, remedy=remedy_for(checkpoint, place))
     restored = restore_plain(place, sound[-1])
     path = place.workdir / "config.json"
     config = read_config(place.workdir) if path.exists() else None

@@ -18,6 +18,7 @@ from pclhd_jax.pages.seen_runs import RunRecord, RunView, read_runs, tried
 from pclhd_jax.pages.tsne_section import tsne_section
 from pclhd_jax.pages.why_section import why_section
 from pclhd_jax.processes.progress import say
+from pclhd_jax.saving.disk import make_folder_of
 
 MOST_BYTES = 8_000_000
 RANK_LISTS = 8  # of the worst and of the best, shared by the runs
@@ -54,6 +55,10 @@ def write_page(workdirs: Sequence[str | Path], out: str | Path | None = None) ->
         eps_section(runs),
         settings_section(records),
     ]
+    for run in runs:
+        if older := older_encoder(run):
+            sections[0] = sections[0]._replace(body=sections[0].body + note(older))
+            say(older)
     title = " and ".join(record.name for record in records)
     text = document(title, intro(records), sections).encode()
     check_size(text, len(records))
@@ -70,6 +75,17 @@ def view_of(record: RunRecord) -> RunView:
     return RunView(record, seen, tried(training_pictures, record.workdir))
 
 
+def older_encoder(run: RunView) -> str:
+    """Says so where the newest sound checkpoint is not that of the newest epoch; else empty."""
+    done = run.record.rows[-1]["epochs_done"] if run.record.rows else 0
+    if run.seen.value is None or run.seen.value.encoder.epochs_done == done:
+        return ""
+    return (
+        f"{run.name}: the records go to {done} epochs, pictures are drawn by the encoder after "
+        f"{run.seen.value.encoder.epochs_done}, the newest sound checkpoint."
+    )
+
+
 def folder_of(records: Sequence[RunRecord], out: str | Path | None) -> Path:
     """Raises ValueError for several runs without `out`, or a folder with somebody's page."""
     if out is None and len(records) > 1:
@@ -78,6 +94,7 @@ def folder_of(records: Sequence[RunRecord], out: str | Path | None) -> Path:
     page = folder / NAME
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out {folder} is a file; name a folder")
+    make_folder_of(page)
     if page.exists() and GENERATOR not in page.read_text(errors="replace")[:2000]:
         raise ValueError(f"{page} is no page of this program; name another --out")
     return folder

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.pictures.picture_files import (
@@ -132,9 +132,12 @@ def _decode(
     except UnreadablePictureError:  # `read` knows better what to do
         raise
     except RefusedPictureError as error:
-        raise ValueError(f"picture {name} has {error}") from error
+        raise UnreadablePictureError(f"picture {name} has {error}") from error
     except Exception as error:  # Decoders raise many types: OSError, SyntaxError, zlib.error, ...
-        raise ValueError(
-            f"cannot read picture {name} ({type(error).__name__}: {error}); copy it again from the "
-            "data set, or remove it and its entry in the split file"
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, UnidentifiedImageError):  # its text is an address in memory
+            reason = "it is no JPEG, PNG or BMP"
+        raise UnreadablePictureError(
+            f"cannot read picture {name} ({reason}); copy it again, or leave it out: of a set its "
+            "entry in the split file, too"
         ) from error

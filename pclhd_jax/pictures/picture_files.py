@@ -16,7 +16,7 @@ class RefusedPictureError(ValueError):
 
 
 class UnreadablePictureError(ValueError):
-    """A picture whose bytes cannot be had: its name, the reason and the remedy."""
+    """A picture that cannot be had or is not taken: its name, the reason and the remedy."""
 
 
 def read_picture_file(path: str | os.PathLike) -> bytes:

@@ -76,12 +76,14 @@ def of_set(path: str, split: str, choice: SetChoice) -> Listed:
         opened = open_prepared(path, trial=choice.trial)
         lists, layout = opened.pictures, opened.layout
         if choice.layout not in ("", layout):
-            raise ValueError(f"{path} is a prepared {layout}, asked for {choice.layout}; leave out")
+            raise ValueError(
+                f"{path} is a prepared {layout}, asked for {choice.layout}; leave --layout out"
+            )
     else:
         opened = open_raw(choice.layout, path, trial=choice.trial)
         lists, layout = opened.lists, choice.layout
     if split not in lists:
-        raise ValueError(f"{path} has no {split}; it has {', '.join(lists)}")
+        raise ValueError(f"{path} has no {split}; it has {', '.join(lists)}; see --split")
     source = {"root": os.path.abspath(path), "set": split, "layout": layout, "trial": choice.trial}
     return Listed(lists[split], partial(opened.read, split), source)
 

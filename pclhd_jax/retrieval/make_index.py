@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pclhd_jax.pictures.decode import load_pictures
+from pclhd_jax.pictures.picture_files import UnreadablePictureError
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.retrieval.embedder import (
     BATCH_SIZE,
@@ -20,11 +21,13 @@ from pclhd_jax.retrieval.index import (
     Index,
     check_free,
     check_parquet,
+    file_of,
     header_of,
     plain_name,
     write_index,
 )
 from pclhd_jax.retrieval.inputs import NO_SET, Listed, SetChoice, list_inputs
+from pclhd_jax.saving.disk import make_folder_of
 
 NAMED = 10  # pictures left out that are named on the terminal; NAME.json has all
 
@@ -58,12 +61,13 @@ def make_index(
       parquet: also out.parquet, with pyarrow.
 
     Raises:
-      FileExistsError: there is such an index already.
+      FileExistsError: there is such an index already. OSError: nothing can be written there.
       ValueError: a picture that cannot be read (its name), or none is left; and as those above.
     """
     out = plain_name(out)
     check_modality(modality)
     check_free(out)
+    make_folder_of(file_of(out, ".npy"))
     if parquet:
         check_parquet()
     listed = list_inputs(inputs, modality, choice)
@@ -74,7 +78,8 @@ def make_index(
     pictures = embedded.listed.pictures
     index = write_index(out, embedded.features_ND, pictures, header, parquet=parquet)
     rows, columns = index.features_ND.shape
-    say(f"wrote {out}.npy ({rows:,} x {columns:,}), {out}.csv, {out}.json")
+    files = f"{out}.csv, {out}.json" + (f", {out}.parquet" if parquet else "")
+    say(f"wrote {out}.npy ({rows:,} x {columns:,}), {files}")
     return index
 
 
@@ -129,14 +134,17 @@ def read_chunks(
             with lock:
                 bad.add(index)
 
-        images_CHWC = load_pictures(
-            chunk,
-            height=embedder.encoder.height,
-            width=embedder.encoder.width,
-            resample=RESAMPLE,
-            read=lambda index, start=start: listed.read(start + index),
-            unreadable=note if skip else None,
-        )
+        try:
+            images_CHWC = load_pictures(
+                chunk,
+                height=embedder.encoder.height,
+                width=embedder.encoder.width,
+                resample=RESAMPLE,
+                read=lambda index, start=start: listed.read(start + index),
+                unreadable=note if skip else None,
+            )
+        except UnreadablePictureError as error:
+            raise ValueError(f"{error}; --skip leaves such pictures out") from error
         good = [row for row in range(len(images_CHWC)) if row not in bad]
         kept += [start + row for row in good]
         if good:

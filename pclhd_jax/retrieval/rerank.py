@@ -18,6 +18,14 @@ class RerankSettings(NamedTuple):
     k2: int = 6
     weight: float = 0.3
 
+    def check(self) -> None:
+        """Raises ValueError for k1 or k2 below 1, and lambda outside 0..1."""
+        for name, k in (("k1", self.k1), ("k2", self.k2)):
+            if k < 1:
+                raise ValueError(f"{name} of the re-ranking is {k}; give at least 1")
+        if not 0 <= self.weight <= 1:
+            raise ValueError(f"lambda is {self.weight}; give a number from 0 to 1")
+
 
 PUBLISHED = RerankSettings()
 
@@ -49,8 +57,7 @@ def rerank(
 
     Raises ValueError for rows of another length, k1 or k2 below 1, lambda outside 0..1.
     """
-    if not 0 <= settings.weight <= 1:
-        raise ValueError(f"lambda is {settings.weight}; give a number from 0 to 1")
+    settings.check()
     num_queries, K = plain.indices_Nk.shape
     both_ND = np.concatenate([query_QD, gallery_GD])
     jaccard_NN = jaccard_distance(both_ND, k1=settings.k1, k2=settings.k2)

@@ -21,6 +21,7 @@ from pclhd_jax.retrieval.inputs import NO_SET, SetChoice, list_inputs, reader_of
 from pclhd_jax.retrieval.make_index import embed_listed
 from pclhd_jax.retrieval.nearest import nearest
 from pclhd_jax.retrieval.rerank import RerankSettings, rerank
+from pclhd_jax.saving.disk import make_folder_of
 
 SHEET_QUERIES = 20
 
@@ -74,6 +75,12 @@ def search_index(
       ValueError: another encoder (with both digests), a checkpoint or a modality missing or too
         many, k below 1; and as the readers.
     """
+    if k < 1:
+        raise ValueError(f"k is {k}; give at least 1")
+    if sheet_queries < 0:
+        raise ValueError(f"{sheet_queries} queries on the sheet; give 0 or more")
+    if reranked is not None:
+        reranked.check()
     out = None if out is None else out_name(out)
     gallery = read_index(index)
     query = find_queries(
@@ -94,11 +101,28 @@ def search_index(
         say(f"re-ranking by k-reciprocal neighbours among {num_queries + num_gallery:,} pictures")
         found = with_reranking(found, query, gallery, plain, reranked)
     if out is not None:
+        if sheet_queries:  # first: it is what may fail, and a table without it could not be redone
+            draw_sheet(file_of(out, ".png"), found, query, gallery, sheet_queries, gallery_root)
         write_found(file_of(out, ".csv"), found)
-        if sheet_queries:
-            read = reader_of(gallery.header["source"], gallery.pictures, gallery_root)
-            write_sheet(file_of(out, ".png"), found, query.open(), read, sheet_queries)
     return found
+
+
+def draw_sheet(
+    path: Path,
+    found: Found,
+    query: Queries,
+    gallery: Index,
+    num_queries: int,
+    gallery_root: str | None,
+) -> None:
+    try:
+        read = reader_of(gallery.header["source"], gallery.pictures, gallery_root)
+        write_sheet(path, found, query.open(), read, num_queries)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{error}\nno contact sheet of it, and nothing is written; name where the index's "
+            "pictures lie now (--gallery_root), or draw none (--sheet_queries 0)"
+        ) from error
 
 
 def with_reranking(
@@ -123,7 +147,7 @@ def find_queries(
     batch_size: int,
 ) -> Queries:
     header = gallery.header
-    if is_index(queries):
+    if is_index(queries, checkpoint):
         if checkpoint is not None or modality is not None:
             raise ValueError(
                 f"{os.fspath(queries[0])} holds embeddings, of an encoder and a modality that it "
@@ -133,6 +157,12 @@ def find_queries(
         check_encoder(header, index.header["encoder"], os.fspath(queries[0]))
         read = partial(reader_of, index.header["source"], index.pictures)
         return Queries(np.asarray(index.features_ND), index.pictures, read)
+    gone = [query for query in queries if not os.path.exists(query)]
+    if gone:
+        raise FileNotFoundError(
+            f"there is no {os.fspath(gone[0])}; name pictures, folders, lists, a set, or what "
+            "python -m pclhd_jax.embed wrote"
+        )
     if checkpoint is None or modality is None:
         raise ValueError(
             "query pictures go through an encoder; give a checkpoint, the one of the index "
@@ -148,11 +178,16 @@ def find_queries(
     return Queries(embedded.features_ND, embedded.listed.pictures, lambda: embedded.listed.read)
 
 
-def is_index(queries: Sequence[str | os.PathLike]) -> bool:
-    """One name, of an index or of a file of one. Pictures and folders are none."""
+def is_index(queries: Sequence[str | os.PathLike], checkpoint: str | os.PathLike | None) -> bool:
+    """One name, of an index or of a file of one. Pictures and folders are none.
+
+    A folder with an index of its name beside it is meant where there is a checkpoint for it.
+    """
     if len(queries) != 1:
         return False
     path = Path(queries[0])
+    if checkpoint is not None and path.is_dir():
+        return False
     return path.suffix == ".npy" or file_of(plain_name(path), ".json").is_file()
 
 
@@ -174,6 +209,7 @@ def out_name(out: str | os.PathLike) -> Path:
             raise FileExistsError(
                 f"{file_of(name, suffix)} is there already; name another, or remove it"
             )
+    make_folder_of(file_of(name, ".csv"))
     return name
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,22 @@ REFUSALS = (
     errno.EPERM,
     errno.EIO,
 )
+
+
+def make_folder_of(path: Path) -> None:
+    """The folder that `path` is to lie in, made and tried: before hours of work, not after.
+
+    Raises OSError, with the remedy, where nothing can be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"cannot write {path.name} to {path.parent} ({error.strerror or error}); name another "
+            "--out, or give the right to write"
+        ) from error
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,12 @@ REMEDY = "restore the folder from a backup, or name another --workdir to start a
 class DamagedCheckpoint(ValueError):
     """Checkpoints that do not hold what was saved: a line each, naming the files or leaves."""
 
-    def __init__(self, *lines: str):
-        self.lines = lines
-        super().__init__("\n".join(lines) + f"\n{REMEDY}")
+    def __init__(self, *lines: str, remedy: str = REMEDY):
+        self.lines, self.remedy = lines, remedy
+        super().__init__("\n".join(lines) + f"\n{remedy}")
 
     def __reduce__(self) -> tuple:  # for the other processes
-        return type(self), self.lines
+        return partial(type(self), remedy=self.remedy), self.lines
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:

@@ -121,7 +121,8 @@ def read_config(workdir: str | Path) -> dict[str, Any]:
     path = Path(workdir) / "config.json"
     if not path.exists():
         raise FileNotFoundError(
-            f"no config.json in {workdir}; name the workdir of a run, or bring the file back: what "
+            f"no config.json in {workdir}; name the workdir of a run, itself, or bring the file "
+            "back: what "
             "a run left is read with its settings"
         )
     config = read_json(path)

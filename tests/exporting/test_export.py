@@ -92,7 +92,10 @@ def test_torch_weights_are_the_encoders_and_complete_ones_have_the_authors_unuse
     [
         (["--format", "tflite", "--out", "a.onnx"], "no format 'tflite'; name one of stablehlo"),
         (["--format", "onnx", "--out", "a.pth"], r"a\.pth ends in '\.pth'; .* ends in \.onnx"),
-        (["--format", "onnx", "--out", "no/a.onnx"], "no folder no to write a.onnx to"),
+        (
+            ["--format", "onnx", "--out", "/dev/null/a.onnx"],
+            r"cannot write a\.onnx to /dev/null \(.*name another --out",
+        ),
         (["--format", "onnx", "--out", "a.onnx", "--modality", "thermal"], "no modality 'thermal'"),
         (["--format", "onnx", "--out", "a.onnx", "--pixels", "int8"], "name one of uint8, float32"),
         (

@@ -76,7 +76,8 @@ def test_an_unreadable_picture_is_named_and_with_skip_left_out_and_counted(
     whole = make_index(run, [folder], "visible", tmp_path / "whole", batch_size=32)
     (folder / "a/2.png").write_bytes(b"no picture")
     (folder / "a/3.png").write_bytes((folder / "a/3.png").read_bytes()[:60])
-    with pytest.raises(ValueError, match=r"cannot read picture .*/a/2\.png"):
+    reason = r"cannot read picture .*/a/2\.png \(it is no JPEG, PNG or BMP\); .*--skip"
+    with pytest.raises(ValueError, match=reason):
         make_index(run, [folder], "visible", tmp_path / "stops", batch_size=32)
     assert below(tmp_path) == ["pictures", "whole.csv", "whole.json", "whole.npy"]
     capsys.readouterr()
@@ -100,6 +101,7 @@ def test_an_unreadable_picture_is_named_and_with_skip_left_out_and_counted(
         (["{run}", "{run}/features", "--modality", "visible"], "no picture below "),
         (["{run}", "{folder}", "--modality", "thermal"], "it must be visible or infrared"),
         (["{run}", "{folder}", "--modality", "visible", "--batch_size", "0"], "batch_size is 0"),
+        (["{run}", "{folder}", "--modality", "visible", "--out", "/dev/null/x"], "cannot write x"),
     ],
 )
 def test_the_command_ends_with_one_line_that_says_what_is_wrong(
@@ -107,7 +109,7 @@ def test_the_command_ends_with_one_line_that_says_what_is_wrong(
 ):
     arguments = [argument.format(run=run, folder=folder) for argument in arguments]
     with pytest.raises(SystemExit, match=f"Error: .*{message}"):
-        main([*arguments, "--out", str(tmp_path / "out")])
+        main(["--out", str(tmp_path / "out"), *arguments])
     assert below(tmp_path) == ["pictures"]
 
 

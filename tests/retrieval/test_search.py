@@ -116,6 +116,15 @@ def test_what_is_missing_or_too_much_is_said(run, index, pictures, tmp_path):
         search_index(index.name, [index.name], checkpoint=run)
     with pytest.raises(ValueError, match="modality is 'x'; it must be visible or infrared"):
         search_index(index.name, [pictures], checkpoint=run, modality="x")
+    with pytest.raises(FileNotFoundError, match=r"there is no nope\.png; name pictures"):
+        search_index(index.name, ["nope.png"])
+    with pytest.raises(ValueError, match="-1 queries on the sheet; give 0 or more"):
+        search_index(index.name, [index.name], sheet_queries=-1)
+    for settings in (RerankSettings(k1=0), RerankSettings(k2=0), RerankSettings(weight=2)):
+        with pytest.raises(ValueError, match="is [02].*; give"):
+            search_index(index.name, [index.name], reranked=settings)
+    with pytest.raises(OSError, match=r"cannot write found\.csv to /dev/null .*another --out"):
+        search_index(index.name, [index.name], "/dev/null/found")
     with pytest.raises(ValueError, match="k is 0; give at least 1"):
         search_index(index.name, [index.name], k=0)
     with pytest.raises(SystemExit, match=r"FileNotFoundError: no .*none\.json; an index is what"):
@@ -155,13 +164,27 @@ def test_results_are_not_written_over_and_pictures_that_have_moved_are_found(
     moved = shutil.copytree(pictures, tmp_path / "before")
     gallery = make_index(run, [moved / "cam1"], "visible", tmp_path / "g", batch_size=32)
     moved.rename(tmp_path / "after")
-    with pytest.raises(ValueError, match=r"cannot read picture .*before"):
+    with pytest.raises(ValueError, match=r"(?s)cannot read picture .*before.*--gallery_root"):
         search_index(gallery.name, [index.name], tmp_path / "found")
+    assert "found.csv" not in below(tmp_path)  # so that the same command can be given again
     search_index(index.name, [gallery.name], tmp_path / "bare", sheet_queries=0)
     assert "bare.png" not in below(tmp_path)  # nor was a picture needed
-    (tmp_path / "found.csv").unlink()
     root = str(tmp_path / "after/cam1")
     search_index(gallery.name, [index.name], tmp_path / "found", gallery_root=root)
     assert {"found.csv", "found.png"} < set(below(tmp_path))
     with pytest.raises(FileExistsError, match=r"found\.csv is there already"):
         search_index(gallery.name, [index.name], tmp_path / "found.png", gallery_root=root)
+
+
+def test_a_folder_beside_an_index_of_its_name_is_meant_where_there_is_a_checkpoint(
+    run, index, tmp_path
+):
+    (tmp_path / "q").mkdir()
+    for number in range(2):
+        noise(number).save(tmp_path / f"q/{number}.png")
+    made = make_index(run, [tmp_path / "q"], "infrared", tmp_path / "q", batch_size=32)
+    ways = {"checkpoint": run, "modality": "infrared", "batch_size": 32}
+    pictures = search_index(index.name, [tmp_path / "q"], **ways)
+    embeddings = search_index(index.name, [tmp_path / "q"])
+    np.testing.assert_array_equal(pictures.indices_QK, embeddings.indices_QK)
+    assert pictures.query.paths == made.pictures.paths == ("0.png", "1.png")
