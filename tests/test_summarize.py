@@ -100,5 +100,5 @@ def test_the_command_ends_with_one_line_for_an_error(tmp_path):
 
 def test_a_copy_of_a_run_is_no_second_one(tmp_path):
     runs = [split_run(tmp_path, 3, rank1) for rank1 in (0.5, 0.6)]
-    with pytest.raises(ValueError, match="have one seed and one split: .* leave one out"):
+    with pytest.raises(ValueError, match=r"have one seed and one split: .* leave one out"):
         summarize([*runs, split_run(tmp_path, 4, 0.5)])

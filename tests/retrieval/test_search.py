@@ -121,7 +121,7 @@ def test_what_is_missing_or_too_much_is_said(run, index, pictures, tmp_path):
     with pytest.raises(ValueError, match="-1 queries on the sheet; give 0 or more"):
         search_index(index.name, [index.name], sheet_queries=-1)
     for settings in (RerankSettings(k1=0), RerankSettings(k2=0), RerankSettings(weight=2)):
-        with pytest.raises(ValueError, match="is [02].*; give"):
+        with pytest.raises(ValueError, match=r"is [02].*; give"):
             search_index(index.name, [index.name], reranked=settings)
     with pytest.raises(OSError, match=r"cannot write found\.csv to /dev/null .*another --out"):
         search_index(index.name, [index.name], "/dev/null/found")
