@@ -114,7 +114,7 @@ def test_a_damaged_checkpoint_that_was_named_is_an_error_not_passed_over(run):
     path.write_bytes(b"")
     with pytest.raises(
         DamagedCheckpoint,
-        match=r"(?s)checkpoint 2 in .*: progress/metadata.*name the workdir.* has 1, 2; or",
+        match=r"(?s)checkpoint 2 in .*: progress/metadata.*name the workdir.* has 1, 2, 3; or",
     ):
         load_encoder(run / "checkpoints/2")
     path.write_bytes(whole)
