@@ -74,7 +74,13 @@ def prepare(
             f"{target} is there and is no complete prepared set (copied in part, or damaged); "
             "remove it, and the set is prepared again"
         )
-    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"cannot make the folder {data_dir} ({error.strerror}); name another --data_dir, in a "
+            "config data.prepared"
+        ) from error
     with _alone_in(data_dir) as alone:
         for leftover in data_dir.glob(".partial-*") if alone else ():  # of killed processes
             shutil.rmtree(leftover, ignore_errors=True)

@@ -223,7 +223,12 @@ def main(argv: list[str] | None = None) -> None:
         description="Draw a synthetic visible-infrared person set. It shows no real person.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--out", required=True, help="folder to make; must be new or empty")
+    parser.add_argument(
+        "--out",
+        required=True,
+        default=argparse.SUPPRESS,
+        help="folder to make; must be new or empty",
+    )
     parser.add_argument("--layout", choices=LAYOUTS, default="sysu", help="how files lie on disk")
     parser.add_argument("--train_ids", type=int, default=60, help="identities to train on")
     parser.add_argument("--val_ids", type=int, default=12, help="identities to validate on")
@@ -238,7 +243,7 @@ def main(argv: list[str] | None = None) -> None:
         help="easy, medium, hard; or a number that scales what hides people, 0 = studio",
     )
     parser.add_argument(
-        "--workers", type=int, default=None, help="processes; default: one per core"
+        "--workers", type=int, default=argparse.SUPPRESS, help="processes (default: one per core)"
     )
     options = vars(parser.parse_args(argv))
     try:
