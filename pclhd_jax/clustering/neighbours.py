@@ -192,7 +192,7 @@ def _search_tile(
         start = min(start, len(rows_ND) - block_rows)
         block_BD = jax.device_put(rows_ND[start : start + block_rows], device)
         own = jax.device_put(np.int32(first_own + start), device)
-        pending.append((start, _search_block(block_BD, tile_TD, half_square_T, own, k=k)))
+        pending.append((start, search_block(block_BD, tile_TD, half_square_T, own, k=k)))
         if len(pending) > 1:  # fetched one block late: the device works on the next meanwhile
             start, block = pending.pop(0)
             yield start, *jax.device_get(block)
@@ -201,7 +201,7 @@ def _search_tile(
 
 
 @partial(jax.jit, static_argnames="k")
-def _search_block(
+def search_block(
     block_BD: jax.Array,
     tile_TD: jax.Array,
     half_square_T: jax.Array | None,
@@ -209,6 +209,10 @@ def _search_block(
     *,
     k: int,
 ) -> tuple[jax.Array, jax.Array]:
+    """(columns_Bk, similarities_Bk): the k nearest of a tile's rows to each of a block's.
+
+    half_square_T: see `_search`. first_own: the column that is row 0 itself.
+    """
     # GPUs would otherwise multiply in TF32, whose 10 bits reorder close neighbours.
     similarity_BT = jnp.matmul(block_BD, tile_TD.T, precision=jax.lax.Precision.HIGHEST)
     if half_square_T is not None:

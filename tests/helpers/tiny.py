@@ -28,10 +28,10 @@ def tiny_config(root, recipe="paper"):
     return c
 
 
-def tiniest_config(root):
+def tiniest_config(root, recipe="paper"):
     """An epoch of each stage with a trunk of one block, for processes that each compile anew."""
     TRUNKS[4] = Trunk(BasicBlock, (0, 0, 0, 1))
-    c = tiny_config(root)
+    c = tiny_config(root, recipe)
     c.model.depth = 4
     c.stage1.epochs = c.stage2.epochs = 1
     c.stage1.batches_per_epoch, c.stage2.batches_per_epoch = 24, 2
