@@ -4,14 +4,16 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pclhd_jax.pages import page
 from pclhd_jax.pages.html import Section, document, table
-from pclhd_jax.pages.page import check_size, write_page
+from pclhd_jax.pages.page import check_size, older_encoder, write_page
 from pclhd_jax.pages.results import result_section
-from pclhd_jax.pages.seen_runs import read_run
+from pclhd_jax.pages.seen_runs import RunRecord, RunView, Tried, read_run
 from pclhd_jax.visualize import main
 
 ORDER = [
@@ -135,6 +137,20 @@ def test_a_run_whose_people_nobody_knows_says_so_instead_of_a_table(finished, tm
     section = result_section([read_run(tmp_path, "own")])
     assert "<table" not in section.body
     assert len(section.missing) == 1 and "identities.csv" in section.missing[0]
+
+
+def test_a_page_by_an_older_encoder_than_its_records_says_so():
+    record = RunRecord(Path("run"), "run", {}, [{"epochs_done": 2}, {"epochs_done": 3}])
+
+    def words(epochs_done):
+        seen = Tried(SimpleNamespace(encoder=SimpleNamespace(epochs_done=epochs_done)))
+        return older_encoder(RunView(record, seen, Tried(None, "no pictures")))
+
+    assert words(2) == (
+        "run: the records go to 3 epochs, pictures are drawn by the encoder after 2, the newest "
+        "sound checkpoint."
+    )
+    assert words(3) == "" and older_encoder(RunView(record, Tried(None, ""), Tried(None))) == ""
 
 
 def test_text_from_outside_is_text_on_the_page():
