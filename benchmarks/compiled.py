@@ -108,20 +108,21 @@ def need_of(program: Any, devices: Sequence[Any]) -> Need:
 
 
 def cells(need: Need, card: Card, dtype: str) -> list[str]:
-    if dtype not in card.teraflops:
-        by_products = float("nan")  # the card has no such products
-    else:
-        by_products = need.flops / card.teraflops[dtype] / 1e12
-    by_memory = need.moved / card.bandwidth
-    bound = max(by_memory, by_products)
-    return [
+    """In the order of HEAD, without the name."""
+    sizes = [
         f"{need.arguments / GIB:.2f}",
         f"{need.temporary / GIB:.2f}",
         f"{need.moved / 1e9:,.1f}",
         f"{need.flops / 1e12:.2f}",
-        f"{1e3 * bound:.1f}",
-        "memory" if bound == by_memory else "products",
     ]
+    if dtype not in card.teraflops:
+        return [*sizes, "-", f"no {dtype}"]
+    seconds = {
+        "memory": need.moved / card.bandwidth,
+        "products": need.flops / (1e12 * card.teraflops[dtype]),
+    }
+    by = max(seconds, key=seconds.get)
+    return [*sizes, f"{1e3 * seconds[by]:.1f}", by]
 
 
 if __name__ == "__main__":
