@@ -42,7 +42,7 @@ def test_without_the_plugin_or_with_a_wrong_setting_it_says_so(environment, monk
     monkeypatch.setattr(topologies, "get_topology_desc", absent)
     with pytest.raises(SystemExit, match=r"Tesla T4 .*no GPU: pip install -r requirements-cuda"):
         compiled.main(["--card", "t4", "--config=configs/synthetic.py"])
-    with pytest.raises(SystemExit, match="config.model has an unknown depths"):
+    with pytest.raises(SystemExit, match=r"config\.model has an unknown depths"):
         compiled.main(["--set", "model.depths=18"])
 
 
