@@ -15,7 +15,8 @@ class Card(NamedTuple):
     l2: int
     memory: int
     bandwidth: float  # bytes a second
-    teraflops: dict[str, float]  # dense products by type; float32 in TF32 where the card has it
+    # Dense products by type: float32 in TF32 where the card has it, exact without.
+    teraflops: dict[str, float]
 
     def target(self) -> str:
         """XLA's GpuTargetConfigProto, as text."""
@@ -62,7 +63,7 @@ CARDS = {
         50 * MIB,
         80 * GIB,
         3.35e12,
-        {"float32": 495, "bfloat16": 989, "float16": 989},
+        {"exact": 67, "float32": 495, "bfloat16": 989, "float16": 989},
     ),
     "a100": Card(
         "NVIDIA A100-SXM4-80GB",
@@ -76,7 +77,7 @@ CARDS = {
         40 * MIB,
         80 * GIB,
         2.04e12,
-        {"float32": 156, "bfloat16": 312, "float16": 312},
+        {"exact": 19.5, "float32": 156, "bfloat16": 312, "float16": 312},
     ),
     "rtx4090": Card(
         "NVIDIA GeForce RTX 4090",
@@ -90,7 +91,7 @@ CARDS = {
         72 * MIB,
         24 * GIB,
         1.01e12,
-        {"float32": 83, "bfloat16": 165, "float16": 165},
+        {"exact": 83, "float32": 83, "bfloat16": 165, "float16": 165},
     ),
     "rtx3090": Card(
         "NVIDIA GeForce RTX 3090",
@@ -104,7 +105,7 @@ CARDS = {
         6 * MIB,
         24 * GIB,
         0.936e12,
-        {"float32": 36, "bfloat16": 71, "float16": 71},
+        {"exact": 36, "float32": 36, "bfloat16": 71, "float16": 71},
     ),
     "t4": Card(
         "Tesla T4",
@@ -118,6 +119,6 @@ CARDS = {
         4 * MIB,
         15 * GIB,
         0.32e12,
-        {"float32": 8.1, "float16": 65},
+        {"exact": 8.1, "float32": 8.1, "float16": 65},
     ),
 }

@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"| {' | '.join(HEAD)} |\n{'|---' * len(HEAD)}|", flush=True)
     for name, program in programs.items():
         need = need_of(program, devices)
-        print(f"| {' | '.join([name, *cells(need, card, dtype)])} |", flush=True)
+        print(f"| {' | '.join([name, *cells(need, card, program.products)])} |", flush=True)
 
 
 def prepare_environment() -> None:
@@ -107,7 +107,7 @@ def need_of(program: Any, devices: Sequence[Any]) -> Need:
     )
 
 
-def cells(need: Need, card: Card, dtype: str) -> list[str]:
+def cells(need: Need, card: Card, products: str) -> list[str]:
     """In the order of HEAD, without the name."""
     sizes = [
         f"{need.arguments / GIB:.2f}",
@@ -115,11 +115,11 @@ def cells(need: Need, card: Card, dtype: str) -> list[str]:
         f"{need.moved / 1e9:,.1f}",
         f"{need.flops / 1e12:.2f}",
     ]
-    if dtype not in card.teraflops:
-        return [*sizes, "-", f"no {dtype}"]
+    if products not in card.teraflops:
+        return [*sizes, "-", f"no {products}"]
     seconds = {
         "memory": need.moved / card.bandwidth,
-        "products": need.flops / (1e12 * card.teraflops[dtype]),
+        "products": need.flops / (1e12 * card.teraflops[products]),
     }
     by = max(seconds, key=seconds.get)
     return [*sizes, f"{1e3 * seconds[by]:.1f}", by]

@@ -26,12 +26,14 @@ from pclhd_jax.settings import Settings
 # Rows of the visible, infrared and joint bank that SYSU-MM01's 395 training people may fill: an
 # early epoch finds up to twice as many clusters.
 CLUSTERS = (1024, 512, 768)
+EXACT = "exact"  # float32 that no matrix unit rounds
 
 
 class Program(NamedTuple):
     call: Callable[..., Any]  # jitted
     shapes: tuple[Any, ...]  # a pytree of ShapeDtypeStruct for every argument
     pictures: int  # that one call takes; 0 where it takes features
+    products: str  # what its products are of: the model's type, or EXACT
 
 
 def programs_of(settings: Settings, clusters: Sequence[int] = CLUSTERS) -> dict[str, Program]:
@@ -72,24 +74,26 @@ def programs_of(settings: Settings, clusters: Sequence[int] = CLUSTERS) -> dict[
     banks2 = Banks(*(bank(K, S) for K in own_K), joint_bank)
     joint_batch = batch(2, False) if settings.loss.joint else None
     encoder = {"params": state.params, "batch_stats": state.batch_stats}
-    images = shape(jnp.uint8, B, height, width, 3)
+    images, dtype = shape(jnp.uint8, B, height, width, 3), settings.model.dtype
     return {
         "stage 1 step": Program(
-            steps[1], (state, banks1, batch(1, False), weights, key), count(1, 1)
+            steps[1], (state, banks1, batch(1, False), weights, key), count(1, 1), dtype
         ),
         "stage 2 step": Program(
             steps[2],
             (state, banks2, batch(2, True), joint_batch, weights, shape(jnp.bool), key),
             count(2, 1 + settings.loss.joint),
+            dtype,
         ),
         **{
-            f"{modality} features": Program(step, (encoder, images), B)
+            f"{modality} features": Program(step, (encoder, images), B, dtype)
             for modality, step in make_feature_steps(model, settings.cluster.unit_features).items()
         },
         "neighbours of a block": Program(
             jax.jit(partial(search_block, k=settings.cluster.k1 + 1)),
             (real(BLOCK_ROWS, D), real(TILE_ROWS, D), None, shape(jnp.int32)),
             0,
+            EXACT,
         ),
     }
 

@@ -29,7 +29,7 @@ def test_a_step_gives_back_the_state_and_the_banks_that_it_took():
     config = tiniest_config("nowhere")
     programs = programs_of(settings_of(config), clusters=(300, 100, 700))
     for stage in (1, 2):
-        call, (state, banks, *rest), pictures = programs[f"stage {stage} step"]
+        call, (state, banks, *rest), pictures, _ = programs[f"stage {stage} step"]
         after, banks_after, _ = jax.eval_shape(call, state, banks, *rest)
         assert kinds((after, banks_after)) == kinds((state, banks))
         assert banks.visible.centroid_KD.shape[0] == 512  # a multiple of 256
