@@ -80,7 +80,7 @@ def test_a_stage_one_is_the_same_to_the_bit_whatever_stage_two_alone_reads(pictu
         "cluster.joint_k1": 5,
         "cluster.joint_k2": 2,
         "sampler.joint_clusters": "independent",
-        "prototypes.num_dynamic": 3,
+        "prototypes.num_dynamic": 5,
         "encoder_decay": 0.5,
     }
     assert set(others) == set(STAGE2_ONLY)

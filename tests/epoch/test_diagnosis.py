@@ -78,8 +78,12 @@ def test_a_run_records_prototypes_and_where_asked_gradients(finished, pictures, 
     config.report_gradients = True
     train.train_and_evaluate(config, tmp_path / "reported")
     reported = read_records(tmp_path / "reported")[1:]
-    assert set(reported[0]["gradients"]) >= {"norm_centroid", "cosine_centroid_hard"}
+    # Hard prototypes weigh nothing in stage 1 of `paper`: no gradient, no direction.
+    assert set(reported[0]["gradients"]) == {
+        *("norm_centroid", "norm_hard", "share_centroid", "share_hard")
+    }
     assert reported[1]["gradients"]["norm_joint"] > 0
+    assert -1 <= reported[1]["gradients"]["cosine_centroid_hard"] <= 1
     shares = [v for name, v in reported[2]["gradients"].items() if name.startswith("share_")]
     assert sum(shares) == pytest.approx(1)
     # To look is not to touch.
