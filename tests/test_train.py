@@ -15,7 +15,7 @@ from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.labelled_features import load_epoch
 from pclhd_jax.settings import schedule, settings_of
 from tests.helpers.finished_run import assert_same_end, assert_same_tree, checkpointed
-from tests.helpers.tiny import tiny_config
+from tests.helpers.tiny import tiniest_config, tiny_config
 
 
 def differs(one, other):
@@ -115,7 +115,8 @@ def test_shuffling_the_identity_labels_changes_no_parameter(
 def test_the_released_recipe_runs_and_resumes_and_its_features_are_no_unit_rows(
     pictures, tmp_path, monkeypatch, capsys
 ):
-    config = tiny_config(pictures, "released")
+    config = tiniest_config(pictures, "released")
+    config.stage2.epochs = 2
     config.checkpoint_every_steps = 1
     last = train.train_and_evaluate(config, tmp_path / "released")
     assert last["recipe"] == "released"

@@ -11,7 +11,7 @@ from pclhd_jax.epoch.features import Features
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.method.terms import Banks
 from pclhd_jax.reports.records import read_records
-from tests.helpers.tiny import tiny_config
+from tests.helpers.tiny import tiniest_config
 
 
 def test_the_hard_picture_is_the_one_farthest_from_its_clusters_centroid():
@@ -74,10 +74,12 @@ def test_a_run_records_prototypes_and_where_asked_gradients(finished, pictures, 
     for row in rows[1:]:
         assert 0 <= row["prototypes"]["infrared"]["hard_changed"] <= 1
         assert 0 < row["prototypes"]["visible"]["dynamic_spread"] < 1
-    config = tiny_config(pictures)
+    config = tiniest_config(pictures)
+    config.stage2.epochs = 2
+    train.train_and_evaluate(config, tmp_path / "plain")
     config.report_gradients = True
     train.train_and_evaluate(config, tmp_path / "reported")
-    reported = read_records(tmp_path / "reported")[1:]
+    rows, reported = (read_records(tmp_path / name)[1:] for name in ("plain", "reported"))
     # Hard prototypes weigh nothing in stage 1 of `paper`: no gradient, no direction.
     assert set(reported[0]["gradients"]) == {
         *("norm_centroid", "norm_hard", "share_centroid", "share_hard")

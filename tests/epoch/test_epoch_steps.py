@@ -14,7 +14,7 @@ from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.experiment import fresh_state, start_run, term_weights
 from pclhd_jax.method import steps
 from pclhd_jax.method.state import hand_over
-from tests.helpers.tiny import tiny_config
+from tests.helpers.tiny import tiniest_config, tiny_config
 
 
 def labels_of(z, num_clusters, stage):
@@ -30,8 +30,9 @@ def labels_of(z, num_clusters, stage):
 def test_one_compilation_per_stage_while_the_cluster_count_moves(
     pictures, tmp_path, monkeypatch, recipe
 ):
-    config = tiny_config(pictures, recipe)
-    config.stage1.epochs = 2
+    config = tiniest_config(pictures, recipe)
+    config.stage1.epochs = config.stage2.epochs = 2
+    config.stage1.batches_per_epoch = 3
     config.encoder_decay = 0.43  # steps of its own: those of other tests are compiled already
     traced = {1: 0, 2: 0}
 
