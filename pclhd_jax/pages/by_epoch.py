@@ -140,17 +140,24 @@ def loss_section(runs: Sequence[RunRecord]) -> Section:
 
 
 def loss_lines(run: RunRecord) -> list[Line]:
-    prefix = "loss_"
-    names = {
-        name: 0 for row in run.rows for name in row.get("losses", {}) if name.startswith(prefix)
-    }
+    return [
+        line._replace(
+            label=line.label.replace("_", " "), dash="--" if "infrared" in line.label else "-"
+        )
+        for line in entry_lines(run, "losses", "loss_")
+    ]
+
+
+def entry_lines(run: RunRecord, entry: str, prefix: str) -> list[Line]:
+    """A line for every number of `entry` whose name begins with `prefix`, called by the rest."""
+    has = [row for row in run.rows if entry in row]
+    names = {name: 0 for row in has for name in row[entry] if name.startswith(prefix)}
     lines = []
     for series, name in enumerate(names):
-        rows = [row for row in run.rows if name in row.get("losses", {})]
+        rows = [row for row in has if name in row[entry]]
         x_E = [row["epochs_done"] for row in rows]
-        y_E = [row["losses"][name] for row in rows]
-        dash = "--" if "infrared" in name else "-"
-        lines.append(Line(name.removeprefix(prefix).replace("_", " "), x_E, y_E, series, dash))
+        y_E = [row[entry][name] for row in rows]
+        lines.append(Line(name.removeprefix(prefix), x_E, y_E, series))
     return lines
 
 

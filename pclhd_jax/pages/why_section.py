@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from pclhd_jax.pages.by_epoch import by_modality, plotted
-from pclhd_jax.pages.epoch_plots import Line, Panel
+from pclhd_jax.pages.by_epoch import by_modality, entry_lines, plotted
+from pclhd_jax.pages.epoch_plots import Panel
 from pclhd_jax.pages.html import Section, note
 from pclhd_jax.pages.per_run import slug
 from pclhd_jax.pages.seen_runs import RunRecord, stage2_begins
@@ -45,14 +45,14 @@ def why_section(runs: Sequence[RunRecord]) -> Section:
 
 def gradient_panel(run: RunRecord, word: str, several: bool) -> Panel:
     title, axis, limits = GRADIENTS[word]
-    rows = [row for row in run.rows if "gradients" in row]
-    names = {name: 0 for row in rows for name in row["gradients"] if name.startswith(f"{word}_")}
-    lines = []
-    for series, name in enumerate(names):
-        has = [row for row in rows if name in row["gradients"]]
-        x_E = [row["epochs_done"] for row in has]
-        y_E = [row["gradients"][name] for row in has]
-        label = name.removeprefix(f"{word}_").replace("_", " and ")
-        lines.append(Line(label, x_E, y_E, series, ("-", "--")[series % 2]))
+    lines = [
+        line._replace(label=spoken(line.label), dash=("-", "--")[line.series % 2])
+        for line in entry_lines(run, "gradients", f"{word}_")
+    ]
     full_title = f"{title}: {run.name}" if several else title
     return Panel(full_title, lines, axis, limits, stage2_begins(run))
+
+
+def spoken(kinds: str) -> str:
+    """`hard_cross` is two kinds of terms, `align_joint` is one."""
+    return kinds.replace("align_joint", "align joint").replace("_", " and ")

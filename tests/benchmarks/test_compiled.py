@@ -37,7 +37,7 @@ def test_a_table_of_every_program(environment, monkeypatch, capsys):
 
 def test_without_the_plugin_or_with_a_wrong_setting_it_says_so(environment, monkeypatch):
     def absent(**_):
-        raise NotImplementedError("topology not implemented for cuda")
+        raise RuntimeError("no topology for cuda here")
 
     monkeypatch.setattr(topologies, "get_topology_desc", absent)
     with pytest.raises(SystemExit, match=r"Tesla T4 .*no GPU: pip install -r requirements-cuda"):

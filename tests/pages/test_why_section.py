@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pclhd_jax.pages.seen_runs import RunRecord
-from pclhd_jax.pages.why_section import gradient_panel, why_section
+from pclhd_jax.pages.why_section import gradient_panel, spoken, why_section
 
 PROTOTYPES = {"visible": {"hard_distance": 0.2, "hard_changed": 0.5}}
 
@@ -33,6 +33,11 @@ def test_lines_are_the_records_numbers_at_their_epochs():
     (cosine,) = gradient_panel(MEASURED, "cosine", True).lines
     assert cosine.label == "centroid and hard" and list(cosine.y_E) == [-0.5]
     assert gradient_panel(MEASURED, "cosine", True).title.endswith(": measured")
+
+
+def test_the_kinds_of_terms_are_spoken():
+    assert spoken("hard_cross") == "hard and cross"
+    assert spoken("joint_align_joint") == "joint and align joint"
 
 
 def test_a_run_without_gradients_shows_its_prototypes_and_how_to_record_them():
