@@ -10,7 +10,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pclhd_jax.models.conv import Conv, max_pool
 from pclhd_jax.models.l2_normalise import unit
+from pclhd_jax.models.non_local import NonLocal, OutputNorm
 from pclhd_jax.models.norm import BatchNorm
 from pclhd_jax.models.resnet import Module, he_normal_fan_out, trunk_of_depth
 
@@ -33,37 +35,19 @@ class Stem(nn.Module):
     @nn.compact
     def __call__(self, x_BHWC: jax.Array) -> jax.Array:
         x_BHWC = self.conv(self.channels, (7, 7), 2, padding=3, name="conv1")(x_BHWC)
-        x_BHWC = nn.relu(self.norm(name="bn1")(x_BHWC))
-        return nn.max_pool(x_BHWC, (3, 3), (2, 2), ((1, 1), (1, 1)))
+        return max_pool(self.norm(relu=True, name="bn1")(x_BHWC))
 
 
-class NonLocal(nn.Module):
-    """Every position adds what it sees at all others, through one channel.
+def group_by_group(streams: list[jax.Array], G: int) -> jax.Array:
+    """Rows of all streams in one batch: the first of G parts of every stream, then the second..."""
+    parts = [x.reshape(G, -1, *x.shape[1:]) for x in streams]
+    return jnp.concatenate(parts, axis=1).reshape(-1, *streams[0].shape[1:])
 
-    No softmax: f = theta phi^T / positions. Scale and bias of the last norm start
-    at zero, so the block starts as the identity.
-    """
 
-    conv: Module
-    norm: Module
-
-    @nn.compact
-    def __call__(self, x_BHWC: jax.Array) -> jax.Array:
-        B, H, W, C = x_BHWC.shape
-        # torch's own initialisation of a convolution; "fan out" of one channel would be huge.
-        init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
-        conv = partial(self.conv, use_bias=True, kernel_init=init)
-        g_BN, theta_BN, phi_BN = (
-            conv(1, (1, 1), name=name)(x_BHWC).reshape(B, H * W) for name in ("g", "theta", "phi")
-        )
-        # f = theta phi^T is an outer product of rank one: f g = theta (phi . g).
-        y_BN = theta_BN * jnp.mean(phi_BN * g_BN, axis=1, keepdims=True)
-        y_BHWC = conv(C, (1, 1), name="W_conv")(y_BN.reshape(B, H, W, 1))
-        zeros = nn.initializers.zeros_init()
-        # The slow variance: mean(x^2) - mean(x)^2 is off where the mean is far larger than the
-        # deviation, here and at the neck. It cost the training features a digit of precision.
-        norm = self.norm(scale_init=zeros, bias_init=zeros, use_fast_variance=False, name="W_bn")
-        return x_BHWC + norm(y_BHWC)
+def stream_by_stream(x_BD: jax.Array, rows: list[int], G: int) -> jax.Array:
+    """Back from `group_by_group`: all rows of the first stream, then of the second."""
+    parts = jnp.split(x_BD.reshape(G, -1, x_BD.shape[-1]), [rows[0] // G], axis=1)
+    return jnp.concatenate([part.reshape(-1, x_BD.shape[-1]) for part in parts])
 
 
 def gem_pool(x_BHWC: jax.Array, p: float = 3.0) -> jax.Array:
@@ -87,6 +71,7 @@ class AGW(nn.Module):
     depth: int = 50
     width: float = 1.0
     dtype: jnp.dtype = jnp.float32
+    bn_groups: int = 1
 
     @property
     def feature_width(self) -> int:
@@ -99,14 +84,15 @@ class AGW(nn.Module):
         infrared_BHWC: jax.Array | None,
         train: bool = False,
     ) -> jax.Array:
-        conv = partial(nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=he_normal_fan_out)
-        norm = partial(
-            BatchNorm,
-            use_running_average=not train,
-            momentum=0.9,  # torch writes the same number as 0.1
-            epsilon=1e-5,
-            dtype=self.dtype,
-        )
+        conv = partial(Conv, dtype=self.dtype, kernel_init=he_normal_fan_out)
+        of_norms = {
+            "use_running_average": not train,
+            "momentum": 0.9,  # torch writes the same number as 0.1
+            "epsilon": 1e-5,
+            "groups": self.bn_groups,  # in training alone
+        }
+        norm = partial(BatchNorm, dtype=self.dtype, **of_norms)
+        non_local = partial(NonLocal, partial(OutputNorm, **of_norms))
         channels = int(64 * self.width)
         streams = [
             Stem(channels, conv, norm, name=name)(x_BHWC)
@@ -115,7 +101,8 @@ class AGW(nn.Module):
         ]
         if not streams:
             raise ValueError("AGW got neither visible nor infrared pictures; pass at least one")
-        x_BHWC = jnp.concatenate(streams) if len(streams) == 2 else streams[0]
+        G = self.bn_groups if train else 1
+        x_BHWC = group_by_group(streams, G)
 
         block, blocks_per_stage = trunk_of_depth(self.depth)
         for stage, num_blocks in enumerate(blocks_per_stage, start=1):
@@ -127,14 +114,15 @@ class AGW(nn.Module):
                     channels * 2 ** (stage - 1), strides, conv, norm, name=f"layer{stage}_{b}"
                 )(x_BHWC)
                 if b >= first_non_local:
-                    x_BHWC = NonLocal(conv, norm, name=f"non_local{stage}_{b}")(x_BHWC)
+                    x_BHWC = non_local(name=f"non_local{stage}_{b}")(x_BHWC)
 
         pooled_BD = gem_pool(x_BHWC)
         neck_BD = norm(
             use_bias=False,  # the BNNeck's bias is fixed at 0
             scale_init=lambda key, shape, dtype: 1.0 + 0.01 * jax.random.normal(key, shape, dtype),
             dtype=jnp.float32,
-            use_fast_variance=False,
+            slow_variance=True,  # pooled features: their mean is far larger than their deviation
             name="bottleneck",
         )(pooled_BD)
+        neck_BD = stream_by_stream(neck_BD, [len(stream) for stream in streams], G)
         return neck_BD if train else unit(neck_BD)

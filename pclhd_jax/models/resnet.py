@@ -27,7 +27,7 @@ class BasicBlock(nn.Module):
     @nn.compact
     def __call__(self, x_BHWC: jax.Array) -> jax.Array:
         y_BHWC = self.conv(self.channels, (3, 3), self.strides, padding=1, name="conv1")(x_BHWC)
-        y_BHWC = nn.relu(self.norm(name="bn1")(y_BHWC))
+        y_BHWC = self.norm(relu=True, name="bn1")(y_BHWC)
         y_BHWC = self.conv(self.channels, (3, 3), padding=1, name="conv2")(y_BHWC)
         y_BHWC = self.norm(name="bn2")(y_BHWC)
         return nn.relu(y_BHWC + shortcut(self, x_BHWC))
@@ -45,9 +45,9 @@ class Bottleneck(nn.Module):
     @nn.compact
     def __call__(self, x_BHWC: jax.Array) -> jax.Array:
         y_BHWC = self.conv(self.channels, (1, 1), name="conv1")(x_BHWC)
-        y_BHWC = nn.relu(self.norm(name="bn1")(y_BHWC))
+        y_BHWC = self.norm(relu=True, name="bn1")(y_BHWC)
         y_BHWC = self.conv(self.channels, (3, 3), self.strides, padding=1, name="conv2")(y_BHWC)
-        y_BHWC = nn.relu(self.norm(name="bn2")(y_BHWC))
+        y_BHWC = self.norm(relu=True, name="bn2")(y_BHWC)
         y_BHWC = self.conv(self.channels * self.expansion, (1, 1), name="conv3")(y_BHWC)
         y_BHWC = self.norm(name="bn3")(y_BHWC)
         return nn.relu(y_BHWC + shortcut(self, x_BHWC))

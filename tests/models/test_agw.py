@@ -2,13 +2,13 @@
 
 from functools import partial
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pclhd_jax.models.agw import AGW, NonLocal, gem_pool
+from pclhd_jax.models.agw import AGW, gem_pool
+from pclhd_jax.models.non_local import NonLocal, OutputNorm
 
 # Parameters of torchvision's ResNets without their classifier of 1000 classes.
 TORCHVISION = {
@@ -130,10 +130,7 @@ def random_like(tree, rng):
 def test_a_non_local_block_is_the_dense_product_over_all_pairs_of_positions():
     rng = np.random.default_rng(1)
     B, H, W, C = 2, 4, 3, 5
-    block = NonLocal(
-        conv=partial(nn.Conv, use_bias=False),
-        norm=partial(nn.BatchNorm, use_running_average=True, epsilon=1e-5),
-    )
+    block = NonLocal(partial(OutputNorm, use_running_average=True, momentum=0.9, epsilon=1e-5))
     x = rng.normal(size=(B, H, W, C)).astype(np.float32)
     shapes = jax.eval_shape(block.init, jax.random.key(0), x)
     variables = random_like(shapes, rng)
@@ -155,10 +152,7 @@ def test_a_non_local_block_is_the_dense_product_over_all_pairs_of_positions():
 
 
 def test_a_fresh_non_local_block_is_the_identity():
-    block = NonLocal(
-        conv=partial(nn.Conv, use_bias=False),
-        norm=partial(nn.BatchNorm, use_running_average=False),
-    )
+    block = NonLocal(partial(OutputNorm, use_running_average=False, momentum=0.9, epsilon=1e-5))
     x = jax.random.normal(jax.random.key(0), (2, 4, 3, 5))
     got, _ = jax.jit(lambda x: block.init_with_output(jax.random.key(1), x))(x)
     np.testing.assert_array_equal(got, x)
