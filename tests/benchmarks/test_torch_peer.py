@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -29,13 +30,13 @@ WEIGHTS = TermWeights(0.7, 0.4, 0.6)
 
 
 def plain_views(key, batch, pad):
-    visible_BHWC = steps.normalise(np.concatenate([batch.visible_BHWC] * 2))
+    visible_BHWC = steps.normalise(jnp.concatenate([batch.visible_BHWC] * 2))
     return steps.Views(visible_BHWC, steps.normalise(batch.infrared_BHWC))
 
 
 def settings_and_inputs(stage):
     config = tiniest_config("nowhere")
-    config.prototypes.num_dynamic = 1  # of one picture a cluster there is one draw
+    config.prototypes.num_dynamic = 1
     for of_stage in (config.stage1, config.stage2):
         of_stage.visible_shots, of_stage.infrared_shots = 1, 2
         of_stage.clusters_per_batch = 7
@@ -78,9 +79,9 @@ def test_a_step_of_the_peer_is_a_step_of_ours(stage, crosses, monkeypatch):
         for name in ("centroid_KD", "hard_KD"):
             rows = np.asarray(getattr(bank, name))[live_K]
             np.testing.assert_allclose(rows, getattr(moved, name), atol=2e-3, err_msg=name)
-    if stage == 2:  # of clusters with one row alone: those of several draw their own
-        changed = np.abs(banks.visible.dynamic_KSD - inputs.banks.visible.dynamic_KSD).max((1, 2))
-        assert (changed > 0.1).sum() == 7
+    if stage == 2:  # the two views of a cluster's one visible picture are alike here: no choice
+        rows = np.asarray(banks.visible.dynamic_KSD)[: CLUSTERS[0]]
+        np.testing.assert_allclose(rows, peer.banks[0].dynamic_KSD, atol=1e-4)
     assert_same_encoder(state.online, peer.online, variables)
     assert_same_encoder(state.momentum, peer.momentum, variables)
 
@@ -118,8 +119,9 @@ def test_views_of_the_peer_keep_a_picture_apart_from_what_they_cut_turn_and_fill
     same = (visible[:64] == plain).all(3) | is_fill
     turned = (visible[:64] == plain.flip(2)).all(3) | is_fill
     assert (same.all((1, 2)) | turned.all((1, 2))).all() and 20 < turned.all((1, 2)).sum() < 44
-    grey = (visible[64:] == visible[64:, :, :, :1]).all()
-    assert grey and 10 < (infrared != infrared[..., :1]).any((1, 2, 3)).sum() < 20 - 4 + 6 or grey
+    assert (visible[64:] == visible[64:, :, :, :1]).all()
+    has_colours = (infrared != infrared[..., :1]).any(3).any((1, 2))
+    assert 2 < has_colours.sum() < 18  # an eighth of them
 
 
 def test_dynamic_picks_of_the_peer_are_of_the_own_cluster():
