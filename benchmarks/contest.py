@@ -187,12 +187,14 @@ def process_peak() -> int:
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def write_json(path: Path, **content: Any) -> None:
+def write_json(path: Path, given: Any, here: dict[str, Any], **content: Any) -> None:
+    """given: the command's arguments. here: as `machine` tells."""
     plain = {
         name: [x._asdict() for x in value] if isinstance(value, list) else value
         for name, value in content.items()
     }
-    path.write_text(json.dumps(plain, indent=1) + "\n")
+    told = {"machine": here, "given": {name: str(value) for name, value in vars(given).items()}}
+    path.write_text(json.dumps(told | plain, indent=1) + "\n")
     say(f"wrote {path}")
 
 

@@ -13,29 +13,12 @@ needs. One device.
 
 import argparse
 import itertools
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import jax
 
-from benchmarks.ablation import parsed
-from benchmarks.ablation_jobs import changed_settings
-from benchmarks.contest import (
-    Contender,
-    Outcome,
-    compiled,
-    contest,
-    flops_of,
-    forget,
-    jax_memory,
-    machine,
-    own_product,
-    process_peak,
-    share_the_card,
-    table,
-    write_json,
-)
+from benchmarks.contest import Contender, Outcome, compiled, contest, flops_of, forget, jax_memory
+from benchmarks.contest_command import parser_of, run
 from benchmarks.programs import Program, programs_of
 from benchmarks.step_inputs import StepInputs, clusters_of, step_inputs
 from pclhd_jax.processes.progress import say
@@ -95,55 +78,6 @@ def jax_contender(stage: int, program: Program, inputs: StepInputs) -> Contender
         jax.block_until_ready((state, banks, metrics))
 
     return Contender("JAX", block, seconds, jax_memory(step))
-
-
-def parser_of(text: str, name: str) -> argparse.ArgumentParser:
-    """With what every contest takes."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m benchmarks.{name}",
-        description=text,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--config", default="configs/synthetic.py", help="experiment (%(default)s)")
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the experiment"
-    )
-    parser.add_argument("--peer", choices=["torch"], help="who else; nobody unless asked for")
-    parser.add_argument(
-        "--compile_peer",
-        choices=["auto", "on", "off"],
-        default="auto",
-        help="torch.compile; auto: where there is a GPU",
-    )
-    parser.add_argument("--batches", type=int, default=10, help="of a block (%(default)s)")
-    parser.add_argument("--repeats", type=int, default=5, help="blocks (%(default)s)")
-    parser.add_argument("--product", type=int, help="rows of the matrix product; 8192, or 2048")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="leave the raw numbers there")
-    return parser
-
-
-def run(args: argparse.Namespace, outcomes_of: Callable[[Settings], list[Outcome]]) -> None:
-    """The table of what `outcomes_of` times, for the settings that `args` name."""
-    share_the_card()
-    config, _, recipe = args.config.partition(":")
-    try:
-        settings = changed_settings(config, recipe or "paper", dict(map(parsed, args.set)))
-        product = own_product(settings.model.dtype, args.product)
-        here = machine()
-        say(f"{args.config}, {settings.model.dtype}; {here}")
-        say(
-            f"own product of {product.size} rows, {product.dtype}: "
-            f"{product.flops_per_s / 1e9:,.0f} GFLOP/s"
-        )
-        outcomes = outcomes_of(settings)
-    except ValueError as error:
-        sys.exit(f"{type(error).__name__}: {error}")
-    print(f"\n{table(outcomes, product)}")
-    print(f"host memory of the whole process: {process_peak() / 2**30:.2f} GiB at most")
-    if args.json:
-        given = {name: str(value) for name, value in vars(args).items()}
-        of_product = product._asdict()
-        write_json(args.json, machine=here, given=given, product=of_product, outcomes=outcomes)
 
 
 if __name__ == "__main__":

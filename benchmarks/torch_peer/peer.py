@@ -163,7 +163,8 @@ class Peer:
     @torch.inference_mode()
     def features(self, images_BHWC: Tensor, modality: str) -> Tensor:
         """Of plain pictures: eval mode, picture and mirror averaged."""
-        self.online.eval()
+        if self.online.training:  # a walk over all modules, once
+            self.online.eval()
         pictures = nchw(self.views.normalise(torch.cat([images_BHWC, images_BHWC.flip(2)])))
         pair = (pictures, None) if modality == "visible" else (None, pictures)
         first_BD, mirror_BD = self.encode(self.online, *pair).chunk(2)

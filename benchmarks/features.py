@@ -1,0 +1,76 @@
+"""Features of plain pictures, timed; with --peer torch also as PyTorch extracts them.
+
+    python -m benchmarks.features --config=configs/sysu.py --set model.dtype=bfloat16 --peer torch
+
+A call takes a batch of config.feature_batch_size pictures, random ones that are on the device
+already, and averages picture and mirror, in eval mode: the pass over all pictures before an epoch's
+clustering, and before scores. Columns and turns as in benchmarks.train_step. One device.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from benchmarks.contest import Contender, Outcome, compiled, contest, flops_of, forget, jax_memory
+from benchmarks.contest_command import parser_of, run
+from benchmarks.programs import Program, programs_of
+from benchmarks.step_inputs import start
+from pclhd_jax.processes.progress import say
+from pclhd_jax.settings import Settings
+
+MODALITIES = ("visible", "infrared")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = parser_of(__doc__, "features")
+    parser.add_argument(
+        "--modality", nargs="+", choices=MODALITIES, default=MODALITIES, help="(both)"
+    )
+    args = parser.parse_args(argv)
+    run(args, lambda settings: time_features(settings, args))
+
+
+def time_features(settings: Settings, args: argparse.Namespace) -> list[Outcome]:
+    programs, outcomes = programs_of(settings), []
+    variables = jax.device_get(start(settings).online)
+    for modality in args.modality:
+        program = programs[f"{modality} features"]
+        images = np.random.default_rng(0).integers(0, 256, program.shapes[1].shape, np.uint8)
+        contenders = []
+        if args.peer:
+            from benchmarks.torch_peer.contenders import feature_contender, wants_compiling
+
+            say(f"{modality} features: PyTorch's first")
+            compiling = wants_compiling(args.compile_peer)
+            contenders.append(feature_contender(settings, variables, images, modality, compiling))
+        say(f"{modality} features: compiling")
+        contenders.insert(0, jax_contender(program, variables, images))
+        outcomes += contest(
+            f"{modality} features",
+            contenders,
+            calls=args.batches,
+            repeats=args.repeats,
+            pictures=program.pictures,
+            flops=flops_of(program),
+        )
+        del contenders
+        forget()
+    return outcomes
+
+
+def jax_contender(program: Program, variables: dict, images_BHWC: np.ndarray) -> Contender:
+    given = jax.device_put((variables, images_BHWC))
+    step, seconds = compiled(program.call, given)
+
+    def block(calls: int) -> None:
+        for _ in range(calls):
+            z_BD = step(*given)
+        z_BD.block_until_ready()
+
+    return Contender("JAX", block, seconds, jax_memory(step))
+
+
+if __name__ == "__main__":
+    main()
