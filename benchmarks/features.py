@@ -4,7 +4,7 @@
 
 A call takes a batch of config.feature_batch_size pictures, random ones that are on the device
 already, and averages picture and mirror, in eval mode: the pass over all pictures before an epoch's
-clustering, and before scores. Columns and turns as in benchmarks.train_step. One device.
+clustering, and before scores. Columns, turns and devices as in benchmarks.train_step.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from benchmarks.contest import Contender, Outcome, compiled, contest, flops_of, 
 from benchmarks.contest_command import parser_of, run
 from benchmarks.programs import Program, programs_of
 from benchmarks.step_inputs import start
+from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
 from pclhd_jax.processes.progress import say
 from pclhd_jax.settings import Settings
 
@@ -61,7 +62,8 @@ def time_features(settings: Settings, args: argparse.Namespace) -> list[Outcome]
 
 
 def jax_contender(program: Program, variables: dict, images_BHWC: np.ndarray) -> Contender:
-    given = jax.device_put((variables, images_BHWC))
+    mesh = make_mesh()
+    given = replicate(mesh, variables), shard_batch(mesh, images_BHWC)
     step, seconds = compiled(program.call, given)
 
     def block(calls: int) -> None:

@@ -8,7 +8,7 @@ they take turns in blocks of --batches steps. GFLOP/s are XLA's count of the ste
 beside a square matrix product of the model's type in the same call. Convolutions of float32 are
 multiplied in TF32 on a GPU that has it, by both; products with prototypes are not. The peer's
 compile seconds are its first step's. Memory is the most on the device; on a CPU what XLA's program
-needs. One device.
+needs. JAX takes all devices that it sees, the peer one.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from benchmarks.contest import Contender, Outcome, compiled, contest, flops_of, 
 from benchmarks.contest_command import parser_of, run
 from benchmarks.programs import Program, programs_of
 from benchmarks.step_inputs import StepInputs, clusters_of, step_inputs
+from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
 from pclhd_jax.processes.progress import say
 from pclhd_jax.settings import Settings
 
@@ -64,9 +65,12 @@ def time_steps(settings: Settings, args: argparse.Namespace) -> list[Outcome]:
 
 
 def jax_contender(stage: int, program: Program, inputs: StepInputs) -> Contender:
-    state, *rest = jax.device_put(inputs)
-    banks, batch, joint_batch, weights, infrared_crosses = rest
-    given = (batch, weights) if stage == 1 else (batch, joint_batch, weights, infrared_crosses)
+    mesh = make_mesh()
+    state, banks, *by_epoch = replicate(
+        mesh, (inputs.state, inputs.banks, inputs.weights, inputs.infrared_crosses)
+    )
+    batches = shard_batch(mesh, (inputs.batch, inputs.joint_batch))
+    given = (batches[0], by_epoch[0]) if stage == 1 else (*batches, *by_epoch)
     key, done = jax.random.key(0), itertools.count()
     step, seconds = compiled(program.call, (state, banks, *given, key))
 

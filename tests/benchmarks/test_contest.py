@@ -6,33 +6,33 @@ import pytest
 
 from benchmarks import epoch, features, loader, train_step
 from benchmarks.contest import Contender, Outcome, Product, cells, contest, ratios
-from tests.helpers.tiny import tiniest_config
 
-STAGE = {"batches_per_epoch": 2, "clusters_per_batch": 4, "visible_shots": 1, "infrared_shots": 2}
+# The programs of tests.helpers.tiny: compiled once, for those tests and for these.
+STAGE = {"batches_per_epoch": 2, "clusters_per_batch": 4, "visible_shots": 2, "infrared_shots": 2}
 TOY = {
-    "model.depth": 4,
     "model.width": 0.125,
     "data.height": 32,
     "data.width": 16,
     "data.synthetic.train_ids": 9,
-    "prototypes.num_dynamic": 2,
+    "prototypes.num_dynamic": 3,
     "augment_pad": 2,
-    "feature_batch_size": 8,
+    "feature_batch_size": 32,
     "cluster.k1": 6,
     "cluster.k2": 2,
     "cluster.joint_k1": 8,
     "cluster.joint_k2": 3,
+    "cluster.eps": 0.7,
+    "cluster.min_samples": 2,
     **{f"stage{stage}.{name}": value for stage in (1, 2) for name, value in STAGE.items()},
 }
 SETTINGS = ["--set", *(f"{name}={value}" for name, value in TOY.items())]
-PICTURES = ["--visible", "60", "--infrared", "40", "--people", "10"]
+PICTURES = ["--visible", "120", "--infrared", "80", "--people", "10"]
 BLOCKS = ["--batches", "1", "--repeats", "1", "--product", "64"]
 
 
 @pytest.fixture(autouse=True)
 def quiet_environment(monkeypatch):
     """Stays as it is: these tests run beside others."""
-    tiniest_config("nowhere")  # makes a trunk of one block known
     monkeypatch.setattr("benchmarks.contest_command.share_the_card", lambda: None)
     for module in (epoch, loader):
         monkeypatch.setattr(module, "share_the_card", lambda: None)
@@ -69,8 +69,8 @@ def test_steps_of_both_stages_beside_the_peer(tmp_path, capsys):
     assert [(row["program"], row["by"]) for row in rows] == [
         (f"stage {stage} step", by) for stage in (1, 2) for by in ("JAX", "PyTorch")
     ]
-    # 4 clusters of 1 + 2 pictures; stage 2 takes two batches.
-    assert [row["pictures"] for row in rows] == [12, 12, 24, 24]
+    # 4 clusters of 2 + 2 pictures; stage 2 takes two batches.
+    assert [row["pictures"] for row in rows] == [16, 16, 32, 32]
     assert out.count("x JAX's time") == 2
 
 
@@ -81,10 +81,8 @@ def test_features_of_both_modalities(capsys):
 
 def test_a_loader_that_is_faster_than_the_steps_makes_none_wait_for_long(tmp_path):
     left = tmp_path / "raw.json"
-    loader.main(
-        [*SETTINGS, *PICTURES, "--batches", "20", "--step_ms", "5", "--json", str(left)]
-        + ["--mapped", str(tmp_path)]
-    )
+    times = ["--batches", "20", "--step_ms", "5"]
+    loader.main([*SETTINGS, *PICTURES, *times, "--mapped", str(tmp_path), "--json", str(left)])
     rows = json.loads(left.read_text())["rows"]
     assert [row["stage"] for row in rows] == [1, 2]
     assert all(0 <= row["waiting"] < 1 and row["pictures_per_s"] > 0 for row in rows)
