@@ -84,6 +84,7 @@ def feature_contender(
 def contender(build: Callable[[bool], Callable[[], Any]], compiling: bool) -> Contender:
     """build: a fresh peer's call, compiled or not."""
     on_gpu = device_of_peer().type == "cuda"
+    torch.compiler.reset()  # else what was compiled of another's shapes counts against this one
     if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()

@@ -6,6 +6,7 @@ products with prototypes do not, as there.
 """
 
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
@@ -70,13 +71,14 @@ class Peer:
             fused=True,
         )
         self.banks = [bank_of(bank, device) for bank in banks if bank is not None]
-        wrap = torch.compile if compiled else lambda function: function
+        # A step's shapes never change: kernels made for them alone are the fastest.
+        wrap = partial(torch.compile, dynamic=False) if compiled else lambda function: function
         self.move_bank, self.joint_terms = wrap(move_bank), wrap(joint_terms)
         self.own_terms, self.between = wrap(own_terms), wrap(between_terms)
         self.views = views(settings.augment_pad).to(device)
         if compiled:
             for module in (self.online, self.momentum, self.views):
-                module.compile()
+                module.compile(dynamic=False)
 
     def encode(self, model: torch.nn.Module, *pictures: Tensor | None) -> Tensor:
         """Unit features in float32, visible rows first."""
