@@ -103,7 +103,8 @@ def scores_of(row: dict) -> dict[str, Scores]:
 def minutes_of(workdir: Path) -> float:
     """Of all its epochs, those of a shared stage 1 included; an epoch done twice counts twice."""
     rows = [json.loads(line) for line in (workdir / "timing.jsonl").read_text().splitlines()]
-    return sum(v for row in rows for name, v in row.items() if name != "epochs_done") / 60
+    beside = ("epochs_done", "waiting")  # waiting: a part of the others' seconds
+    return sum(v for row in rows for name, v in row.items() if name not in beside) / 60
 
 
 def digest_of(workdir: Path) -> str:

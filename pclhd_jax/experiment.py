@@ -29,6 +29,7 @@ from pclhd_jax.models.resnet import trunk_of_depth
 from pclhd_jax.processes.agreement import check_same_pictures
 from pclhd_jax.processes.exchange import first_then_all, same_as_first
 from pclhd_jax.processes.mesh import check_divisible, make_mesh, replicate
+from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.run_pictures import RunPictures, load_all_pictures, load_test_pictures
 from pclhd_jax.settings import STAGES
 from pclhd_jax.weights.starting import overlay, read_starting_weights
@@ -45,6 +46,7 @@ class Run(NamedTuple):
     gradient_report: Callable | None = None  # jitted, see method.gradients
     workdir: Path | None = None  # where epochs leave their features; None: nowhere
     pause: Callable[[], None] = lambda: None  # between batches; raises where the run is to stop
+    waiting: Waiting = Waiting()  # how long the device had nothing to do
 
 
 def start_run(config: Any) -> Run:

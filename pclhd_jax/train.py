@@ -13,6 +13,7 @@ from pclhd_jax.experiment import Run, fresh_state, start_run, starting_weights, 
 from pclhd_jax.method.state import TrainState, hand_over
 from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.signals import Interrupts
+from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.reports.lines import Remaining, describe, report
 from pclhd_jax.reports.records import Records
 from pclhd_jax.saving.checkpoints import Checkpoints
@@ -55,10 +56,12 @@ def train_and_evaluate(
         say(NO_WEIGHTS)
     run = start_run(config)  # a signal still ends the process: nothing is lost by that
     with disk_explained(workdir), locked(workdir), Interrupts() as interrupts:
-        run = run._replace(workdir=Path(workdir), pause=interrupts.check)
+        run = run._replace(workdir=Path(workdir), pause=interrupts.check, waiting=Waiting())
         with (
             Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints,
-            Unfinished(workdir, config.checkpoint_every_steps, run.pause) as unfinished,
+            Unfinished(
+                workdir, config.checkpoint_every_steps, run.pause, run.waiting
+            ) as unfinished,
         ):
             # All that may refuse comes before anything is written.
             changed = check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
@@ -123,14 +126,20 @@ def run_epochs(run: Run, start: Start, checkpoints: Checkpoints, unfinished: Unf
     for stage, epoch in schedule(run.config)[epochs_done:]:
         if (stage, epoch) == (2, 0):
             state = hand_over(state, run.tx)
-        state, row, seconds, hard, shows = run_epoch(run, state, stage, epoch, unfinished, hard)
-        say(describe(row, seconds, remaining.after(stage, seconds)))
+        state, row, watch, hard, shows = run_epoch(run, state, stage, epoch, unfinished, hard)
         # The record goes first: on resume a line without its checkpoint is dropped,
         # but a checkpoint without its line could not be completed.
-        records.write(row, seconds, shows)
+        with run.waiting.on("records"):
+            records.write(row, shows)
+        watch.lap("records")
         progress = {"stage": stage, "epoch": epoch, "row": row, "hard_pictures": hard}
-        checkpoints.save(row["epochs_done"], state, progress)
-        unfinished.clear()
+        with run.waiting.on("saves"):
+            checkpoints.save(row["epochs_done"], state, progress)
+            unfinished.clear()
+        watch.lap("save")
+        seconds, waiting = watch.seconds, run.waiting.seconds()
+        records.write_timing(row["epochs_done"], seconds, waiting)
+        say(describe(row, seconds, waiting, remaining.after(stage, seconds, waiting)))
     records.close()
 
 
@@ -142,4 +151,4 @@ def score_untrained(run: Run, state: TrainState, records: Records) -> None:
     say("scoring the untrained encoder")
     test_z = test_features(run, state.online)
     row = {"epochs_done": 0, "evaluation": scores(run, test_z)}
-    records.write(row, show=partial(show, run, None, test_z))
+    records.write(row, partial(show, run, None, test_z))

@@ -2,15 +2,20 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
 _ITEM, _END, _ERROR = range(3)
+LOOK_EVERY_S = 0.002
 
 
-def prefetch(iterator: Iterable[T], size: int = 2) -> Iterator[T]:
+def prefetch(
+    iterator: Iterable[T], size: int = 2, look: Callable[[], None] | None = None
+) -> Iterator[T]:
     """The items of `iterator` in order, made up to `size` ahead in a daemon thread.
+
+    look: called every `LOOK_EVERY_S` seconds while an item is waited for.
 
     The thread starts at the first `next` and has ended once the result is exhausted, closed or
     dropped. An exception of `iterator` is raised at its place in the order.
@@ -18,17 +23,17 @@ def prefetch(iterator: Iterable[T], size: int = 2) -> Iterator[T]:
     """
     if size < 1:
         raise ValueError(f"prefetch size is {size}; at least 1 item ahead is needed")
-    return _consume(iterator, size)
+    return _consume(iterator, size, look)
 
 
-def _consume(iterator: Iterable[T], size: int) -> Iterator[T]:
+def _consume(iterator: Iterable[T], size: int, look: Callable[[], None] | None) -> Iterator[T]:
     items: queue.Queue = queue.Queue(size)
     stop = threading.Event()
     thread = threading.Thread(target=_produce, args=(iterator, items, stop), daemon=True)
     thread.start()
     try:
         while True:
-            kind, value = items.get()
+            kind, value = _next(items, look)
             if kind == _END:
                 return
             if kind == _ERROR:
@@ -40,6 +45,15 @@ def _consume(iterator: Iterable[T], size: int) -> Iterator[T]:
         while not items.empty():
             items.get_nowait()
         thread.join(timeout=5.0)  # A source stuck in its own wait must not hang the consumer.
+
+
+def _next(items: queue.Queue, look: Callable[[], None] | None) -> tuple:
+    while look is not None:
+        try:
+            return items.get(timeout=LOOK_EVERY_S)
+        except queue.Empty:
+            look()
+    return items.get()
 
 
 def _produce(iterator: Iterable[T], items: queue.Queue, stop: threading.Event) -> None:

@@ -22,7 +22,12 @@ def label(run: Run, z: Features, stage: int) -> EpochLabels:
     """Pseudo labels; identities take no part."""
     settings = cluster_settings(run.config)
     progress = Progress("clustering, neighbours", unit="pairs")
-    return (label_apart if stage == 1 else label_jointly)(*z, settings, progress)
+
+    def report(done: int, total: int) -> None:
+        run.waiting.busy_until_now()  # with the search, which comes first; the rest is the host's
+        progress(done, total)
+
+    return (label_apart if stage == 1 else label_jointly)(*z, settings, report)
 
 
 def labels_and_momentum_features(
@@ -34,12 +39,14 @@ def labels_and_momentum_features(
     clusters for all, and all work on the features.
     """
     if stage == 1:
-        return from_first(label, run, z, stage), None
+        with run.waiting.on("clustering"):
+            return from_first(label, run, z, stage), None
     with ThreadPoolExecutor(1) as host:
         labels = host.submit(label, run, z, stage) if is_first() else None
         # Dynamic prototypes are unit rows, however the features are clustered.
         momentum_z = train_features(run, state.momentum, run.feature_steps)
-        return from_first(lambda: labels.result()), momentum_z
+        with run.waiting.on("clustering"):
+            return from_first(lambda: labels.result()), momentum_z
 
 
 def save_labelling(

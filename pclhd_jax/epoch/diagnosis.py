@@ -110,8 +110,11 @@ def epoch_report(
     epoch: int,
 ) -> tuple[dict[str, Any], HardPictures]:
     """What the record holds of it, and what the next epoch is to compare with."""
-    hard = hard_pictures(z, labels)
-    report = {"prototypes": prototype_report(banks, hard, hard_before)}
+    run.waiting.given(banks)
+    with run.waiting.on("records"):
+        hard = hard_pictures(z, labels)
+        run.waiting.look()
+        report = {"prototypes": prototype_report(banks, hard, hard_before)}
     if run.config.report_gradients:
         report["gradients"] = gradients_at_start(run, state, banks, labels, stage, epoch)
     return report, hard

@@ -1,15 +1,18 @@
 """Features of many pictures: batches of one size through one compiled step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from pclhd_jax.batches.prefetch import prefetch
 from pclhd_jax.experiment import Run
 from pclhd_jax.processes.mesh import readable, shard_batch
 from pclhd_jax.processes.progress import Progress
+from pclhd_jax.processes.waiting import Waiting
 
 Report = Callable[[int, int], None]
 MODALITIES = ("visible", "infrared")
@@ -49,6 +52,7 @@ def extract(
                 batch_size=run.config.feature_batch_size,
                 mesh=run.mesh,
                 report=report(modality),
+                waiting=run.waiting,
             )
             for modality in MODALITIES
         )
@@ -70,27 +74,31 @@ def extract_features(
     batch_size: int,
     mesh: Mesh,
     report: Report | None = None,
+    waiting: Waiting | None = None,
 ) -> np.ndarray:
     """(N, D) float32 features on the host, as `step` makes them, in the order of `images_NHWC`.
 
-    images_NHWC: uint8.
-
-    step: `steps.feature_step` of the pictures' modality, jitted. The last batch is filled
-    up with copies of its first picture, so that one compilation serves all.
+    images_NHWC: uint8. step: `steps.feature_step` of the pictures' modality, jitted.
+    waiting: told what the device waits for.
     """
-    N = len(images_NHWC)
-    outputs = []
-    for start in range(0, N, batch_size):
-        chunk_BHWC = images_NHWC[start : start + batch_size]
-        missing = batch_size - len(chunk_BHWC)
-        if missing:
-            filler_BHWC = np.repeat(chunk_BHWC[:1], missing, axis=0)
-            chunk_BHWC = np.concatenate([chunk_BHWC, filler_BHWC])
-        images_BHWC = shard_batch(mesh, np.ascontiguousarray(chunk_BHWC))
-        outputs.append(readable(step(variables, images_BHWC)))
-        # Fetch one batch late: the device works on the next one meanwhile.
-        if len(outputs) > 1:
-            outputs[-2] = np.asarray(outputs[-2])
-        if report is not None:
-            report(min(start + batch_size, N), N)
+    N, outputs, waiting = len(images_NHWC), [], waiting or Waiting()
+    with closing(prefetch(filled_batches(images_NHWC, batch_size), 1, waiting.look)) as batches:
+        for _ in range(0, N, batch_size):
+            with waiting.on("pictures"):
+                images_BHWC = shard_batch(mesh, next(batches))
+            outputs.append(readable(step(variables, images_BHWC)))
+            waiting.given(outputs[-1])
+            # Fetch one batch late: the device works on the next one meanwhile.
+            if len(outputs) > 1:
+                outputs[-2] = np.asarray(outputs[-2])
+            if report is not None:
+                report(min(len(outputs) * batch_size, N), N)
     return np.concatenate([np.asarray(z_BD) for z_BD in outputs])[:N]
+
+
+def filled_batches(images_NHWC: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """The last one filled up with copies of its first picture: one compilation serves all."""
+    for start in range(0, len(images_NHWC), batch_size):
+        chunk_BHWC = images_NHWC[start : start + batch_size]
+        filler_BHWC = np.repeat(chunk_BHWC[:1], batch_size - len(chunk_BHWC), axis=0)
+        yield np.concatenate([chunk_BHWC, filler_BHWC])

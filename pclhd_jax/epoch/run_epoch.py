@@ -19,7 +19,7 @@ from pclhd_jax.epoch.scores import scores, test_features
 from pclhd_jax.epoch.show import show
 from pclhd_jax.epoch.step_loop import EpochSoFar, mean_metrics, run_steps
 from pclhd_jax.epoch.unfinished import Unfinished
-from pclhd_jax.experiment import Run
+from pclhd_jax.experiment import Run, sampling_of
 from pclhd_jax.method.schedules import learning_rate_at
 from pclhd_jax.method.state import TrainState, set_learning_rate
 from pclhd_jax.processes.mesh import replicate
@@ -31,7 +31,7 @@ from pclhd_jax.settings import schedule
 class EpochEnd(NamedTuple):
     state: TrainState
     row: dict[str, Any]  # the record
-    seconds: dict[str, float]  # of each part
+    watch: "Stopwatch"  # of its parts
     hard_pictures: HardPictures  # for the next epoch's report
     show: Callable[[], Shown]  # draws what TensorBoard gets beside
 
@@ -53,16 +53,21 @@ def run_epoch(
     what = f"stage {stage} epoch {epoch + 1}/{getattr(config, f'stage{stage}').epochs}"
     before = schedule(config).index((stage, epoch))
     watch = Stopwatch()
-    so_far = unfinished.restore(before, state, run.mesh)
+    run.waiting.start()
+    with run.waiting.on("saves"):
+        so_far = unfinished.restore(before, state, run.mesh)
     if so_far is None:
         so_far = begin_epoch(run, state, stage, epoch, what, watch, hard_before)
     else:
         say(f"{what}: going on after step {len(so_far.history)}")
         watch.lap("restored")
 
-    so_far = run_steps(
-        run, so_far, stage, epoch, what, lambda so_far: unfinished.after_step(before, so_far, what)
-    )
+    steps = sampling_of(config, stage).batches_per_epoch
+
+    def after_step(so_far: EpochSoFar) -> None:
+        unfinished.after_step(before, so_far, what, steps)
+
+    so_far = run_steps(run, so_far, stage, epoch, what, after_step)
     watch.lap("steps")
     row = {
         "epochs_done": before + 1,
@@ -83,7 +88,7 @@ def run_epoch(
             row["evaluation"] = {} if test_z is None else scores(run, test_z)
         watch.lap("evaluation")
     shows = partial(show, run, so_far.labels, test_z)
-    return EpochEnd(so_far.state, row, watch.seconds, so_far.hard_pictures, shows)
+    return EpochEnd(so_far.state, row, watch, so_far.hard_pictures, shows)
 
 
 def begin_epoch(
@@ -116,8 +121,10 @@ def begin_epoch(
     except TooFewClusters:  # what led there can then be looked at
         save_labelling(run, z, None, stage, epoch)
         raise
-    save_labelling(run, z, labels, stage, epoch)
-    clusters = label_quality(run, labels, stage)
+    with run.waiting.on("saves"):
+        save_labelling(run, z, labels, stage, epoch)
+    with run.waiting.on("records"):
+        clusters = label_quality(run, labels, stage)
     for note in cluster_notes(run, labels, stage):
         say(f"{what}: {note}")
     watch.lap("labels")

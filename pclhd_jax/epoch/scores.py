@@ -23,7 +23,8 @@ def test_features(run: Run, variables: Any) -> Features | None:
 
 
 def scores(run: Run, z: Features) -> dict[str, dict[str, Any]]:
-    return from_first(score_all, run.pictures.protocols, z)
+    with run.waiting.on("evaluation"):
+        return from_first(score_all, run.pictures.protocols, z)
 
 
 def score_all(protocols: list[Protocol], z: Features) -> dict[str, dict[str, Any]]:

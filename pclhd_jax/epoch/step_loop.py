@@ -50,17 +50,18 @@ def run_steps(
     by_epoch = replicate(run.mesh, epoch_inputs(run, stage, epoch))
     key = epoch_key(run.config.seed, stage, epoch)
     first = len(so_far.history)
-    batches = prefetch(epoch_batches(run, so_far.labels, stage, epoch, first))
+    batches = placed_batches(run, epoch_batches(run, so_far.labels, stage, epoch, first))
     has_joint = stage == 2 and not joint_rests(run, so_far.labels)
     with closing(StepProgress(what, sampling_of(run.config, stage), has_joint, first)) as progress:
         for i, batch in enumerate(batches, first):
             state, banks, metrics = run.train_steps[stage](
                 so_far.state,
                 so_far.banks,
-                *shard_batch(run.mesh, batch),
+                *batch,
                 *by_epoch,
                 jax.random.fold_in(key, i),
             )
+            run.waiting.given(metrics)
             # One step late: the host reads what is done while the device works on the next.
             history = finite_history(so_far.history, what)
             so_far = so_far._replace(state=state, banks=banks, history=(*history, metrics))
@@ -103,6 +104,18 @@ def epoch_batches(
     if joint_rests(run, labels):
         return zip(apart, itertools.repeat(None))
     return zip(apart, joint_batches(run.pictures.train, labels, sampling, rng, first), strict=True)
+
+
+def placed_batches(run: Run, batches: Iterator[tuple[Batch, ...]]) -> Iterator[tuple[Batch, ...]]:
+    """On the devices, gathered while these work."""
+    with closing(prefetch(batches, look=run.waiting.look)) as ahead:
+        while True:
+            with run.waiting.on("pictures"):
+                batch = next(ahead, None)
+                if batch is None:
+                    return
+                batch = shard_batch(run.mesh, batch)
+            yield batch
 
 
 def joint_rests(run: Run, labels: EpochLabels) -> bool:

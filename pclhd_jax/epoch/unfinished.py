@@ -19,6 +19,7 @@ from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.signals import Interrupted
+from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
@@ -31,13 +32,18 @@ class Unfinished:
     """The newest save of an epoch under way, in `workdir`/unfinished. A context manager."""
 
     def __init__(
-        self, workdir: str | Path, every_steps: int, pause: Callable[[], None] = lambda: None
+        self,
+        workdir: str | Path,
+        every_steps: int,
+        pause: Callable[[], None] = lambda: None,
+        waiting: Waiting | None = None,
     ):
         """every_steps: how many steps a killed run may lose; 0: all of its epoch.
-        pause: raises Interrupted if the run was asked to stop."""
+        pause: raises Interrupted if the run was asked to stop. waiting: told of the saves."""
         self.checkpoints = Checkpoints(workdir, keep=1, folder="unfinished")
         self.every_steps = every_steps
         self.pause = pause
+        self.waiting = waiting or Waiting()
 
     def __enter__(self) -> "Unfinished":
         return self
@@ -45,11 +51,16 @@ class Unfinished:
     def __exit__(self, *_: Any) -> None:
         self.checkpoints.close()
 
-    def after_step(self, epochs_done: int, so_far: EpochSoFar, what: str) -> None:
-        """Saves now and then, and where the run was asked to stop."""
+    def after_step(self, epochs_done: int, so_far: EpochSoFar, what: str, steps: int) -> None:
+        """Saves now and then, and where the run was asked to stop.
+
+        steps: of the whole epoch. After the last one there is no save of its own: the epoch's
+        follows, and a kill before that loses `every_steps` steps at most as it is.
+        """
         with self.saved_if_interrupted(epochs_done, so_far, what):
             self.pause()
-        if self.every_steps and len(so_far.history) % self.every_steps == 0:
+        done = len(so_far.history)
+        if self.every_steps and done % self.every_steps == 0 and done < steps:
             self.save(epochs_done, so_far, what)
 
     @contextmanager
@@ -70,6 +81,10 @@ class Unfinished:
           As `Checkpoints.save`.
         """
         history = finite_history(so_far.history, what)
+        with self.waiting.on("saves"):
+            self._save(epochs_done, so_far, history)
+
+    def _save(self, epochs_done: int, so_far: EpochSoFar, history: tuple[dict[str, Any], ...]):
         id = epochs_done * STEPS_PER_EPOCH + len(history)
         if from_first(self.checkpoints.latest) == id:  # it went on from here, and did no step
             return

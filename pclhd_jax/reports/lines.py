@@ -12,9 +12,14 @@ from pclhd_jax.reports.records import read_records
 from pclhd_jax.reports.score_table import format_table
 from pclhd_jax.settings import schedule
 
+MUCH_WAITING = 3.0  # per cent of an epoch, from where on it is told for what the device waited
+
 
 class Remaining:
-    """How long the epochs still to come will take, from the latest one of each stage."""
+    """How long the epochs still to come will take, from the latest one of each stage.
+
+    Without its compilation: that comes once, with a stage's first epoch in a process.
+    """
 
     STAGE2_FACTOR = 2.5  # before stage 2 has been timed: three encoder passes more, two backward
 
@@ -22,14 +27,16 @@ class Remaining:
         self.stages_left = [stage for stage, _ in schedule(config)[epochs_done:]]
         self.epoch_s: dict[int, float] = {}
 
-    def after(self, stage: int, seconds: dict[str, float]) -> float:
+    def after(self, stage: int, seconds: dict[str, float], waiting: dict[str, float]) -> float:
         self.stages_left.pop(0)
-        self.epoch_s[stage] = sum(seconds.values())
+        self.epoch_s[stage] = sum(seconds.values()) - waiting["compilation"]
         stage2_s = self.epoch_s.get(2, self.STAGE2_FACTOR * self.epoch_s.get(1, 0.0))
         return sum(self.epoch_s[1] if s == 1 else stage2_s for s in self.stages_left)
 
 
-def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> str:
+def describe(
+    row: dict[str, Any], seconds: dict[str, float], waiting: dict[str, float], left_s: float
+) -> str:
     """The epoch's lines for the terminal."""
     head = f"[{row['epochs_done']}] stage {row['stage']} epoch {row['epoch'] + 1}"
     clusters = "; ".join(
@@ -53,8 +60,21 @@ def describe(row: dict[str, Any], seconds: dict[str, float], left_s: float) -> s
     lines = [f"{head}: loss {row['losses']['loss']:.3f}; {clusters}"]
     if scores:
         lines.append(f"    {scores}")
-    lines.append(f"    {time_line}; run done in about {clock(left_s)}")
+    lines.append(f"    {time_line}")
+    waited = describe_waiting(sum(seconds.values()), waiting)
+    lines.append(f"    {waited}; run done in about {clock(left_s)}")
     return "\n".join(lines)
+
+
+def describe_waiting(epoch_s: float, waiting: dict[str, float]) -> str:
+    """The share of an epoch in which the device had nothing to do; for what, where it matters."""
+    share = {what: 100 * s / epoch_s for what, s in waiting.items()}
+    total = sum(share.values())
+    line = f"device waited {total:.0f} %"
+    if total <= MUCH_WAITING:
+        return line
+    parts = sorted(share.items(), key=lambda part: -part[1])
+    return f"{line} ({', '.join(f'{what} {s:.0f} %' for what, s in parts if s >= 0.5)})"
 
 
 def report(config: Any, workdir: str | Path) -> dict[str, Any]:

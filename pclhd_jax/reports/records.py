@@ -50,34 +50,36 @@ class Records:
             self.curves.write_settings(settings, epochs_done + 1)
         return bool(kept)
 
-    def write(
-        self,
-        row: dict[str, Any],
-        seconds: dict[str, float] | None = None,
-        show: Callable[[], Shown] | None = None,
-    ) -> None:
+    def write(self, row: dict[str, Any], show: Callable[[], Shown] | None = None) -> None:
         """Append one epoch; `row['epochs_done']` is its number.
 
-        seconds: of the epoch's parts. They go to `timing.jsonl`, so that `metrics.jsonl`
-        says nothing that differs between two runs of one seed. show: draws what TensorBoard gets
-        beside; called by process 0.
+        show: draws what TensorBoard gets beside; called by process 0.
         """
-        from_first(self._write, row, seconds, show)
+        from_first(self._write, row, show)
 
-    def _write(
-        self,
-        row: dict[str, Any],
-        seconds: dict[str, float] | None,
-        show: Callable[[], Shown] | None,
-    ) -> None:
+    def _write(self, row: dict[str, Any], show: Callable[[], Shown] | None) -> None:
         append_line(self.path, row)
-        scalars = flatten(row)
-        if seconds is not None:
-            append_line(self.timing_path, {"epochs_done": row["epochs_done"], **seconds})
-            scalars += flatten(seconds, "seconds/")
-        self.curves.write(scalars, row["epochs_done"])
+        self.curves.write(flatten(row), row["epochs_done"])
         if show is not None:
             self.curves.write_shown(show(), row["epochs_done"])
+
+    def write_timing(
+        self, epochs_done: int, seconds: dict[str, float], waiting: dict[str, float]
+    ) -> None:
+        """seconds: of the epoch's parts. waiting: of them without work for the device, by cause.
+
+        In a file of its own, so that `metrics.jsonl` says nothing that differs between two runs of
+        one seed; and written last, for saving the epoch is one of its parts.
+        """
+        from_first(self._write_timing, epochs_done, seconds, waiting)
+
+    def _write_timing(
+        self, epochs_done: int, seconds: dict[str, float], waiting: dict[str, float]
+    ) -> None:
+        row = {"epochs_done": epochs_done, **seconds, "waiting": waiting}
+        append_line(self.timing_path, row)
+        scalars = flatten(seconds, "seconds/") + flatten(waiting, "waiting/")
+        self.curves.write(scalars, epochs_done)
 
     def close(self) -> None:
         if is_first():
