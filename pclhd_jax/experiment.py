@@ -47,6 +47,7 @@ class Run(NamedTuple):
     workdir: Path | None = None  # where epochs leave their features; None: nowhere
     pause: Callable[[], None] = lambda: None  # between batches; raises where the run is to stop
     waiting: Waiting = Waiting()  # how long the device had nothing to do
+    profile: Any = None  # epoch.profile.Profile, or None
 
 
 def start_run(config: Any) -> Run:

@@ -60,6 +60,13 @@ ACCEPT_CHANGES = flags.DEFINE_bool(
     "Go on in a workdir of other settings from its newest checkpoint, with the new ones; "
     "changes.jsonl there notes them.",
 )
+PROFILE = flags.DEFINE_string(
+    "profile",
+    None,
+    "A folder for a trace of ten steps of each stage, in its first epoch of this start, after "
+    "three that warm up. `python -m benchmarks.read_profile DIR` tells where the time goes; "
+    "`tensorboard --logdir DIR` (with the xprof plugin) and ui.perfetto.dev show it.",
+)
 COORDINATOR = flags.DEFINE_string(
     "coordinator",
     None,
@@ -110,7 +117,12 @@ def main(argv: list[str]) -> None:
                 | {"num_processes": NUM_PROCESSES.value}
             )
             if MODE.value == "train":
-                train_and_evaluate(CONFIG.value, workdir, accept_changes=ACCEPT_CHANGES.value)
+                changes = ACCEPT_CHANGES.value
+                train_and_evaluate(
+                    CONFIG.value, workdir, accept_changes=changes, profile=PROFILE.value
+                )
+            elif PROFILE.value is not None:
+                raise ValueError("--profile traces training steps; with --mode=eval there are none")
             else:
                 evaluate_only(CONFIG.value, workdir)
     except Interrupted as stop:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pclhd_jax.epoch.diagnosis import HardPictures
+from pclhd_jax.epoch.profile import Profile
 from pclhd_jax.epoch.run_epoch import run_epoch
 from pclhd_jax.epoch.scores import scores, test_features
 from pclhd_jax.epoch.show import show
@@ -17,7 +18,7 @@ from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.reports.lines import Remaining, describe, report
 from pclhd_jax.reports.records import Records
 from pclhd_jax.saving.checkpoints import Checkpoints
-from pclhd_jax.saving.disk import disk_explained
+from pclhd_jax.saving.disk import disk_explained, make_folder_of
 from pclhd_jax.saving.lock import check_unlocked, locked
 from pclhd_jax.saving.newest import latest_epoch, restore_newest
 from pclhd_jax.saving.workdir import check_pictures, check_workdir, start_workdir
@@ -26,12 +27,17 @@ from pclhd_jax.weights.starting import NO_WEIGHTS
 
 
 def train_and_evaluate(
-    config: Any, workdir: str | Path, *, accept_changes: bool = False
+    config: Any,
+    workdir: str | Path,
+    *,
+    accept_changes: bool = False,
+    profile: str | Path | None = None,
 ) -> dict[str, Any]:
     """Run both stages, resuming where `workdir` left off.
 
     config: an ml_collections.ConfigDict as `configs/` makes them.
     accept_changes: go on in a workdir of other settings; they are noted in `changes.jsonl`.
+    profile: a folder for traces of some steps of each stage, see `epoch.profile`.
     Returns the last epoch's record: losses, cluster quality, scores by protocol name.
     Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, TensorBoard curves, the newest
     features and Orbax checkpoints in `workdir`.
@@ -47,6 +53,8 @@ def train_and_evaluate(
     """
     # What cannot work is found before it costs minutes, and leaves no workdir behind.
     config = settings_of(config)
+    if profile is not None:
+        make_folder_of(Path(profile) / "a trace", "--profile")
     with disk_explained(workdir):
         check_unlocked(workdir)
     check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
@@ -57,6 +65,7 @@ def train_and_evaluate(
     run = start_run(config)  # a signal still ends the process: nothing is lost by that
     with disk_explained(workdir), locked(workdir), Interrupts() as interrupts:
         run = run._replace(workdir=Path(workdir), pause=interrupts.check, waiting=Waiting())
+        run = run._replace(profile=Profile(profile))
         with (
             Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints,
             Unfinished(

@@ -62,7 +62,7 @@ def test_help_teaches_the_command():
 def test_a_run_that_was_asked_to_stop_ends_with_the_code_of_the_signal(
     signum, code, monkeypatch, capsys
 ):
-    def interrupted(config, workdir, *, accept_changes):
+    def interrupted(config, workdir, *, accept_changes, profile):
         raise Interrupted(signum)
 
     monkeypatch.setattr(train, "train_and_evaluate", interrupted)

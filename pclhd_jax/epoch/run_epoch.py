@@ -15,6 +15,7 @@ from pclhd_jax.epoch.clusters import (
 )
 from pclhd_jax.epoch.diagnosis import HardPictures, epoch_report
 from pclhd_jax.epoch.features import train_features
+from pclhd_jax.epoch.profile import Profile
 from pclhd_jax.epoch.scores import scores, test_features
 from pclhd_jax.epoch.show import show
 from pclhd_jax.epoch.step_loop import EpochSoFar, mean_metrics, run_steps
@@ -63,11 +64,14 @@ def run_epoch(
         watch.lap("restored")
 
     steps = sampling_of(config, stage).batches_per_epoch
+    profile = run.profile or Profile()
+    with profile.of(stage, steps - len(so_far.history)) as traced:
 
-    def after_step(so_far: EpochSoFar) -> None:
-        unfinished.after_step(before, so_far, what, steps)
+        def after_step(so_far: EpochSoFar) -> None:
+            traced(so_far.history[-1])
+            unfinished.after_step(before, so_far, what, steps)
 
-    so_far = run_steps(run, so_far, stage, epoch, what, after_step)
+        so_far = run_steps(run, so_far, stage, epoch, what, after_step)
     watch.lap("steps")
     row = {
         "epochs_done": before + 1,

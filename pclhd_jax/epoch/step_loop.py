@@ -54,13 +54,14 @@ def run_steps(
     has_joint = stage == 2 and not joint_rests(run, so_far.labels)
     with closing(StepProgress(what, sampling_of(run.config, stage), has_joint, first)) as progress:
         for i, batch in enumerate(batches, first):
-            state, banks, metrics = run.train_steps[stage](
-                so_far.state,
-                so_far.banks,
-                *batch,
-                *by_epoch,
-                jax.random.fold_in(key, i),
-            )
+            with jax.profiler.StepTraceAnnotation("step", step_num=i):
+                state, banks, metrics = run.train_steps[stage](
+                    so_far.state,
+                    so_far.banks,
+                    *batch,
+                    *by_epoch,
+                    jax.random.fold_in(key, i),
+                )
             run.waiting.given(metrics)
             # One step late: the host reads what is done while the device works on the next.
             history = finite_history(so_far.history, what)

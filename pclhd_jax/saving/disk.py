@@ -22,10 +22,10 @@ REFUSALS = (
 )
 
 
-def make_folder_of(path: Path) -> None:
+def make_folder_of(path: Path, flag: str = "--out") -> None:
     """The folder that `path` is to lie in, made and tried: before hours of work, not after.
 
-    Raises OSError, with the remedy, where nothing can be written.
+    flag: that named it. Raises OSError, with the remedy, where nothing can be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def make_folder_of(path: Path) -> None:
     except OSError as error:
         raise OSError(
             f"cannot write {path.name} to {path.parent} ({error.strerror or error}); name another "
-            "--out, or give the right to write"
+            f"{flag}, or give the right to write"
         ) from error
 
 
