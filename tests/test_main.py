@@ -63,14 +63,22 @@ def test_a_run_that_was_asked_to_stop_ends_with_the_code_of_the_signal(
     signum, code, monkeypatch, capsys
 ):
     def interrupted(config, workdir, *, accept_changes, profile):
+        assert profile == "traces"
         raise Interrupted(signum)
 
     monkeypatch.setattr(train, "train_and_evaluate", interrupted)
     monkeypatch.setattr(main.faulthandler, "enable", lambda: None)  # pytest's stays
     with flagsaver.flagsaver(), pytest.raises(SystemExit) as stop:
-        main.main(main.parse_flags(["main", "--config=configs/synthetic.py"]))
+        main.main(main.parse_flags(["main", "--config=configs/synthetic.py", "--profile=traces"]))
     assert stop.value.code == code
     assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_an_evaluation_refuses_to_trace_steps(monkeypatch):
+    monkeypatch.setattr(main.faulthandler, "enable", lambda: None)
+    arguments = ["main", "--config=configs/synthetic.py", "--mode=eval", "--profile=traces"]
+    with flagsaver.flagsaver(), pytest.raises(SystemExit, match="with --mode=eval there are none"):
+        main.main(main.parse_flags(arguments))
 
 
 def test_a_run_has_a_workdir_of_its_experiment_recipe_and_numbered_split():

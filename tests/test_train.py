@@ -61,6 +61,27 @@ def test_a_run_leaves_the_newest_epochs_features_and_the_labels_they_give(finish
     assert np.bincount(saved.infrared_identities_N).tolist().count(8) == 12
 
 
+def test_an_epoch_leaves_its_seconds_and_those_that_the_device_waited(finished):
+    rows = [json.loads(line) for line in (finished[0] / "timing.jsonl").open()]
+    assert [row.pop("epochs_done") for row in rows] == [1, 2, 3]
+    waits = [row.pop("waiting") for row in rows]
+    parts = ["features", "labels", "banks", "report", "steps", "evaluation", "records", "save"]
+    causes = {"compilation", "pictures", "clustering", "saves", "records", "evaluation"}
+    for row, waiting in zip(rows, waits, strict=True):
+        assert list(row) == parts and set(waiting) == causes
+        assert waiting["saves"] >= 0.99 * row["save"]
+        assert waiting["clustering"] <= row["labels"] and waiting["evaluation"] > 0
+
+
+def test_a_folder_that_cannot_take_a_trace_is_refused_before_the_work(pictures, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"cannot write a trace to .*file/x .*name another --profile"):
+        train.train_and_evaluate(
+            tiny_config(pictures), tmp_path / "run", profile=tmp_path / "file" / "x"
+        )
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_sum_of_the_weighted_terms_is_the_recorded_loss(finished):
     for row in read_records(finished[0])[1:]:
         losses = row["losses"]
@@ -118,7 +139,10 @@ def test_the_released_recipe_runs_and_resumes_and_its_features_are_no_unit_rows(
     config = tiniest_config(pictures, "released")
     config.stage2.epochs = 2
     config.checkpoint_every_steps = 1
-    last = train.train_and_evaluate(config, tmp_path / "released")
+    trace = tmp_path / "trace"  # and tracing changes nothing
+    last = train.train_and_evaluate(config, tmp_path / "released", profile=trace)
+    traces = {path.relative_to(trace).parts[0] for path in trace.rglob("*.xplane.pb")}
+    assert traces == {"stage1", "stage2"}
     assert last["recipe"] == "released"
     assert last["losses"]["loss_dynamic_visible"] > 0
     saved = load_epoch(tmp_path / "released")

@@ -31,7 +31,7 @@ class Waiting:
 
     def given(self, result: Any) -> None:
         """The device has work, which is done when `result`, a pytree of arrays, is there."""
-        self.last = next((x for x in jax.tree.leaves(result) if isinstance(x, jax.Array)), None)
+        self.last = next((x for x in jax.tree.leaves(result) if hasattr(x, "is_ready")), None)
 
     def look(self) -> None:
         """Whether the work is done; the device counts as free from the first look that says so."""

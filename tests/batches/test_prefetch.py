@@ -28,6 +28,21 @@ def test_items_come_in_order_and_none_is_lost(size):
     assert list(prefetch(iter(range(30)), size)) == list(range(30))
 
 
+def test_while_an_item_is_waited_for_somebody_may_look():
+    looks, enough = [], threading.Event()
+
+    def source():
+        assert enough.wait(5)  # the item comes when there were three looks
+        yield "item"
+
+    def look():
+        looks.append(1)
+        if len(looks) == 3:
+            enough.set()
+
+    assert list(prefetch(source(), 1, look)) == ["item"] and len(looks) >= 3
+
+
 def test_none_and_exceptions_are_ordinary_items():
     items = [None, KeyError("as a value"), ()]
     assert list(prefetch(items)) == items

@@ -59,7 +59,7 @@ def test_a_run_asked_to_stop_again_and_again_ends_bit_identical(
     assert places == ["none", "1", "3", "none", "1000003", "1000003", "2000002"]
 
 
-@pytest.mark.parametrize("every_steps, lost", [(1, 0), (2, 1)])
+@pytest.mark.parametrize("every_steps, lost", [(1, [0, 0, 0, 1]), (2, [0, 1, 0, 1])])
 def test_a_kill_loses_no_more_steps_than_checkpoint_every_steps(
     finished, pictures, tmp_path, monkeypatch, every_steps, lost
 ):
@@ -77,15 +77,41 @@ def test_a_kill_loses_no_more_steps_than_checkpoint_every_steps(
             steps_run.append((stage, epoch, i))
             yield batch
 
+    def scores(run, test_z):
+        if kill_at == ["evaluation"]:
+            kill_at.pop(0)
+            raise Killed
+        return real_scores(run, test_z)
+
     monkeypatch.setattr(step_loop, "epoch_batches", batches)
-    kill_at = [(1, 0, 2), (2, 1, 1), (2, 1, 2)]
-    for _ in range(3):
+    real_scores = run_epoch.scores
+    monkeypatch.setattr(run_epoch, "scores", scores)
+    kill_at = [(1, 0, 2), (2, 1, 1), (2, 1, 2), "evaluation"]
+    again = [0]  # steps done again after so many kills
+    for _ in range(4):
         with pytest.raises(Killed):
             train.train_and_evaluate(config, workdir)
+        again.append(len(steps_run) - len(set(steps_run)))
     assert not kill_at
     train.train_and_evaluate(config, workdir)
     assert_same_end(workdir, finished[0])
-    assert len(steps_run) - len(set(steps_run)) <= 3 * lost
+    again.append(len(steps_run) - len(set(steps_run)))
+    assert np.diff(again[1:]).tolist() == lost
+
+
+@pytest.mark.parametrize(
+    "every_steps, steps, saved", [(2, 7, [2, 4, 6]), (2, 6, [2, 4]), (6, 6, []), (0, 3, [])]
+)
+def test_no_save_follows_the_last_step_for_that_of_the_epoch_does(
+    tmp_path, monkeypatch, every_steps, steps, saved
+):
+    found = []
+    with Unfinished(tmp_path, every_steps) as unfinished:
+        monkeypatch.setattr(unfinished, "save", lambda _, so_far, what: found.append(so_far))
+        for done in range(1, steps + 1):
+            so_far = step_loop.EpochSoFar(None, None, None, {}, {}, (done,) * done)
+            unfinished.after_step(0, so_far, "test", steps)
+    assert [len(so_far.history) for so_far in found] == saved
 
 
 def test_a_damaged_save_within_an_epoch_costs_its_steps_and_changes_nothing(

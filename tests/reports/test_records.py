@@ -46,7 +46,7 @@ def test_records_of_epochs_without_a_checkpoint_are_dropped_on_resume(tmp_path):
     records = Records(tmp_path, epochs_done=0)
     assert not records.has_rows
     for epochs_done in range(3):
-        records.write({"epochs_done": epochs_done, "losses": {"loss": 1.0}}, {"steps": 2.0})
+        records.write({"epochs_done": epochs_done, "losses": {"loss": 1.0}})
     records.close()
     resumed = Records(tmp_path, epochs_done=1)
     assert resumed.has_rows
@@ -61,10 +61,12 @@ def test_a_line_torn_by_a_kill_is_left_out(tmp_path):
 
 def test_seconds_go_beside_the_metrics_not_into_them(tmp_path):
     records = Records(tmp_path, epochs_done=0)
-    records.write({"epochs_done": 0}, {"steps": 2.0})
+    records.write({"epochs_done": 0})
+    records.write_timing(0, {"steps": 2.0}, {"saves": 1.0})
     records.close()
-    assert "steps" not in (tmp_path / "metrics.jsonl").read_text()
-    assert json.loads((tmp_path / "timing.jsonl").read_text()) == {"epochs_done": 0, "steps": 2.0}
+    assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {"epochs_done": 0}
+    timing = {"epochs_done": 0, "steps": 2.0, "waiting": {"saves": 1.0}}
+    assert json.loads((tmp_path / "timing.jsonl").read_text()) == timing
 
 
 def test_a_resumed_run_may_find_its_pictures_elsewhere_but_not_other_ones(tmp_path):
@@ -127,7 +129,8 @@ def test_a_lost_last_line_comes_back_from_the_checkpoint(tmp_path):
 
 def test_curves_are_read_back_by_tensorboards_own_format(tmp_path):
     records = Records(tmp_path, epochs_done=0)
-    records.write({"epochs_done": 1, "losses": {"loss": 0.5}}, {"steps": 2.0})
+    records.write({"epochs_done": 1, "losses": {"loss": 0.5}})
+    records.write_timing(1, {"steps": 2.0}, {"saves": 1.0})
     records.close()
     (path,) = (tmp_path / "tensorboard").iterdir()
     content = path.read_bytes()
@@ -137,7 +140,12 @@ def test_curves_are_read_back_by_tensorboards_own_format(tmp_path):
         event = Event.FromString(content[12 : 12 + size])
         content = content[16 + size :]
         found |= {value.tag: (event.step, value.simple_value) for value in event.summary.value}
-    assert found == {"epochs_done": (1, 1.0), "losses/loss": (1, 0.5), "seconds/steps": (1, 2.0)}
+    assert found == {
+        "epochs_done": (1, 1.0),
+        "losses/loss": (1, 0.5),
+        "seconds/steps": (1, 2.0),
+        "waiting/saves": (1, 1.0),
+    }
 
 
 def test_a_disk_that_is_full_for_the_curves_is_an_error_at_once(tmp_path):
