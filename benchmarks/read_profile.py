@@ -102,14 +102,21 @@ def covered(ops: Iterable[Op]) -> float:
 def read_steps(path: Path) -> Steps:
     from jax.profiler import ProfileData
 
-    count, lines = 0, []
-    for plane in ProfileData.from_file(str(path)).planes:
+    return steps_of(ProfileData.from_file(str(path)).planes)
+
+
+def steps_of(planes: Iterable[Any]) -> Steps:
+    """Operations of the devices; on a CPU, which has no plane of its own, those of the host."""
+    count, on_device, on_host = 0, [], []
+    for plane in planes:
+        lines = on_device if plane.name.startswith("/device:") else on_host
         for line in plane.lines:
             events = list(line.events)
-            count += sum(event.name == "step" for event in events)
+            if plane.name.startswith("/host:"):
+                count += sum(event.name == "step" for event in events)
             if ops := [op for op in map(op_of, events) if op]:
                 lines.append(ops)
-    return Steps(count, lines)
+    return Steps(count, on_device or on_host)
 
 
 def op_of(event: Any) -> Op | None:

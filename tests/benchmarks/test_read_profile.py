@@ -1,5 +1,7 @@
 """The table of a trace: its arithmetic by hand, and a real one."""
 
+from types import SimpleNamespace as Named
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -28,6 +30,19 @@ def test_times_are_a_steps_and_an_operation_counts_without_those_within():
         ["1", "other", "kinds", "1", "1.50", "13.6"],
     ]
     assert report(Steps(0, []), rows=2) == "no step, or no operation, in it"
+
+
+def test_operations_of_a_device_go_before_those_that_the_host_names():
+    def event(name, begin, **stats):
+        return Named(name=name, start_ns=begin, duration_ns=5.0, stats=stats.items())
+
+    def plane(name, *events):
+        return Named(name=name, lines=[Named(events=events)])
+
+    host = plane("/host:CPU", event("step", 0), event("launch", 1, hlo_op="dot.1"))
+    device = plane("/device:GPU:0", event("kernel", 2, hlo_op="fusion.12.clone"), event("step", 0))
+    assert read_profile.steps_of([host, device]) == (1, [[("fusion", 2, 7.0)]])
+    assert read_profile.steps_of([host]) == (1, [[("dot", 1, 6.0)]])
 
 
 def test_a_trace_is_read_and_a_folder_without_one_refused(tmp_path, capsys):
