@@ -84,7 +84,9 @@ class Unfinished:
         with self.waiting.on("saves"):
             self._save(epochs_done, so_far, history)
 
-    def _save(self, epochs_done: int, so_far: EpochSoFar, history: tuple[dict[str, Any], ...]):
+    def _save(
+        self, epochs_done: int, so_far: EpochSoFar, history: tuple[dict[str, Any], ...]
+    ) -> None:
         id = epochs_done * STEPS_PER_EPOCH + len(history)
         if from_first(self.checkpoints.latest) == id:  # it went on from here, and did no step
             return
