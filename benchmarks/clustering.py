@@ -25,12 +25,9 @@ from pclhd_jax.clustering.both_modalities import cluster_centroids
 from pclhd_jax.clustering.jaccard import jaccard_from_neighbours, list_length
 from pclhd_jax.clustering.labels import cluster_quality, cutoff_for, labels_from_distance
 from pclhd_jax.clustering.matching import match_clusters
-from pclhd_jax.clustering.neighbours import (
-    BLOCK_ROWS,
-    Neighbours,
-    nearest_neighbours,
-    neighbours_by_modality,
-)
+from pclhd_jax.clustering.neighbour_lists import Neighbours
+from pclhd_jax.clustering.neighbours import BLOCK_ROWS, nearest_neighbours
+from pclhd_jax.clustering.neighbours_by_modality import neighbours_by_modality
 from pclhd_jax.processes.progress import Progress
 
 OWN_K1, OWN_K2 = 30, 6  # of each modality, beside the joint clustering

@@ -12,7 +12,7 @@ from typing import Any
 # Name -> what is wrapped: the process dies as its n-th call begins.
 POINTS = {
     "features": "pclhd_jax.epoch.features:shard_batch",
-    "neighbour search": "pclhd_jax.clustering.neighbours:_search",
+    "neighbour search": "pclhd_jax.clustering.neighbours:_search_tile",
     "clustering": "pclhd_jax.clustering.both_modalities:labels_from_neighbours",
     "matching": "pclhd_jax.clustering.both_modalities:match_clusters",
     "a file renamed": "pclhd_jax.saving.labelled_features:os.replace",

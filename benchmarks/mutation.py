@@ -39,7 +39,15 @@ TARGETS = {
     "clustering/jaccard_kernels": ["clustering/test_jaccard", "clustering/test_both_modalities"],
     "clustering/labels": ["clustering/test_labels"],
     "clustering/matching": ["clustering/test_matching"],
+    "clustering/neighbour_lists": [
+        "clustering/test_neighbours",
+        "clustering/test_both_modalities",
+    ],
     "clustering/neighbours": ["clustering/test_neighbours", "clustering/test_both_modalities"],
+    "clustering/neighbours_by_modality": [
+        "clustering/test_neighbours",
+        "clustering/test_both_modalities",
+    ],
     "clustering/sparse_rows": ["clustering/test_jaccard", "clustering/test_both_modalities"],
     "clustering/sweep": ["clustering/test_sweep"],
     "clustering/truth": ["clustering/test_truth"],

@@ -18,7 +18,7 @@ from pclhd_jax.epoch.features import Features
 from pclhd_jax.experiment import Run
 
 
-def true_labels(run: Run, z: Features, stage: int) -> EpochLabels:
+def true_labels(run: Run, z: Features, stage: int, lists: None = None) -> EpochLabels:
     """Of the people that both modalities show; a person whom one alone shows takes no part.
 
     Raises:
@@ -49,6 +49,7 @@ def true_labels(run: Run, z: Features, stage: int) -> EpochLabels:
 
 
 def supervised(argv: list[str]) -> None:
+    clusters.search = lambda run, z, stage: None  # no lists: nobody is clustered
     clusters.label = true_labels
     if main.CONFIG.value is not None:
         main.CONFIG.value.recipe += "-supervised"

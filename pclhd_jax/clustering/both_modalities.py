@@ -1,6 +1,5 @@
 """The pseudo labels of one epoch: each modality apart, then joint, then matched."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,13 +9,14 @@ from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.clustering.jaccard import list_length, reciprocal_length
 from pclhd_jax.clustering.labels import labels_from_neighbours
 from pclhd_jax.clustering.matching import match_clusters
-from pclhd_jax.clustering.neighbours import (
-    Neighbours,
-    Report,
-    counted_on,
-    nearest_neighbours,
+from pclhd_jax.clustering.neighbour_lists import Neighbours
+from pclhd_jax.clustering.neighbours import Report
+from pclhd_jax.clustering.neighbours_by_modality import (
+    ModalityNeighbours,
+    neighbours_apart,
     neighbours_by_modality,
 )
+from pclhd_jax.clustering.shares import WHOLE, Share
 
 # 1 - length of the mean feature over their mean length: below this they are one but for rounding.
 COLLAPSED = 1e-6
@@ -54,29 +54,48 @@ class ClusterSettings(NamedTuple):
         return list_length(k1, k2, count_self=self.count_self)
 
 
+def neighbours_of(
+    visible_ND: np.ndarray,
+    infrared_ND: np.ndarray,
+    settings: ClusterSettings,
+    *,
+    joint: bool,
+    share: Share = WHOLE,
+    report: Report | None = None,
+) -> ModalityNeighbours:
+    """The lists that `label_jointly` needs, or `label_apart`; all rows', or those of a share."""
+    own = settings.list_length(joint=False)
+    alike = dict(l2=not settings.unit_features, share=share, report=report)
+    if not joint:
+        return neighbours_apart(visible_ND, infrared_ND, num_neighbours=own, **alike)
+    return neighbours_by_modality(
+        visible_ND,
+        infrared_ND,
+        own_neighbours=own,
+        joint_neighbours=settings.list_length(joint=True),
+        **alike,
+    )
+
+
 def label_apart(
     visible_ND: np.ndarray,
     infrared_ND: np.ndarray,
     settings: ClusterSettings,
     report: Report | None = None,
+    *,
+    lists: ModalityNeighbours | None = None,
 ) -> EpochLabels:
     """Stage 1: each modality clustered by itself.
 
     report: called with (pairs compared, all pairs) during the neighbour searches.
+    lists: of `neighbours_of`, where they are there already; nothing is searched then.
 
     Raises:
       TooFewClusters: a ValueError; fewer than 2 in a modality.
     """
-    search = partial(
-        nearest_neighbours,
-        num_neighbours=settings.list_length(joint=False),
-        l2=not settings.unit_features,
-    )
-    pairs = len(visible_ND) ** 2, len(infrared_ND) ** 2
-    reports = counted_on(report, 0, sum(pairs)), counted_on(report, pairs[0], sum(pairs))
-    visible = search(visible_ND, report=reports[0])
-    infrared = search(infrared_ND, report=reports[1])
-    return _label_modalities(visible_ND, infrared_ND, visible, infrared, settings)
+    if lists is None:
+        lists = neighbours_of(visible_ND, infrared_ND, settings, joint=False, report=report)
+    return _label_modalities(visible_ND, infrared_ND, lists.visible, lists.infrared, settings)
 
 
 def label_jointly(
@@ -84,20 +103,16 @@ def label_jointly(
     infrared_ND: np.ndarray,
     settings: ClusterSettings,
     report: Report | None = None,
+    *,
+    lists: ModalityNeighbours | None = None,
 ) -> EpochLabels:
     """Stage 2: as `label_apart`, then matched clusters and joint clusters.
 
     Raises:
       TooFewClusters: a ValueError; fewer than 2 in a modality.
     """
-    lists = neighbours_by_modality(
-        visible_ND,
-        infrared_ND,
-        own_neighbours=settings.list_length(joint=False),
-        joint_neighbours=settings.list_length(joint=True),
-        l2=not settings.unit_features,
-        report=report,
-    )
+    if lists is None:
+        lists = neighbours_of(visible_ND, infrared_ND, settings, joint=True, report=report)
     labels = _label_modalities(visible_ND, infrared_ND, lists.visible, lists.infrared, settings)
     to_infrared_K, to_visible_K = match_clusters(
         cluster_centroids(visible_ND, labels.visible_N),

@@ -21,7 +21,8 @@ from pclhd_jax.clustering.jaccard_kernels import (
     mutual,
     pair_block,
 )
-from pclhd_jax.clustering.neighbours import Neighbours, nearest_neighbours
+from pclhd_jax.clustering.neighbour_lists import Neighbours
+from pclhd_jax.clustering.neighbours import nearest_neighbours
 from pclhd_jax.clustering.sparse_rows import SparseRows, by_blocks, stack
 
 # Largest accepted | |z| - 1 |.

@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.neighbors import sort_graph_by_row_values
 
 from pclhd_jax.clustering.jaccard import jaccard_distance, jaccard_from_neighbours
-from pclhd_jax.clustering.neighbours import Neighbours
+from pclhd_jax.clustering.neighbour_lists import Neighbours
 
 
 class ClusterQuality(NamedTuple):

@@ -1,33 +1,21 @@
-"""Exact nearest neighbours, on JAX's device, one matrix product at a time."""
+"""Exact nearest neighbours, on this process's devices, a matrix product on each at a time."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from pclhd_jax.clustering.neighbour_lists import Neighbours, finished, merged
+from pclhd_jax.clustering.shares import WHOLE, Share
 
 BLOCK_ROWS = 1024  # query rows of a product
 TILE_ROWS = 65_536  # rows they are compared with: 0.5 GB of features, 0.3 GB of products
 
 Report = Callable[[int, int], None]
-
-
-class Neighbours(NamedTuple):
-    """Nearest first, the row itself in column 0; equally near ones by row number."""
-
-    indices_Nk: np.ndarray  # int32
-    similarities_Nk: np.ndarray  # float32, inner products
-
-
-class ModalityNeighbours(NamedTuple):
-    """Lists within each modality, and over both with the visible rows first."""
-
-    visible: Neighbours
-    infrared: Neighbours
-    joint: Neighbours
 
 
 def nearest_neighbours(
@@ -37,13 +25,14 @@ def nearest_neighbours(
     l2: bool = False,
     block_rows: int = BLOCK_ROWS,
     tile_rows: int = TILE_ROWS,
+    share: Share = WHOLE,
     report: Report | None = None,
 ) -> Neighbours:
     """The nearest rows of every row: itself first, then by falling inner product.
 
     Equally near rows are ordered by row number, so the lists do not depend on the sizes of block
-    and tile but for rounding. Memory on the device, whatever N: `tile_rows` + 2 `block_rows` rows
-    of features and two products.
+    and tile but for rounding; nor, to the last bit, on the number of devices and processes. Memory
+    on each device, whatever N: `tile_rows` + 2 `block_rows` rows of features and two products.
 
     Args:
       features_ND: real numbers, taken as float32.
@@ -52,64 +41,27 @@ def nearest_neighbours(
         The similarities are inner products all the same.
       block_rows: query rows per matrix product.
       tile_rows: rows they are compared with per matrix product.
+      share: the rows whose lists are looked for, where other processes look for the others.
       report: called with (pairs compared, all pairs) after each product.
 
     Raises:
       ValueError: no rows, not a matrix, or fewer than one neighbour, block or tile row.
     """
-    features_ND = _checked(features_ND, num_neighbours, block_rows, tile_rows)
-    search = partial(_search, k=num_neighbours, block_rows=block_rows, tile_rows=tile_rows)
-    square_N = _squares(features_ND)
-    found = search(features_ND, features_ND, square_N if l2 else None, own=True, report=report)
-    return _finished(found, square_N, num_neighbours, l2)
-
-
-def neighbours_by_modality(
-    visible_ND: np.ndarray,
-    infrared_ND: np.ndarray,
-    *,
-    own_neighbours: int,
-    joint_neighbours: int,
-    l2: bool = False,
-    block_rows: int = BLOCK_ROWS,
-    tile_rows: int = TILE_ROWS,
-    report: Report | None = None,
-) -> ModalityNeighbours:
-    """`nearest_neighbours` of each modality and of both together, from one set of products.
-
-    A joint list is merged from the nearest of the own and of the other modality, so the products
-    within a modality serve both. Of SYSU-MM01's 1.8e9 that is a third.
-
-    Args:
-      own_neighbours, joint_neighbours: lengths of the lists, the row itself included.
-      The others, and the errors, are those of `nearest_neighbours`.
-    """
-    longest = max(own_neighbours, joint_neighbours)
-    least = min(own_neighbours, joint_neighbours)
-    visible_ND = _checked(visible_ND, least, block_rows, tile_rows)
-    infrared_ND = _checked(infrared_ND, least, block_rows, tile_rows)
-    search = partial(_search, k=longest, block_rows=block_rows, tile_rows=tile_rows)
-    num_visible, num_infrared = len(visible_ND), len(infrared_ND)
-    pairs = (num_visible**2, num_infrared**2, num_visible * num_infrared)
-    reports = [
-        counted_on(report, before, (num_visible + num_infrared) ** 2)
-        for before in (0, pairs[0], pairs[0] + pairs[1], sum(pairs))
-    ]
-    square_V, square_R = _squares(visible_ND), _squares(infrared_ND)
-    of_V, of_R = (square_V, square_R) if l2 else (None, None)
-    visible = search(visible_ND, visible_ND, of_V, own=True, report=reports[0])
-    infrared = search(infrared_ND, infrared_ND, of_R, own=True, report=reports[1])
-    to_infrared = search(visible_ND, infrared_ND, of_R, own=False, report=reports[2])
-    to_visible = search(infrared_ND, visible_ND, of_V, own=False, report=reports[3])
-
-    of_visible = merged(visible, _shifted(to_infrared, num_visible), joint_neighbours)
-    of_infrared = merged(to_visible, _shifted(infrared, num_visible), joint_neighbours)
-    joint = Neighbours(*map(np.concatenate, zip(of_visible, of_infrared, strict=True)))
-    return ModalityNeighbours(
-        _finished(visible, square_V, own_neighbours, l2),
-        _finished(infrared, square_R, own_neighbours, l2),
-        _finished(joint, np.concatenate([square_V, square_R]), joint_neighbours, l2),
+    features_ND = checked(features_ND, num_neighbours, block_rows, tile_rows)
+    square_N = squares(features_ND)
+    found = search(
+        features_ND,
+        features_ND,
+        square_N if l2 else None,
+        k=num_neighbours,
+        own=True,
+        block_rows=block_rows,
+        tile_rows=tile_rows,
+        share=share,
+        report=report,
     )
+    first, end = share.rows(len(features_ND), block_rows)
+    return finished(found, square_N[first:end], square_N, num_neighbours, l2)
 
 
 def counted_on(report: Report | None, before: int, total: int) -> Report | None:
@@ -117,7 +69,7 @@ def counted_on(report: Report | None, before: int, total: int) -> Report | None:
     return None if report is None else lambda done, _: report(before + done, total)
 
 
-def _checked(
+def checked(
     features_ND: np.ndarray, num_neighbours: int, block_rows: int, tile_rows: int
 ) -> np.ndarray:
     features_ND = np.asarray(features_ND, np.float32)
@@ -131,7 +83,7 @@ def _checked(
     return features_ND
 
 
-def _search(
+def search(
     rows_ND: np.ndarray,
     columns_MD: np.ndarray,
     square_M: np.ndarray | None,
@@ -140,34 +92,39 @@ def _search(
     own: bool,
     block_rows: int,
     tile_rows: int,
+    share: Share,
     report: Report | None,
 ) -> Neighbours:
-    """The nearest columns of every row, by inner product z.c.
+    """The nearest columns of every row of a share, by inner product z.c.
 
     own: both are one set; a row's own product is inf. square_M: |c|^2, given where the order is
     that of L2 distance; the products are then z.c - |c|^2 / 2, a row's order by distance.
     """
-    num_rows, num_columns = len(rows_ND), len(columns_MD)
+    num_columns = len(columns_MD)
     num_tiles = -(-num_columns // tile_rows)
     # Tiles of nearly one length: two compilations at most.
     borders = np.linspace(0, num_columns, num_tiles + 1).astype(np.int32).tolist()
+    block_rows = min(block_rows, len(rows_ND))
+    first, end = share.rows(len(rows_ND), block_rows)
     found = None
     for lo, hi in pairwise(borders):
         here = Neighbours(
-            np.empty((num_rows, min(k, hi - lo)), np.int32),
-            np.empty((num_rows, min(k, hi - lo)), np.float32),
+            np.empty((end - first, min(k, hi - lo)), np.int32),
+            np.empty((end - first, min(k, hi - lo)), np.float32),
         )
         first_own = -lo if own else num_columns
         square_T = None if square_M is None else square_M[lo:hi]
+        starts = range(first, end, block_rows)
         blocks = _search_tile(
-            rows_ND, columns_MD[lo:hi], square_T, first_own, min(k, hi - lo), block_rows
+            rows_ND, columns_MD[lo:hi], square_T, first_own, min(k, hi - lo), starts
         )
         for start, columns_Bk, similarities_Bk in blocks:
-            here.indices_Nk[start : start + len(columns_Bk)] = columns_Bk + lo
-            here.similarities_Nk[start : start + len(columns_Bk)] = similarities_Bk
-            if report is not None:
-                done = num_rows * lo + (start + len(columns_Bk)) * (hi - lo)
-                report(done, num_rows * num_columns)
+            stop = start + len(columns_Bk)
+            here.indices_Nk[start - first : stop - first] = columns_Bk + lo
+            here.similarities_Nk[start - first : stop - first] = similarities_Bk
+            if report is not None:  # as if the other processes were as far with theirs
+                part = (end - first) * lo + (stop - first) * (hi - lo)
+                report(len(rows_ND) * part // (end - first), len(rows_ND) * num_columns)
         found = here if found is None else merged(found, here, k)
     return found
 
@@ -178,26 +135,78 @@ def _search_tile(
     square_T: np.ndarray | None,
     first_own: int,
     k: int,
-    block_rows: int,
+    starts: range,
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """(first row, columns, similarities) block by block; row i's own column is first_own + i."""
-    # Explicit transfers and a local device: this runs on one process, under a transfer guard.
-    device = jax.local_devices()[0]
-    tile_TD = jax.device_put(tile_TD, device)
-    half_square_T = None if square_T is None else jax.device_put(square_T / 2, device)
-    block_rows = min(block_rows, len(rows_ND))
+    """(first row, columns, similarities) block by block; row i's own column is first_own + i.
+
+    starts: the first rows of the blocks. Every device of this process holds the tile, and they
+    get the blocks in turn.
+    """
+    if not starts:
+        return
+    # Local devices: the other processes have other rows.
+    mesh = Mesh(np.array(jax.local_devices()[: len(starts)]), ("data",))
+    split, whole = NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec())
+    # Explicit transfers: this runs under a transfer guard.
+    tile_TD = jax.device_put(tile_TD, whole)
+    half_square_T = None if square_T is None else jax.device_put(square_T / 2, whole)
     pending = []
-    for start in range(0, len(rows_ND), block_rows):
+    for i in range(0, len(starts), mesh.size):
+        turn = starts[i : i + mesh.size]
         # The last block overlaps the one before it instead of being shorter.
-        start = min(start, len(rows_ND) - block_rows)
-        block_BD = jax.device_put(rows_ND[start : start + block_rows], device)
-        own = jax.device_put(np.int32(first_own + start), device)
-        pending.append((start, search_block(block_BD, tile_TD, half_square_T, own, k=k)))
-        if len(pending) > 1:  # fetched one block late: the device works on the next meanwhile
-            start, block = pending.pop(0)
-            yield start, *jax.device_get(block)
-    start, block = pending.pop()
-    yield start, *jax.device_get(block)
+        placed = [min(start, len(rows_ND) - starts.step) for start in turn]
+        placed += placed[-1:] * (mesh.size - len(turn))  # for devices left without one
+        blocks_BD = _placed(rows_ND, placed, starts.step, split)
+        own_n = jax.device_put(np.int32(placed) + np.int32(first_own), split)
+        found = search_blocks(blocks_BD, tile_TD, half_square_T, own_n, k=k, mesh=mesh)
+        pending.append((turn, placed, found))
+        if len(pending) > 1:  # fetched one turn late: the devices work on the next meanwhile
+            yield from _blocks_of(*pending.pop(0))
+    yield from _blocks_of(*pending.pop())
+
+
+def _placed(
+    rows_ND: np.ndarray, starts: list[int], block_rows: int, split: NamedSharding
+) -> jax.Array:
+    """The blocks from these rows on, one on each device; one array, with no copy on the host."""
+    devices = split.mesh.devices.tolist()
+    parts = [
+        jax.device_put(rows_ND[start : start + block_rows], device)
+        for start, device in zip(starts, devices, strict=True)
+    ]
+    shape = len(devices) * block_rows, rows_ND.shape[1]
+    return jax.make_array_from_single_device_arrays(shape, split, parts)
+
+
+def _blocks_of(
+    turn: range, placed: list[int], found: tuple[jax.Array, jax.Array]
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """What every device found; of a block that overlaps the one before, the rest."""
+    columns_Bk, similarities_Bk = jax.device_get(found)
+    for i, (start, begin) in enumerate(zip(turn, placed, strict=False)):
+        rows = slice(i * turn.step + start - begin, (i + 1) * turn.step)
+        yield start, columns_Bk[rows], similarities_Bk[rows]
+
+
+@partial(jax.jit, static_argnames=("k", "mesh"))
+def search_blocks(
+    blocks_BD: jax.Array,
+    tile_TD: jax.Array,
+    half_square_T: jax.Array | None,
+    first_own_n: jax.Array,
+    *,
+    k: int,
+    mesh: Mesh,
+) -> tuple[jax.Array, jax.Array]:
+    """`search_block` on every device of a mesh, each of its own block: compiled once for all."""
+
+    def on_one(block_BD, tile_TD, half_square_T, first_own_1):
+        return search_block(block_BD, tile_TD, half_square_T, first_own_1[0], k=k)
+
+    whole, split = PartitionSpec(), PartitionSpec("data")
+    return jax.shard_map(on_one, mesh=mesh, in_specs=(split, whole, whole, split), out_specs=split)(
+        blocks_BD, tile_TD, half_square_T, first_own_n
+    )
 
 
 @partial(jax.jit, static_argnames="k")
@@ -211,7 +220,7 @@ def search_block(
 ) -> tuple[jax.Array, jax.Array]:
     """(columns_Bk, similarities_Bk): the k nearest of a tile's rows to each of a block's.
 
-    half_square_T: see `_search`. first_own: the column that is row 0 itself.
+    half_square_T: see `search`. first_own: the column that is row 0 itself.
     """
     # GPUs would otherwise multiply in TF32, whose 10 bits reorder close neighbours.
     similarity_BT = jnp.matmul(block_BD, tile_TD.T, precision=jax.lax.Precision.HIGHEST)
@@ -228,28 +237,5 @@ def search_block(
     return column_Bk, similarity_Bk
 
 
-def _shifted(lists: Neighbours, by: int) -> Neighbours:
-    return lists._replace(indices_Nk=lists.indices_Nk + np.int32(by))
-
-
-def merged(lower: Neighbours, higher: Neighbours, k: int) -> Neighbours:
-    """The k nearest of two lists; every number in `lower` is below every one in `higher`."""
-    similarities = np.concatenate([lower.similarities_Nk, higher.similarities_Nk], axis=1)
-    indices = np.concatenate([lower.indices_Nk, higher.indices_Nk], axis=1)
-    order = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
-    return Neighbours(*(np.take_along_axis(x, order, axis=1) for x in (indices, similarities)))
-
-
-def _squares(features_ND: np.ndarray) -> np.ndarray:
+def squares(features_ND: np.ndarray) -> np.ndarray:
     return np.einsum("nd,nd->n", features_ND, features_ND)
-
-
-def _finished(lists: Neighbours, square_N: np.ndarray, k: int, l2: bool) -> Neighbours:
-    """The first k; up to here a row's similarity to itself was inf, so that none came before it."""
-    lists = Neighbours(*(np.ascontiguousarray(x[:, :k]) for x in lists))
-    if l2:
-        lists = lists._replace(
-            similarities_Nk=lists.similarities_Nk + square_N[lists.indices_Nk] / 2
-        )
-    lists.similarities_Nk[:, 0] = square_N
-    return lists

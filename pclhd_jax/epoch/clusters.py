@@ -6,28 +6,41 @@ from functools import partial
 import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels, mixed_clusters
-from pclhd_jax.clustering.both_modalities import all_are_neighbours, label_apart, label_jointly
+from pclhd_jax.clustering.both_modalities import (
+    all_are_neighbours,
+    label_apart,
+    label_jointly,
+    neighbours_of,
+)
 from pclhd_jax.clustering.labels import cluster_quality
+from pclhd_jax.clustering.neighbours_by_modality import ModalityNeighbours, joined
+from pclhd_jax.clustering.shares import Share
 from pclhd_jax.clustering.truth import main_identities, purity, right_matches
 from pclhd_jax.epoch.features import MODALITIES, Features, train_features
 from pclhd_jax.experiment import Run, cluster_settings, sampling_of
 from pclhd_jax.method.state import TrainState
-from pclhd_jax.processes.exchange import from_first, is_first
+from pclhd_jax.processes.exchange import count, from_first, gather, is_first, number, together
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
 from pclhd_jax.settings import schedule
 
 
-def label(run: Run, z: Features, stage: int) -> EpochLabels:
+def search(run: Run, z: Features, stage: int) -> ModalityNeighbours:
+    """Neighbour lists of all pictures: each process searches its share, on all its devices."""
+    search_share = partial(
+        neighbours_of,
+        joint=stage == 2,
+        share=Share(number(), count()),
+        report=Progress("clustering, neighbours", unit="pairs"),
+    )
+    lists = together("neighbour search", search_share, *z, cluster_settings(run.config))
+    return joined(gather(lists))
+
+
+def label(run: Run, z: Features, stage: int, lists: ModalityNeighbours) -> EpochLabels:
     """Pseudo labels; identities take no part."""
     settings = cluster_settings(run.config)
-    progress = Progress("clustering, neighbours", unit="pairs")
-
-    def report(done: int, total: int) -> None:
-        run.waiting.busy_until_now()  # with the search, which comes first; the rest is the host's
-        progress(done, total)
-
-    return (label_apart if stage == 1 else label_jointly)(*z, settings, report)
+    return (label_apart if stage == 1 else label_jointly)(*z, settings, lists=lists)
 
 
 def labels_and_momentum_features(
@@ -35,14 +48,16 @@ def labels_and_momentum_features(
 ) -> tuple[EpochLabels, Features | None]:
     """Pseudo labels of `z` and, in stage 2, the momentum encoder's features of all pictures.
 
-    Neither needs the other: the host clusters while the device works on the features. Process 0
-    clusters for all, and all work on the features.
+    Both need the devices of all processes, so all search for the neighbours first, from the main
+    thread. Past the search the two need nothing of each other: process 0 clusters on its host for
+    all, while the devices work on the features.
     """
+    lists = search(run, z, stage)
     if stage == 1:
         with run.waiting.on("clustering"):
-            return from_first(label, run, z, stage), None
+            return from_first(label, run, z, stage, lists), None
     with ThreadPoolExecutor(1) as host:
-        labels = host.submit(label, run, z, stage) if is_first() else None
+        labels = host.submit(label, run, z, stage, lists) if is_first() else None
         # Dynamic prototypes are unit rows, however the features are clustered.
         momentum_z = train_features(run, state.momentum, run.feature_steps)
         with run.waiting.on("clustering"):

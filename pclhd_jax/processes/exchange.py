@@ -29,8 +29,12 @@ def number() -> int:
     return _number
 
 
+def count() -> int:
+    return _count
+
+
 def is_first() -> bool:
-    """Whether this is the process that clusters, writes and prints."""
+    """Whether this is the process that labels, writes and prints."""
     return _number == 0
 
 

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from pclhd_jax.clustering.neighbours import BLOCK_ROWS, TILE_ROWS, Neighbours, merged
+from pclhd_jax.clustering.neighbour_lists import Neighbours, merged, stacked
+from pclhd_jax.clustering.neighbours import BLOCK_ROWS, TILE_ROWS
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
 
 Report = Callable[[int, int], None]
@@ -58,7 +59,7 @@ def nearest(
             if report is not None:
                 done = num_queries * first + min(query_row + block_rows, num_queries) * live
                 report(done, num_queries * num_gallery)
-    return Neighbours(*map(np.concatenate, zip(*found, strict=True)))
+    return stacked(found)
 
 
 @partial(jax.jit, static_argnames=("k", "mesh"))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pclhd_jax.clustering.jaccard import jaccard_distance
-from pclhd_jax.clustering.neighbours import Neighbours
+from pclhd_jax.clustering.neighbour_lists import Neighbours
 
 
 class RerankSettings(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pclhd_jax.clustering.neighbours import Neighbours
+from pclhd_jax.clustering.neighbour_lists import Neighbours
 from pclhd_jax.data.lists import UNKNOWN, Pictures
 from pclhd_jax.encoder import load_encoder
 from pclhd_jax.pictures.decode import Read

@@ -14,7 +14,8 @@ from pclhd_jax.clustering.jaccard import (
     jaccard_from_neighbours,
 )
 from pclhd_jax.clustering.labels import pseudo_labels
-from pclhd_jax.clustering.neighbours import Neighbours, nearest_neighbours
+from pclhd_jax.clustering.neighbour_lists import Neighbours
+from pclhd_jax.clustering.neighbours import nearest_neighbours
 from tests.helpers.dense_jaccard import TINY, dense_jaccard, filled, people, stored_mask
 
 

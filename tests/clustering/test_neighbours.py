@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pclhd_jax.clustering.neighbours import nearest_neighbours, neighbours_by_modality
+from pclhd_jax.clustering.neighbours import nearest_neighbours
+from pclhd_jax.clustering.neighbours_by_modality import neighbours_by_modality
 from tests.helpers.dense_jaccard import people, ranked_lists
 
 

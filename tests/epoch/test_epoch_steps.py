@@ -50,7 +50,7 @@ def test_one_compilation_per_stage_while_the_cluster_count_moves(
     num_clusters = iter((5, 9, 7, 4))
     monkeypatch.setattr(
         "pclhd_jax.epoch.clusters.label",
-        lambda run, z, stage: labels_of(z, next(num_clusters), stage),
+        lambda run, z, stage, lists: labels_of(z, next(num_clusters), stage),
     )
     state, unfinished = fresh_state(run), Unfinished(tmp_path, every_steps=0)
     for stage in (1, 2):

@@ -139,6 +139,7 @@ def test_the_sampler_takes_pools_and_joint_clusters_from_the_settings(recipe, ex
 
 def test_dynamic_prototypes_are_drawn_from_the_momentum_encoder(monkeypatch):
     asked, state = [], make_state(ToyEncoder(), optax.sgd(0.05), momentum_seed=1)
+    monkeypatch.setattr(clusters, "search", lambda *_: "lists")
     monkeypatch.setattr(clusters, "label", lambda *_: "labels")
     monkeypatch.setattr(clusters, "train_features", lambda *args: asked.append(args[1:]))
     run = FakeRun("released")
