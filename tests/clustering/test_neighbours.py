@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from pclhd_jax.clustering.neighbours import nearest_neighbours
-from pclhd_jax.clustering.neighbours_by_modality import neighbours_by_modality
+from pclhd_jax.clustering.neighbours_by_modality import (
+    joined,
+    neighbours_apart,
+    neighbours_by_modality,
+)
+from pclhd_jax.clustering.shares import Share
 from tests.helpers.dense_jaccard import people, ranked_lists
 
 
@@ -88,3 +93,49 @@ def test_lists_end_where_the_rows_end():
     indices_Nk, _ = nearest_neighbours(people(5, 2, 0.3), 40)
     assert indices_Nk.shape == (5, 5)
     np.testing.assert_array_equal(np.sort(indices_Nk, axis=1), np.tile(np.arange(5), (5, 1)))
+
+
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_the_lists_of_all_shares_are_those_of_one_search_bit_for_bit(count):
+    z_ND = shorter_rows()
+    alike = dict(own_neighbours=7, joint_neighbours=11, l2=True, block_rows=13, tile_rows=17)
+    whole = neighbours_by_modality(z_ND[:41], z_ND[41:], **alike)
+    shares = []
+    for number in range(count):
+        seen = []
+        lists = neighbours_by_modality(
+            *(z_ND[:41], z_ND[41:]),
+            **alike,
+            share=Share(number, count),
+            report=lambda done, total, seen=seen: seen.append((done, total)),
+        )
+        shares.append(lists)
+        assert seen == sorted(set(seen)) and {total for _, total in seen} <= {3600}
+        if number == 0:  # who tells how far they are has a block of each set
+            assert seen[-1] == (3600, 3600)
+    assert max(len(lists.visible.indices_Nk) for lists in shares) < 41
+    for found, expected in zip(joined(shares), whole, strict=True):
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_shares_of_lists_apart_are_joined_without_joint_ones():
+    z_ND = people(60, 6, 0.5)
+    parts = z_ND[:41], z_ND[41:]
+    whole = neighbours_apart(*parts, num_neighbours=7)
+    assert joined([whole]).joint is None
+    nothing = neighbours_apart(*parts, num_neighbours=7, share=Share(1, 2))  # one block: of share 0
+    assert nothing.visible.indices_Nk.shape == (0, 7)
+    found = joined([neighbours_apart(*parts, num_neighbours=7, share=Share(0, 2)), nothing])
+    np.testing.assert_array_equal(found.infrared.indices_Nk, whole.infrared.indices_Nk)
+
+
+@pytest.mark.parametrize("num_rows", [1, 39, 40, 41, 400])
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_shares_are_whole_blocks_that_follow_each_other(num_rows, count):
+    rows = [Share(number, count).rows(num_rows, 40) for number in range(count)]
+    assert rows[0][0] == 0 and rows[-1][1] == num_rows
+    assert [end for _, end in rows[:-1]] == [first for first, _ in rows[1:]]
+    assert all(first % 40 == 0 or first == end == num_rows for first, end in rows)
+    blocks = [-(-(end - first) // 40) for first, end in rows]
+    assert max(blocks) - min(blocks) <= 1

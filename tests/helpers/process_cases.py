@@ -8,10 +8,15 @@ import os
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 
+from pclhd_jax.clustering.both_modalities import neighbours_of
+from pclhd_jax.epoch import clusters
+from pclhd_jax.experiment import cluster_settings
 from pclhd_jax.processes import exchange
 from pclhd_jax.processes.agreement import check_same_pictures, check_same_settings
 from pclhd_jax.processes.launch import joined
@@ -20,6 +25,8 @@ from pclhd_jax.processes.signals import Interrupted, Interrupts
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
+from tests.helpers.dense_jaccard import people
+from tests.helpers.tiny import tiny_config
 
 PEER_TIMEOUT_S = 10
 RESULT = "RESULT "  # before the line of JSON that the test reads
@@ -59,6 +66,24 @@ def restore_what_process_1_cannot_read(path, this):
         restore_newest(checkpoints, lambda _: {"x": np.zeros(4)}, mesh, set_aside=True)
 
 
+def shared_search():
+    """Visible and infrared pictures searched here; whether one process alone finds the same."""
+    config, searched = tiny_config("nowhere"), []
+    z = people(2500, 90, 0.5), people(1100, 90, 0.5, seed=1)
+
+    def watched(*args, **fixed):
+        lists = neighbours_of(*args, **fixed)
+        searched.extend(len(found.indices_Nk) for found in lists[:2])
+        return lists
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clusters, "neighbours_of", watched)
+        found = clusters.search(SimpleNamespace(config=config), z, stage=2)
+    alone = neighbours_of(*z, cluster_settings(config), joint=True)
+    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(alone), strict=True)
+    return [searched, all(np.array_equal(one, other) for one, other in pairs)]
+
+
 def helpers(path):
     """Every helper once; then process 0 is killed while process 1 waits for it."""
     this = exchange.gather(None) and int(not exchange.is_first())
@@ -84,6 +109,7 @@ def helpers(path):
         "seen": seen,
         "same": exchange.same_as_first({"x": np.float32([this, 0.1])})["x"].tolist(),
         "large": [len(value) for value in exchange.gather("x" * (5000 * (1 + this)))],
+        "search": shared_search(),
         "stopped": stopped_at(this),
         "errors": [
             error_of(exchange.from_first, fail),

@@ -60,6 +60,14 @@ def test_both_get_what_each_gave_and_what_process_0_found(helpers):
     assert (first["calls"], second["calls"]) == (1, 0)
 
 
+def test_each_searches_a_share_and_both_get_the_lists_of_one_alone_bit_for_bit(helpers):
+    # Of 3 and of 2 blocks of 1,024 pictures, the last one not full.
+    assert [result["search"] for result in helpers[0]] == [
+        [[2048, 1024], True],
+        [[452, 76], True],
+    ]
+
+
 def test_one_that_gets_a_signal_stops_both_at_the_same_step(helpers):
     assert [result["stopped"] for result in helpers[0]] == [[AGREE_EVERY - 1, 143]] * 2
 

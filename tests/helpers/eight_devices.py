@@ -1,0 +1,89 @@
+"""A search and a feature pass on all of eight devices, and on one of them.
+
+python -m tests.helpers.eight_devices FILE.npz
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import Mesh
+
+from pclhd_jax.clustering import neighbours
+from pclhd_jax.clustering.neighbours_by_modality import neighbours_by_modality
+from pclhd_jax.epoch.features import MODALITIES, extract_features
+from pclhd_jax.experiment import make_feature_steps, make_model
+from pclhd_jax.method.state import init_variables
+from pclhd_jax.processes.mesh import replicate
+from pclhd_jax.settings import settings_of
+from tests.helpers.dense_jaccard import people
+from tests.helpers.tiny import tiniest_config
+
+
+def lists_of_both():
+    """Ten blocks and three tiles of visible rows, some equal; as arrays in a row."""
+    z_ND = people(500, 20, 1.0, width=256)
+    z_ND[290] = z_ND[7]
+    lists = neighbours_by_modality(
+        z_ND[:300],
+        z_ND[300:],
+        own_neighbours=20,
+        joint_neighbours=30,
+        l2=True,
+        block_rows=32,
+        tile_rows=100,
+    )
+    return [x for found in lists for x in found]
+
+
+def features_on(devices):
+    settings = settings_of(tiniest_config("nowhere"))
+    mesh = Mesh(np.array(devices), ("data",))
+    model = make_model(settings)
+    variables = init_variables(model, height=32, width=16, key=jax.random.key(0))
+    variables = replicate(mesh, variables)
+    rng = np.random.default_rng(0)
+    images_NHWC = rng.integers(0, 256, (40, 32, 16, 3), np.uint8)
+    steps = make_feature_steps(model, True)
+    return [
+        extract_features(steps[modality], variables, images_NHWC, batch_size=32, mesh=mesh)
+        for modality in MODALITIES
+    ]
+
+
+def main(path):
+    devices, sizes, search_blocks = jax.local_devices(), [], neighbours.search_blocks
+
+    def watched(*args, mesh, **fixed):
+        sizes.append(mesh.size)
+        return search_blocks(*args, mesh=mesh, **fixed)
+
+    neighbours.search_blocks = watched
+    on_all, used = lists_of_both(), sorted(set(sizes))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax, "local_devices", lambda: devices[:1])
+        on_one = lists_of_both()
+    arrays = {"lists_all": on_all, "lists_one": on_one}
+    arrays |= {"features_all": features_on(devices), "features_one": features_on(devices[:1])}
+    named = {f"{name}_{i}": x for name, xs in arrays.items() for i, x in enumerate(xs)}
+    np.savez(path, used=used, **named)
+
+
+def found_by_eight_devices(path):
+    """What `main` leaves, of a process that has eight."""
+    count = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    subprocess.run(
+        [sys.executable, "-m", "tests.helpers.eight_devices", str(path)],
+        env=os.environ | {"XLA_FLAGS": count},
+        cwd=Path(__file__).parents[2],
+        check=True,
+    )
+    return np.load(path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
