@@ -71,9 +71,13 @@ def run(args: argparse.Namespace, outcomes_of: Callable[[Settings], list[Outcome
             f"{product.flops_per_s / 1e9:,.0f} GFLOP/s"
         )
         outcomes = outcomes_of(settings)
+        # Once more: what else the machine did may have met the first one alone.
+        again = own_product(settings.model.dtype, args.product)
+        product = max(product, again, key=lambda found: found.flops_per_s)
     except ValueError as error:
         sys.exit(f"{type(error).__name__}: {error}")
     print(f"\n{table(outcomes, product)}")
+    print(f"own product, the better of two: {product.flops_per_s / 1e9:,.0f} GFLOP/s")
     print(f"host memory of the whole process: {process_peak() / GIB:.2f} GiB at most")
     if args.json:
         write_json(args.json, args, here, product=product._asdict(), outcomes=outcomes)
