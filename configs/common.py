@@ -8,16 +8,29 @@ either from the released program or marked [ours].
 import ml_collections
 
 RECIPES = ("paper", "released")
+# By memory of the card: `--config=FILE:paper,16gb`. What each needs: docs/performance.md.
+CARDS = {
+    "16gb": {"model.dtype": "float16", "model.remat": True, "feature_batch_size": 64},
+    "24gb": {"model.dtype": "bfloat16", "feature_batch_size": 128},
+    "80gb": {"model.dtype": "bfloat16"},
+}
 
 
 def base(recipe: str) -> ml_collections.ConfigDict:
     """The SYSU-MM01 settings of the released program, with the terms of `recipe`.
 
+    recipe: its name, or with the memory of a card behind a comma, such as `paper,16gb`.
+
     Raises:
-      ValueError: a recipe that does not exist.
+      ValueError: a recipe or a card that does not exist.
     """
+    recipe, comma, card = recipe.partition(",")
     if recipe not in RECIPES:
         raise ValueError(f"no recipe {recipe!r}; write --config=FILE:{' or FILE:'.join(RECIPES)}")
+    if comma and card not in CARDS:
+        raise ValueError(
+            f"no card of {card!r}; write --config=FILE:{recipe}, and one of {', '.join(CARDS)}"
+        )
     c = ml_collections.ConfigDict()
     c.recipe = recipe
     c.seed = 0
@@ -38,7 +51,8 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     c.model = ml_collections.ConfigDict()
     c.model.depth = 50
     c.model.width = 1.0  # factor on every channel count
-    c.model.dtype = "float32"  # or bfloat16
+    c.model.dtype = "float32"  # or bfloat16; or float16, whose loss is scaled dynamically
+    c.model.remat = False  # less memory: the backward pass computes blocks anew; a third slower
 
     # Weights to start from, .safetensors or .pth; see docs/weights.md. Or neither: random.
     c.init = ml_collections.ConfigDict()
@@ -72,6 +86,8 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     c.prototypes.momentum = 0.1  # weight of the old prototype: the batch weighs 0.9
     c.prototypes.num_dynamic = 16
     c.encoder_decay = 0.999  # of the momentum encoder
+    # BatchNorm's statistics over so many parts of a batch; the authors' two GPUs: 2.
+    c.bn_groups = 1
 
     c.loss = ml_collections.ConfigDict()
     c.loss.temperature = 0.05
@@ -131,4 +147,5 @@ def base(recipe: str) -> ml_collections.ConfigDict:
         c.cluster.unit_features = False  # the mean as it is, neighbours by L2 distance
         c.cluster.count_self = True  # lists of k1 entries, the picture itself among them
         c.sampler.exact_pool_repeats = True  # S - 1 others are drawn with replacement
+    c.update_from_flattened_dict(CARDS[card] if card else {})
     return c

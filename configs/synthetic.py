@@ -45,7 +45,7 @@ def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:
     c.cluster.k2 = 4
     c.cluster.joint_k1 = 24
     c.cluster.joint_k2 = 16
-    if recipe == "paper":
+    if c.recipe == "paper":
         c.loss.ramp_epochs = 3
     c.feature_batch_size = 128
     return c

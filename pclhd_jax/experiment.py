@@ -14,6 +14,7 @@ from pclhd_jax.batches.apart_and_joint import Sampling
 from pclhd_jax.clustering.both_modalities import ClusterSettings
 from pclhd_jax.method import steps
 from pclhd_jax.method.gradients import gradient_report
+from pclhd_jax.method.loss_scale import start_scale
 from pclhd_jax.method.losses import TermWeights
 from pclhd_jax.method.schedules import progressive_weights
 from pclhd_jax.method.state import (
@@ -116,7 +117,10 @@ def make_feature_steps(model: AGW, unit_features: bool, /) -> dict[str, Callable
 
 def make_model(config: Any) -> AGW:
     trunk_of_depth(config.model.depth)  # raises for one that there is not
-    return AGW(config.model.depth, config.model.width, jnp.dtype(config.model.dtype))
+    model = config.model
+    return AGW(
+        model.depth, model.width, jnp.dtype(model.dtype), config.bn_groups, remat=model.remat
+    )
 
 
 def starting_weights(config: Any) -> dict[tuple[str, ...], Any]:
@@ -131,7 +135,8 @@ def fresh_state(run: Run, weights: dict[tuple[str, ...], Any] | None = None) -> 
     config = run.config
     size = {"height": config.data.height, "width": config.data.width}
     variables = init_variables(make_model(config), **size, key=jax.random.key(config.seed))
-    state = start_state(overlay(variables, weights or {}), run.tx)
+    scale = start_scale(config.model.dtype)
+    state = start_state(overlay(variables, weights or {}), run.tx, scale)
     return replicate(run.mesh, same_as_first(state))
 
 

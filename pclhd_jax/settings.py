@@ -57,7 +57,8 @@ class Data:
 class Model:
     depth: int = number(1, MOST)  # against the trunks there are: `models.resnet.trunk_of_depth`
     width: float = setting(channels)
-    dtype: str = word("float32", "bfloat16")
+    dtype: str = word("float32", "bfloat16", "float16")
+    remat: bool = flag()
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ class Settings:
     sampler: Sampler
     prototypes: Prototypes
     encoder_decay: float = number(0, 1)
+    bn_groups: int = number(1, MOST_ROWS)
     loss: Loss
     augment_pad: int = number(0, 4096)
     evaluation: Evaluation
@@ -226,6 +228,12 @@ def _check_together(settings: Settings) -> None:
         counts = getattr(settings, f"stage{stage}")
         for name in ("visible_shots", "infrared_shots"):
             rows = counts.clusters_per_batch * getattr(counts, name)
+            if rows % settings.bn_groups:
+                raise ValueError(
+                    f"config.bn_groups is {settings.bn_groups}, and config.stage{stage}.{name} "
+                    f"with clusters_per_batch gives {rows} pictures a batch, which do not divide "
+                    "into so many parts; give a divisor"
+                )
             if rows > MOST_ROWS:
                 raise ValueError(
                     f"config.stage{stage}.{name} is {getattr(counts, name)}, for "
@@ -239,6 +247,11 @@ def _check_together(settings: Settings) -> None:
                 f"config.cluster.{name} is {getattr(cluster, name)}, and count_self leaves the "
                 "picture itself alone in its list; give at least 2"
             )
+    if settings.report_gradients and settings.model.dtype == "float16":
+        raise ValueError(
+            "config.report_gradients is True and config.model.dtype float16, whose gradients are "
+            "scaled to be in its range, one term's not as another's; take bfloat16 or float32"
+        )
     if settings.init.imagenet and settings.init.agw:
         raise ValueError(
             f"config.init.imagenet ({settings.init.imagenet}) and config.init.agw "

@@ -7,7 +7,9 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from flax.training.dynamic_scale import DynamicScale
 
+from pclhd_jax.method.loss_scale import start_scale
 from pclhd_jax.models.agw import AGW
 
 
@@ -24,6 +26,7 @@ class TrainState:
     momentum_params: Any
     momentum_batch_stats: Any
     opt_state: optax.OptState
+    loss_scale: DynamicScale | None = None  # of a float16 encoder
 
     @property
     def online(self) -> dict[str, Any]:
@@ -59,7 +62,8 @@ def init_state(
     model: AGW, tx: optax.GradientTransformation, *, height: int, width: int, key: jax.Array
 ) -> TrainState:
     """A state with random weights; both encoders are equal, and both stems."""
-    return start_state(init_variables(model, height=height, width=width, key=key), tx)
+    variables = init_variables(model, height=height, width=width, key=key)
+    return start_state(variables, tx, start_scale(model.dtype))
 
 
 def init_variables(model: AGW, *, height: int, width: int, key: jax.Array) -> dict[str, Any]:
@@ -74,17 +78,22 @@ def init_variables(model: AGW, *, height: int, width: int, key: jax.Array) -> di
     return variables | {"params": variables["params"] | {"infrared": stem}}
 
 
-def start_state(variables: dict[str, Any], tx: optax.GradientTransformation) -> TrainState:
+def start_state(
+    variables: dict[str, Any],
+    tx: optax.GradientTransformation,
+    loss_scale: DynamicScale | None = None,
+) -> TrainState:
     """Both encoders with these weights, the optimiser fresh."""
     params, batch_stats = variables["params"], variables["batch_stats"]
     copy = jax.tree.map(jnp.copy, (params, batch_stats))  # donated buffers must not be shared
-    return TrainState(params, batch_stats, *copy, tx.init(params))
+    return TrainState(params, batch_stats, *copy, tx.init(params), loss_scale)
 
 
 def hand_over(state: TrainState, tx: optax.GradientTransformation) -> TrainState:
     """Start stage 2: both encoders from stage 1's, the optimiser fresh."""
     copy = jax.tree.map(jnp.copy, (state.params, state.batch_stats))
-    return TrainState(state.params, state.batch_stats, *copy, tx.init(state.params))
+    opt_state = tx.init(state.params)
+    return TrainState(state.params, state.batch_stats, *copy, opt_state, state.loss_scale)
 
 
 def move_average(average: Any, params: Any, decay: float) -> Any:

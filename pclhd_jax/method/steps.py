@@ -14,6 +14,7 @@ import optax
 from pclhd_jax.batches.batch import Batch
 from pclhd_jax.method.align import align_terms, joint_align_terms
 from pclhd_jax.method.augment import augment_infrared, augment_visible, normalise
+from pclhd_jax.method.loss_scale import value_and_gradients, where_finite
 from pclhd_jax.method.losses import TermWeights
 from pclhd_jax.method.state import TrainState, move_average
 from pclhd_jax.method.terms import (
@@ -79,7 +80,8 @@ def descend(
 ) -> tuple[TrainState, Encoded, Metrics]:
     """One optimiser step on the sum of `terms_of(features)`; returns the features it was taken at.
 
-    The metrics are every weighted term and the gradient's norm.
+    The metrics are every weighted term and the gradient's norm; in float16 also the factor of the
+    loss and whether the step was skipped (1.0; its norm is then told as 0), see `loss_scale`.
     """
 
     def loss_fn(params: Any) -> tuple[jax.Array, tuple[Metrics, Encoded]]:
@@ -87,15 +89,20 @@ def descend(
         terms = terms_of(z)
         return sum(terms.values()), (terms, z)
 
-    grads, (terms, z) = jax.grad(loss_fn, has_aux=True)(state.params)
+    grads, (terms, z), scale, finite = value_and_gradients(loss_fn, state.params, state.loss_scale)
     updates, opt_state = fixed.tx.update(grads, state.opt_state, state.params)
-    state = state.replace(
-        params=optax.apply_updates(state.params, updates),
-        batch_stats=z.batch_stats,
-        opt_state=opt_state,
-    )
+    moved = optax.apply_updates(state.params, updates), opt_state
     metrics = {f"loss_{name}": value for name, value in terms.items()}
-    return state, z, metrics | {"gradient_norm": optax.tree.norm(grads)}
+    metrics["gradient_norm"] = optax.tree.norm(grads)
+    if scale is not None:
+        moved = where_finite(finite, moved, (state.params, state.opt_state))
+        metrics["gradient_norm"] = jnp.where(finite, metrics["gradient_norm"], 0.0)
+        metrics |= {"scale": state.loss_scale.scale, "skipped": 1.0 - finite}
+    params, opt_state = moved
+    state = state.replace(
+        params=params, batch_stats=z.batch_stats, opt_state=opt_state, loss_scale=scale
+    )
+    return state, z, metrics
 
 
 def stage1_step(
@@ -140,7 +147,9 @@ def stage2_step(
     )
     if joint_batch is not None:
         state, banks, joint_metrics = joint_step(state, banks, joint_batch, joint_key, fixed)
-        metrics["gradient_norm_joint"] = joint_metrics.pop("gradient_norm")
+        for name in ("gradient_norm", "skipped", "scale"):
+            if name in joint_metrics:
+                metrics[f"{name}_joint"] = joint_metrics.pop(name)
         metrics |= joint_metrics
     state = state.replace(
         momentum_params=move_average(state.momentum_params, state.params, fixed.encoder_decay)

@@ -61,6 +61,9 @@ class AGW(nn.Module):
 
     depth: 18, 34, 50 or 101. width: factor on every channel count (1.0: ResNet's own).
     dtype: of the convolutions; pooling, norms' statistics and output are float32.
+    bn_groups: in training each norm takes its statistics over so many parts of the batch, each
+    with its share of both modalities' rows, in order: on 2, what torch's DataParallel does on two
+    GPUs. remat: the backward pass computes the blocks' insides anew, instead of keeping them.
 
     `apply({'params', 'batch_stats'}, visible_BHWC, infrared_BHWC, train)` takes
     pictures already normalised by mean and deviation and returns (B, D) BNNeck
@@ -72,6 +75,7 @@ class AGW(nn.Module):
     width: float = 1.0
     dtype: jnp.dtype = jnp.float32
     bn_groups: int = 1
+    remat: bool = False
 
     @property
     def feature_width(self) -> int:
@@ -105,6 +109,8 @@ class AGW(nn.Module):
         x_BHWC = group_by_group(streams, G)
 
         block, blocks_per_stage = trunk_of_depth(self.depth)
+        if self.remat and train:
+            block = nn.remat(block)
         for stage, num_blocks in enumerate(blocks_per_stage, start=1):
             first_non_local = first_non_local_block(stage, num_blocks)
             for b in range(num_blocks):

@@ -10,7 +10,7 @@ from pclhd_jax.models.norm import move_statistics, stored_statistics
 
 
 class Projection(nn.Module):
-    """Kernel and bias of a 1x1 convolution, (I, O) and (O,): what they are for, the caller knows."""
+    """Kernel and bias of a 1x1 convolution, (I, O) and (O,), for the caller to use."""
 
     inputs: int
     outputs: int

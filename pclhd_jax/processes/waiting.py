@@ -37,11 +37,7 @@ class Waiting:
         """Whether the work is done; the device counts as free from the first look that says so."""
         if self.last is not None and self.last.is_ready():
             self.last = None
-            self.busy_until_now()
-
-    def busy_until_now(self) -> None:
-        """The device has just done work that `given` was not told of."""
-        self.free_since = time.monotonic()
+            self.free_since = time.monotonic()
 
     @contextmanager
     def on(self, what: str) -> Iterator[None]:

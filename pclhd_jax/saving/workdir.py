@@ -13,7 +13,8 @@ from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.saving.disk import on_disk, write_whole
 
 # Settings that a run of an earlier version does not name, with the value that is as it was before.
-CAME_LATER = {"loss": {"align_weight": 0.0}}
+CAME_LATER = {"loss": {"align_weight": 0.0}, "model": {"remat": False}}
+CAME_LATER_ALONE = {"bn_groups": 1}
 
 
 def has_checkpoint(workdir: str | Path) -> bool:
@@ -129,7 +130,7 @@ def read_config(workdir: str | Path) -> dict[str, Any]:
     for section, values in CAME_LATER.items():
         if section in config:
             config[section] = values | config[section]
-    return config
+    return CAME_LATER_ALONE | config
 
 
 def read_json(path: Path) -> Any:

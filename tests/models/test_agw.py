@@ -208,6 +208,48 @@ def test_training_moves_the_statistics_by_a_tenth_and_leaves_features_raw(tiny):
     np.testing.assert_allclose(stats["bottleneck"]["mean"], 0.1 * pooled.mean(axis=0), rtol=1e-4)
 
 
+def test_groups_of_a_batch_are_as_batches_of_their_own_and_the_first_ones_statistics_stay(tiny):
+    """Each group has its share of the rows of both modalities."""
+    _, variables, visible, infrared = tiny
+    rng = np.random.default_rng(3)
+    visible, infrared = (jnp.float32(rng.normal(size=(n, 32, 16, 3))) for n in (8, 4))
+
+    def features(groups, visible, infrared):
+        model = AGW(depth=18, width=0.125, bn_groups=groups)
+        return jax.jit(partial(model.apply, train=True, mutable=["batch_stats"]))(
+            variables, visible, infrared
+        )
+
+    both, moved = features(2, visible, infrared)
+    (first, first_moved), (second, _) = (
+        features(1, visible[4 * g : 4 * g + 4], infrared[2 * g : 2 * g + 2]) for g in (0, 1)
+    )
+    want = np.concatenate([first[:4], second[:4], first[4:], second[4:]])
+    np.testing.assert_allclose(both, want, rtol=1e-3, atol=1e-3)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), moved, first_moved)
+    assert np.abs(both - features(1, visible, infrared)[0]).max() > 0.1
+
+
+def test_what_is_computed_anew_is_what_was_computed(tiny):
+    _, variables, visible, infrared = tiny
+
+    def gradients(remat):
+        model = AGW(depth=18, width=0.125, remat=remat)
+
+        def loss(params):
+            z, moved = model.apply(
+                variables | {"params": params}, visible, infrared, True, mutable=["batch_stats"]
+            )
+            return jnp.sum(jnp.sin(z)), moved
+
+        step = jax.jit(jax.grad(loss, has_aux=True)).lower(variables["params"]).compile()
+        return step(variables["params"]), step.memory_analysis().temp_size_in_bytes
+
+    (kept, most), (anew, least) = gradients(False), gradients(True)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-4), kept, anew)
+    assert least < most
+
+
 def test_the_neck_scale_starts_at_one_give_or_take_a_hundredth(tiny):
     scale = np.asarray(tiny[1]["params"]["bottleneck"]["scale"])
     assert abs(scale.mean() - 1) < 0.01 and 0.005 < scale.std() < 0.015

@@ -45,8 +45,6 @@ def test_counted_is_what_remains_of_a_wait_when_the_work_is_done(clock):
         clock.now += 5
     clock.now += 50  # of which nothing is known
     with waits.on("clustering"):
-        clock.now += 4
-        waits.busy_until_now()  # with the search
         clock.now += 6
     waits.given([Work()])
     with waits.on("pictures"):  # the device has work all the time
