@@ -155,7 +155,7 @@ class Settings:
     sampler: Sampler
     prototypes: Prototypes
     encoder_decay: float = number(0, 1)
-    bn_groups: int = number(1, MOST_ROWS)
+    bn_groups: int = number(1, 16)
     loss: Loss
     augment_pad: int = number(0, 4096)
     evaluation: Evaluation

@@ -45,7 +45,8 @@ TAKES = {
     "data.synthetic.seed": (0, 2**32 - 1),
     "model.depth": (1, MANY),
     "model.width": (1 / 64, 8.0),
-    "model.dtype": {"float32", "bfloat16"},
+    "model.dtype": {"float32", "bfloat16", "float16"},
+    "bn_groups": (1, 16),
     "init.imagenet": ANY_WORD,
     "init.agw": ANY_WORD,
     **{
@@ -112,6 +113,7 @@ FLAGS = {
     "data.allow_partial",
     "data.use_cameras",
     "loss.joint",
+    "model.remat",
     "report_gradients",
     "cluster.count_self",
     "cluster.unit_features",
@@ -211,6 +213,8 @@ def test_the_settings_are_the_config_frozen(name):
             r"config\.cluster\.k1 is 1, and count_self",
         ),
         ({"init.agw": "a", "init.imagenet": "b"}, r"imagenet \(b\) and config\.init\.agw \(a\)"),
+        ({"bn_groups": 3}, r"bn_groups is 3, and config\.stage1\.visible_shots .* 128 pictures"),
+        ({"report_gradients": True, "model.dtype": "float16"}, r"float16.*; take bfloat16"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(changes, words):

@@ -242,12 +242,13 @@ def test_what_is_computed_anew_is_what_was_computed(tiny):
             )
             return jnp.sum(jnp.sin(z)), moved
 
-        step = jax.jit(jax.grad(loss, has_aux=True)).lower(variables["params"]).compile()
-        return step(variables["params"]), step.memory_analysis().temp_size_in_bytes
+        step = jax.jit(jax.grad(loss, has_aux=True))
+        products = step.lower(variables["params"]).as_text().count("stablehlo.convolution")
+        return step(variables["params"]), products
 
-    (kept, most), (anew, least) = gradients(False), gradients(True)
+    (kept, fewer), (anew, more) = gradients(False), gradients(True)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-4), kept, anew)
-    assert least < most
+    assert more > fewer
 
 
 def test_the_neck_scale_starts_at_one_give_or_take_a_hundredth(tiny):
