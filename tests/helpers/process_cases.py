@@ -14,9 +14,6 @@ import jax
 import numpy as np
 import pytest
 
-from pclhd_jax.clustering.both_modalities import neighbours_of
-from pclhd_jax.epoch import clusters
-from pclhd_jax.experiment import cluster_settings
 from pclhd_jax.processes import exchange
 from pclhd_jax.processes.agreement import check_same_pictures, check_same_settings
 from pclhd_jax.processes.launch import joined
@@ -68,6 +65,11 @@ def restore_what_process_1_cannot_read(path, this):
 
 def shared_search():
     """Visible and infrared pictures searched here; whether one process alone finds the same."""
+    # Here: they import scikit-learn, which takes a second that the other cases can do without.
+    from pclhd_jax.clustering.both_modalities import neighbours_of
+    from pclhd_jax.epoch import clusters
+    from pclhd_jax.experiment import cluster_settings
+
     config, searched = tiny_config("nowhere"), []
     z = people(2500, 90, 0.5), people(1100, 90, 0.5, seed=1)
 
