@@ -35,7 +35,9 @@ def test_centroids_are_normalised_means_and_outliers_count_for_nothing(epoch):
         np.testing.assert_allclose(bank.centroid_KD[c], want, atol=1e-6)
     np.testing.assert_array_equal(bank.live_K, [True] * 5 + [False] * 2)
     louder = np.where((labels < 0)[:, None], 100.0, z).astype(np.float32)
-    np.testing.assert_array_equal(build(louder, labels).centroid_KD, bank.centroid_KD)
+    # Not to the bit: a GPU adds the rows of a cluster in any order.
+    again = build(louder, labels).centroid_KD
+    np.testing.assert_allclose(again, bank.centroid_KD, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("k", [1, 2, 50])
