@@ -123,7 +123,9 @@ def op_of(event: Any) -> Op | None:
     name = dict(event.stats).get("hlo_op")
     if name is None:
         return None
-    kind = re.sub(r"(\.(\d+|clone))+$", "", str(name))
+    if str(name).startswith("command_buffer"):  # of a CUDA graph: the kernel's own name tells more
+        name = re.sub(r"^void |[<(].*", "", event.name).strip()
+    kind = re.sub(r"([._](\d+|clone))+$", "", str(name))
     return Op(kind, event.start_ns, event.start_ns + event.duration_ns)
 
 

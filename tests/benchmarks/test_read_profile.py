@@ -42,6 +42,13 @@ def test_operations_of_a_device_go_before_those_that_the_host_names():
     host = plane("/host:CPU", event("step", 0), event("launch", 1, hlo_op="dot.1"))
     device = plane("/device:GPU:0", event("kernel", 2, hlo_op="fusion.12.clone"), event("step", 0))
     assert read_profile.steps_of([host, device]) == (1, [[("fusion", 2, 7.0)]])
+    graph = plane(
+        "/device:GPU:0",
+        event("input_reduce_fusion_230", 2, hlo_op="command_buffer_907"),
+        event("void pad_kernel<float, 4>(int, int)", 9, hlo_op="command_buffer_907"),
+    )
+    kernels = [("input_reduce_fusion", 2, 7.0), ("pad_kernel", 9, 14.0)]
+    assert read_profile.steps_of([host, graph]) == (1, [kernels])
     assert read_profile.steps_of([host]) == (1, [[("dot", 1, 6.0)]])
 
 
