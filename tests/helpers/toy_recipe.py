@@ -9,6 +9,7 @@ from pclhd_jax.epoch.features import Features
 from pclhd_jax.experiment import fixed_of, term_weights
 from pclhd_jax.method import steps
 from pclhd_jax.processes.mesh import make_mesh
+from pclhd_jax.processes.waiting import Waiting
 from tests.helpers.step_cases import BATCH, JOINT, KEY, ODD, ToyEncoder, make_state
 from tests.helpers.step_cases import make_banks as toy_banks
 
@@ -40,6 +41,7 @@ class FakeRun:
         self.config.prototypes.num_dynamic = 3
         self.config.prototypes.update(prototypes)
         self.mesh = make_mesh()
+        self.waiting = Waiting()
 
 
 def an_epoch():
