@@ -268,3 +268,25 @@ def test_the_command_says_it_in_one_line_and_exits_with_one(tmp_path):
     assert result.returncode == 1 and "Traceback" not in result.stderr
     assert "config.loss.ramp_epochs is -1; give at least 0" in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", sorted(EXPERIMENTS))
+def test_a_cards_memory_behind_the_recipe_changes_types_and_batches_alone(name):
+    plain = EXPERIMENTS[name].get_config("released").to_dict()
+    small = EXPERIMENTS[name].get_config("released,16gb").to_dict()
+    settings = settings_of(small)
+    assert (settings.recipe, settings.model.dtype, settings.model.remat) == (
+        *("released", "float16"),
+        True,
+    )
+    assert settings.feature_batch_size <= 128
+    for config in (plain, small):
+        del config["model"]["dtype"], config["model"]["remat"], config["feature_batch_size"]
+    assert plain == small
+
+
+def test_an_unknown_card_names_those_there_are():
+    with pytest.raises(ValueError, match=r"no card of '12gb'.*16gb, 24gb, 80gb"):
+        sysu.get_config("paper,12gb")
+    with pytest.raises(ValueError, match="no card of ''"):
+        sysu.get_config("paper,")

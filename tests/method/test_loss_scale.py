@@ -1,10 +1,29 @@
 """Dynamic scaling of the loss: it changes no gradient, and an overflow costs a step, no more."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pclhd_jax.method import steps
 from pclhd_jax.method.loss_scale import start_scale, value_and_gradients, where_finite
+from pclhd_jax.method.state import make_optimizer, set_learning_rate
+from tests.helpers.step_cases import (
+    ALPHA,
+    BATCH,
+    JOINT,
+    KEY,
+    LR,
+    ODD,
+    PAPER,
+    WEIGHTS,
+    ToyEncoder,
+    assert_close,
+    assert_same,
+    make_banks,
+    make_state,
+)
 
 PARAMS = {"a": jnp.float32([1.0, -2.0]), "b": jnp.float32([3.0])}
 
@@ -48,3 +67,28 @@ def test_an_overflow_halves_the_scale_and_leaves_the_parameters():
     kept = where_finite(finite, new, PARAMS)
     jax.tree.map(np.testing.assert_array_equal, kept, PARAMS)
     jax.tree.map(np.testing.assert_array_equal, where_finite(jnp.bool_(True), new, PARAMS), new)
+
+
+def test_a_step_that_overflows_moves_no_parameter_and_is_told_and_the_next_one_does():
+    """Stage 2: both of its optimiser steps, from a scale that no gradient survives."""
+    tx = make_optimizer(5e-4)
+    fixed = steps.Fixed(ToyEncoder(), tx, PAPER, 4, ALPHA)
+    state, banks = set_learning_rate(make_state(fixed.model, tx), LR), make_banks(8)
+    step = jax.jit(partial(steps.stage2_step, fixed=fixed))
+    plain, _, plain_metrics = step(state, banks, BATCH, JOINT, WEIGHTS, ODD, KEY)
+
+    too_large = start_scale("float16").replace(scale=jnp.float32(jnp.inf))
+    after, _, metrics = step(
+        state.replace(loss_scale=too_large), banks, BATCH, JOINT, WEIGHTS, ODD, KEY
+    )
+    assert_same((after.params, after.opt_state), (state.params, state.opt_state))
+    assert (float(metrics["skipped"]), float(metrics["skipped_joint"])) == (1.0, 1.0)
+    assert int(after.loss_scale.fin_steps) == 0
+    assert all(np.isfinite(value) for value in metrics.values())
+
+    scaled, _, metrics = step(
+        state.replace(loss_scale=start_scale("float16")), banks, BATCH, JOINT, WEIGHTS, ODD, KEY
+    )
+    assert (float(metrics["skipped"]), float(metrics["skipped_joint"])) == (0.0, 0.0)
+    assert_close(scaled.params, plain.params)
+    assert_close({name: metrics[name] for name in plain_metrics}, plain_metrics)
