@@ -84,7 +84,7 @@ def test_a_step_that_overflows_moves_no_parameter_and_is_told_and_the_next_one_d
     assert_same((after.params, after.opt_state), (state.params, state.opt_state))
     assert (float(metrics["skipped"]), float(metrics["skipped_joint"])) == (1.0, 1.0)
     assert int(after.loss_scale.fin_steps) == 0
-    assert all(np.isfinite(value) for value in metrics.values())
+    assert all(np.isfinite(x) for name, x in metrics.items() if not name.startswith("scale"))
 
     scaled, _, metrics = step(
         state.replace(loss_scale=start_scale("float16")), banks, BATCH, JOINT, WEIGHTS, ODD, KEY
