@@ -145,7 +145,7 @@ def time_epochs(run: Run, stages: Sequence[int]) -> list[EpochTime]:
                 end = run_epoch(run, state, stage, epoch, unfinished)
             state = end.state
             times.append(time_of(run, stage, epoch, end))
-            say(f"stage {stage} epoch {epoch + 1}: {end.seconds}")
+            say(f"stage {stage} epoch {epoch + 1}: {end.watch.seconds}")
     return times
 
 
@@ -157,7 +157,8 @@ def time_of(run: Run, stage: int, epoch: int, end: Any) -> EpochTime:
     pictures = passes * of_stage.batches_per_epoch * of_stage.clusters_per_batch * shots
     stats = jax.devices()[0].memory_stats() or {}
     memory = stats.get("peak_bytes_in_use")
-    return EpochTime(stage, epoch, end.seconds, clusters, pictures / end.seconds["steps"], memory)
+    seconds = end.watch.seconds
+    return EpochTime(stage, epoch, seconds, clusters, pictures / seconds["steps"], memory)
 
 
 def table(times: Sequence[EpochTime]) -> str:

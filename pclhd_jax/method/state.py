@@ -1,5 +1,6 @@
 """The training state: online encoder, momentum encoder, optimiser."""
 
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -26,7 +27,9 @@ class TrainState:
     momentum_params: Any
     momentum_batch_stats: Any
     opt_state: optax.OptState
-    loss_scale: DynamicScale | None = None  # of a float16 encoder
+
+    # Not a field: in a checkpoint it stands where it is needed alone, see HalfTrainState.
+    loss_scale = None
 
     @property
     def online(self) -> dict[str, Any]:
@@ -35,6 +38,13 @@ class TrainState:
     @property
     def momentum(self) -> dict[str, Any]:
         return {"params": self.momentum_params, "batch_stats": self.momentum_batch_stats}
+
+
+@flax.struct.dataclass
+class HalfTrainState(TrainState):
+    """Of a float16 encoder, whose gradients are scaled."""
+
+    loss_scale: DynamicScale
 
 
 @cache  # equal settings, one object: steps are compiled per optimiser
@@ -86,14 +96,23 @@ def start_state(
     """Both encoders with these weights, the optimiser fresh."""
     params, batch_stats = variables["params"], variables["batch_stats"]
     copy = jax.tree.map(jnp.copy, (params, batch_stats))  # donated buffers must not be shared
-    return TrainState(params, batch_stats, *copy, tx.init(params), loss_scale)
+    state = TrainState(params, batch_stats, *copy, tx.init(params))
+    return with_scale(state, loss_scale)
 
 
 def hand_over(state: TrainState, tx: optax.GradientTransformation) -> TrainState:
     """Start stage 2: both encoders from stage 1's, the optimiser fresh."""
     copy = jax.tree.map(jnp.copy, (state.params, state.batch_stats))
-    opt_state = tx.init(state.params)
-    return TrainState(state.params, state.batch_stats, *copy, opt_state, state.loss_scale)
+    fresh = TrainState(state.params, state.batch_stats, *copy, tx.init(state.params))
+    return with_scale(fresh, state.loss_scale)
+
+
+def with_scale(state: TrainState, loss_scale: DynamicScale | None) -> TrainState:
+    """As it is, or a HalfTrainState."""
+    if loss_scale is None:
+        return state
+    parts = {field.name: getattr(state, field.name) for field in fields(TrainState)}
+    return HalfTrainState(**parts, loss_scale=loss_scale)
 
 
 def move_average(average: Any, params: Any, decay: float) -> Any:

@@ -98,10 +98,9 @@ def descend(
         moved = where_finite(finite, moved, (state.params, state.opt_state))
         metrics["gradient_norm"] = jnp.where(finite, metrics["gradient_norm"], 0.0)
         metrics |= {"scale": state.loss_scale.scale, "skipped": 1.0 - finite}
+        state = state.replace(loss_scale=scale)
     params, opt_state = moved
-    state = state.replace(
-        params=params, batch_stats=z.batch_stats, opt_state=opt_state, loss_scale=scale
-    )
+    state = state.replace(params=params, batch_stats=z.batch_stats, opt_state=opt_state)
     return state, z, metrics
 
 

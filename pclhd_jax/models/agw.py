@@ -130,5 +130,6 @@ class AGW(nn.Module):
             slow_variance=True,  # pooled features: their mean is far larger than their deviation
             name="bottleneck",
         )(pooled_BD)
-        neck_BD = stream_by_stream(neck_BD, [len(stream) for stream in streams], G)
+        if G > 1:
+            neck_BD = stream_by_stream(neck_BD, [len(stream) for stream in streams], G)
         return neck_BD if train else unit(neck_BD)

@@ -83,11 +83,12 @@ class NonLocal(nn.Module):
         y_BHW = theta_BHW * jnp.mean(phi_BHW * g_BHW, axis=(1, 2), keepdims=True)
         kernel_1C, bias_C = Projection(1, C, name="W_conv")()
         factor_GC, shift_GC = self.output_norm(name="W_bn")(y_BHW, kernel_1C, bias_C[None])
-        rows = len(x_BHWC) // len(factor_GC)
-        factor, shift = (by_row(x_GC, rows) for x_GC in (factor_GC, shift_GC))
+        factor, shift = (by_row(x_GC, x_BHWC) for x_GC in (factor_GC, shift_GC))
         return (x32_BHWC + y_BHW[..., None] * factor + shift).astype(x_BHWC.dtype)
 
 
-def by_row(x_GC: jax.Array, rows: int) -> jax.Array:
-    """(1, 1, 1, C), or of several groups (B, 1, 1, C): each group's for so many rows."""
-    return (x_GC if len(x_GC) == 1 else jnp.repeat(x_GC, rows, axis=0))[:, None, None]
+def by_row(x_GC: jax.Array, like_BHWC: jax.Array) -> jax.Array:
+    """(1, 1, 1, C), or of several groups (B, 1, 1, C): each group's for its rows."""
+    if len(x_GC) > 1:
+        x_GC = jnp.repeat(x_GC, len(like_BHWC) // len(x_GC), axis=0)
+    return x_GC[:, None, None]

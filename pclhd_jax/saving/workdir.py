@@ -130,7 +130,7 @@ def read_config(workdir: str | Path) -> dict[str, Any]:
     for section, values in CAME_LATER.items():
         if section in config:
             config[section] = values | config[section]
-    return CAME_LATER_ALONE | config
+    return CAME_LATER_ALONE | config if "model" in config else config
 
 
 def read_json(path: Path) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pclhd_jax.method import steps
 from pclhd_jax.method.loss_scale import start_scale, value_and_gradients, where_finite
-from pclhd_jax.method.state import make_optimizer, set_learning_rate
+from pclhd_jax.method.state import make_optimizer, set_learning_rate, with_scale
 from tests.helpers.step_cases import (
     ALPHA,
     BATCH,
@@ -78,16 +78,14 @@ def test_a_step_that_overflows_moves_no_parameter_and_is_told_and_the_next_one_d
     plain, _, plain_metrics = step(state, banks, BATCH, JOINT, WEIGHTS, ODD, KEY)
 
     too_large = start_scale("float16").replace(scale=jnp.float32(jnp.inf))
-    after, _, metrics = step(
-        state.replace(loss_scale=too_large), banks, BATCH, JOINT, WEIGHTS, ODD, KEY
-    )
+    after, _, metrics = step(with_scale(state, too_large), banks, BATCH, JOINT, WEIGHTS, ODD, KEY)
     assert_same((after.params, after.opt_state), (state.params, state.opt_state))
     assert (float(metrics["skipped"]), float(metrics["skipped_joint"])) == (1.0, 1.0)
     assert int(after.loss_scale.fin_steps) == 0
     assert all(np.isfinite(x) for name, x in metrics.items() if not name.startswith("scale"))
 
     scaled, _, metrics = step(
-        state.replace(loss_scale=start_scale("float16")), banks, BATCH, JOINT, WEIGHTS, ODD, KEY
+        with_scale(state, start_scale("float16")), banks, BATCH, JOINT, WEIGHTS, ODD, KEY
     )
     assert (float(metrics["skipped"]), float(metrics["skipped_joint"])) == (0.0, 0.0)
     assert_close(scaled.params, plain.params)
