@@ -9,8 +9,9 @@ Several processes, here or on several machines, train as one (README, "Several p
     ... --coordinator=HOST:PORT --num_processes=2 --process_id=0     and likewise 1
     srun ... --distributed=slurm
 
-The recipe after the colon is `paper` (default) or `released`. Any setting can be given as
---config.section.key=value; the experiment files and configs/common.py list them all. The same
+The recipe after the colon is `paper` (default) or `released`; behind a comma the memory of the
+card, 16gb, 24gb or 80gb: --config=configs/sysu.py:paper,16gb (docs/performance.md). Any setting can
+be given as --config.section.key=value; the experiment files and configs/common.py list them all. The same
 command, given again, continues where its workdir left off; with --mode=eval it scores what is
 there, and writes nothing. SIGTERM or ctrl-C: the run saves after the step at hand and ends with
 exit code 143 or 130; a second one ends it at once.
@@ -37,8 +38,8 @@ from pclhd_jax.experiment_files import installed_experiments, with_found_experim
 CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    "Experiment file, with an optional recipe: configs/sysu.py or configs/sysu.py:released; those "
-    "that come with the program also as sysu, from any folder. "
+    "Experiment file, with an optional recipe: configs/sysu.py or configs/sysu.py:released; with "
+    "a card's memory behind it, configs/sysu.py:paper,24gb; those that come with the program also as sysu, from any folder. "
     "Override a setting with --config.section.key=value.",
 )
 MODE = flags.DEFINE_enum(

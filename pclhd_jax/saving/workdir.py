@@ -13,8 +13,7 @@ from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.saving.disk import on_disk, write_whole
 
 # Settings that a run of an earlier version does not name, with the value that is as it was before.
-CAME_LATER = {"loss": {"align_weight": 0.0}, "model": {"remat": False}}
-CAME_LATER_ALONE = {"bn_groups": 1}
+CAME_LATER = {"loss.align_weight": 0.0, "model.remat": False, "bn_groups": 1}
 
 
 def has_checkpoint(workdir: str | Path) -> bool:
@@ -127,10 +126,13 @@ def read_config(workdir: str | Path) -> dict[str, Any]:
             "a run left is read with its settings"
         )
     config = read_json(path)
-    for section, values in CAME_LATER.items():
-        if section in config:
-            config[section] = values | config[section]
-    return CAME_LATER_ALONE | config if "model" in config else config
+    for path, value in CAME_LATER.items():
+        *sections, name = path.split(".")
+        section = config
+        for key in sections:
+            section = section.get(key, {})
+        section.setdefault(name, value)
+    return config
 
 
 def read_json(path: Path) -> Any:

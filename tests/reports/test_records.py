@@ -33,7 +33,7 @@ def test_a_workdir_without_a_checkpoint_takes_new_settings(tmp_path):
     (tmp_path / "features" / "epoch-0001.npz").write_text("of the settings before")
     (tmp_path / "checkpoints" / "1.orbax-checkpoint-tmp").mkdir(parents=True)  # of a killed save
     start_workdir(tmp_path, {"seed": 1}, {})
-    assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
+    assert json.loads((tmp_path / "config.json").read_text()) == now
     assert read_records(tmp_path) == []
     assert not (tmp_path / "features").exists()
 
@@ -71,10 +71,15 @@ def test_seconds_go_beside_the_metrics_not_into_them(tmp_path):
 
 def test_a_resumed_run_may_find_its_pictures_elsewhere_but_not_other_ones(tmp_path):
     lists = {"train_visible": "1", "train_infrared": "2"}
-    there = {"seed": 0, "data": {"source": "a", "cache": "b"}, "keep_features": 1}
+    there = {"bn_groups": 1, "seed": 0, "data": {"source": "a", "cache": "b"}, "keep_features": 1}
     start_workdir(tmp_path, there, lists)
     (tmp_path / "checkpoints" / "1").mkdir(parents=True)
-    elsewhere = {"seed": 0, "data": {"source": "c", "cache": "d"}, "keep_features": 0}
+    elsewhere = {
+        "bn_groups": 1,
+        "seed": 0,
+        "data": {"source": "c", "cache": "d"},
+        "keep_features": 0,
+    }
     start_workdir(tmp_path, elsewhere, lists)
     before = contents(tmp_path)
     others = {"train_visible": "1", "train_infrared": "3", "test_visible": "4"}
@@ -97,10 +102,11 @@ def test_other_pictures_before_the_first_checkpoint_void_the_records(tmp_path):
 def test_accepted_changes_are_noted_with_the_epoch_they_came_after(tmp_path):
     start_workdir(tmp_path, {"seed": 0}, {})
     (tmp_path / "checkpoints" / "3").mkdir(parents=True)
-    start_workdir(tmp_path, {"seed": 1}, {}, accept_changes=True, epochs_done=3)
+    now = {"seed": 1, "bn_groups": 1}
+    start_workdir(tmp_path, now, {}, accept_changes=True, epochs_done=3)
     noted = json.loads((tmp_path / "changes.jsonl").read_text())
     assert noted == {"epochs_done": 3, "changes": ["config.seed: there 0, here 1"]}
-    assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
+    assert json.loads((tmp_path / "config.json").read_text()) == now
 
 
 @pytest.mark.parametrize("name", ["config.json", "pictures.json"])
