@@ -11,9 +11,9 @@ Several processes, here or on several machines, train as one (README, "Several p
 
 The recipe after the colon is `paper` (default) or `released`; behind a comma the memory of the
 card, 16gb, 24gb or 80gb: --config=configs/sysu.py:paper,16gb (docs/performance.md). Any setting can
-be given as --config.section.key=value; the experiment files and configs/common.py list them all. The same
-command, given again, continues where its workdir left off; with --mode=eval it scores what is
-there, and writes nothing. SIGTERM or ctrl-C: the run saves after the step at hand and ends with
+be given as --config.section.key=value; the experiment files and configs/common.py list them all.
+The same command, given again, continues where its workdir left off; with --mode=eval it scores what
+is there, and writes nothing. SIGTERM or ctrl-C: the run saves after the step at hand and ends with
 exit code 143 or 130; a second one ends it at once.
 """
 
@@ -39,7 +39,8 @@ CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
     "Experiment file, with an optional recipe: configs/sysu.py or configs/sysu.py:released; with "
-    "a card's memory behind it, configs/sysu.py:paper,24gb; those that come with the program also as sysu, from any folder. "
+    "a card's memory behind it, configs/sysu.py:paper,24gb; those that come "
+    "with the program also as sysu, from any folder. "
     "Override a setting with --config.section.key=value.",
 )
 MODE = flags.DEFINE_enum(
