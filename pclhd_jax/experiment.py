@@ -32,6 +32,7 @@ from pclhd_jax.processes.exchange import first_then_all, same_as_first
 from pclhd_jax.processes.mesh import check_divisible, make_mesh, replicate
 from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.run_pictures import RunPictures, load_all_pictures, load_test_pictures
+from pclhd_jax.saving.writer import Writer
 from pclhd_jax.settings import STAGES
 from pclhd_jax.weights.starting import overlay, read_starting_weights
 
@@ -49,6 +50,7 @@ class Run(NamedTuple):
     pause: Callable[[], None] = lambda: None  # between batches; raises where the run is to stop
     waiting: Waiting = Waiting()  # how long the device had nothing to do
     profile: Any = None  # epoch.profile.Profile, or None
+    writer: Writer | None = None  # of what may be written while the run goes on; None: it waits
 
 
 def start_run(config: Any) -> Run:

@@ -12,6 +12,7 @@ from pclhd_jax.epoch.show import show
 from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.experiment import Run, fresh_state, start_run, starting_weights, state_shapes
 from pclhd_jax.method.state import TrainState, hand_over
+from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.signals import Interrupts
 from pclhd_jax.processes.waiting import Waiting
@@ -22,6 +23,7 @@ from pclhd_jax.saving.disk import disk_explained, make_folder_of
 from pclhd_jax.saving.lock import check_unlocked, locked
 from pclhd_jax.saving.newest import latest_epoch, restore_newest
 from pclhd_jax.saving.workdir import check_pictures, check_workdir, start_workdir
+from pclhd_jax.saving.writer import Writer
 from pclhd_jax.settings import schedule, settings_of
 from pclhd_jax.weights.starting import NO_WEIGHTS
 
@@ -65,12 +67,13 @@ def train_and_evaluate(
     run = start_run(config)  # a signal still ends the process: nothing is lost by that
     with disk_explained(workdir), locked(workdir), Interrupts() as interrupts:
         run = run._replace(workdir=Path(workdir), pause=interrupts.check, waiting=Waiting())
-        run = run._replace(profile=Profile(profile))
+        run = run._replace(profile=Profile(profile), writer=Writer())
         with (
             Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints,
             Unfinished(
-                workdir, config.checkpoint_every_steps, run.pause, run.waiting
+                workdir, config.checkpoint_every_steps, run.pause, run.waiting, run.writer
             ) as unfinished,
+            run.writer,
         ):
             # All that may refuse comes before anything is written.
             changed = check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
@@ -143,13 +146,29 @@ def run_epochs(run: Run, start: Start, checkpoints: Checkpoints, unfinished: Unf
         watch.lap("records")
         progress = {"stage": stage, "epoch": epoch, "row": row, "hard_pictures": hard}
         with run.waiting.on("saves"):
-            checkpoints.save(row["epochs_done"], state, progress)
-            unfinished.clear()
+            checkpoints.save(row["epochs_done"], state, progress, run.writer)
         watch.lap("save")
         seconds, waiting = watch.seconds, run.waiting.seconds()
-        records.write_timing(row["epochs_done"], seconds, waiting)
-        say(describe(row, seconds, waiting, remaining.after(stage, seconds, waiting)))
+        left_s = remaining.after(stage, seconds, waiting)
+        # The writer does it behind the save: what is told is saved.
+        end = partial(end_epoch, unfinished, records, row, seconds, waiting, left_s)
+        from_first(run.writer.start, end)
+    from_first(run.writer.finish)
     records.close()
+
+
+def end_epoch(
+    unfinished: Unfinished,
+    records: Records,
+    row: dict[str, Any],
+    seconds: dict[str, float],
+    waiting: dict[str, float],
+    left_s: float,
+) -> None:
+    """When the epoch is saved, by process 0."""
+    unfinished.remove()
+    records.write_timing(row["epochs_done"], seconds, waiting)
+    say(describe(row, seconds, waiting, left_s))
 
 
 def score_untrained(run: Run, state: TrainState, records: Records) -> None:

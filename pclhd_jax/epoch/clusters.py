@@ -67,13 +67,17 @@ def labels_and_momentum_features(
 def save_labelling(
     run: Run, z: Features, labels: EpochLabels | None, stage: int, epoch: int
 ) -> None:
-    """Leave labels and the features they were made from in the workdir, for `visualize`."""
+    """Leave labels and the features they were made from in the workdir, for `visualize`.
+
+    Raises OSError, or the run's writer does, where the disk refuses.
+    """
     if run.workdir is None:
         return
     epochs_done = schedule(run.config).index((stage, epoch)) + 1
     identities = run.pictures.visible_identities_N, run.pictures.infrared_identities_N
     saved = SavedEpoch(*z, labels, *identities, stage, epoch, epochs_done)
-    from_first(partial(save_epoch, keep=run.config.keep_features), run.workdir, saved)
+    save = partial(save_epoch, run.workdir, saved, keep=run.config.keep_features)
+    from_first(save) if run.writer is None else from_first(run.writer.start, save)
 
 
 def label_quality(run: Run, labels: EpochLabels, stage: int) -> dict[str, dict[str, float]]:

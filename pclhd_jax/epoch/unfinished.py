@@ -23,6 +23,7 @@ from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
+from pclhd_jax.saving.writer import Writer
 
 # Ids rise through the run: (epochs done, steps done in the epoch under way).
 STEPS_PER_EPOCH = 1_000_000
@@ -37,13 +38,18 @@ class Unfinished:
         every_steps: int,
         pause: Callable[[], None] = lambda: None,
         waiting: Waiting | None = None,
+        writer: Writer | None = None,
     ):
         """every_steps: how many steps a killed run may lose; 0: all of its epoch.
-        pause: raises Interrupted if the run was asked to stop. waiting: told of the saves."""
+        pause: raises Interrupted if the run was asked to stop. waiting: told of the saves.
+        writer: writes them while the epoch goes on."""
         self.checkpoints = Checkpoints(workdir, keep=1, folder="unfinished")
         self.every_steps = every_steps
         self.pause = pause
         self.waiting = waiting or Waiting()
+        self.writer = writer
+        self.is_known = False  # whether what an earlier start left was looked at
+        self.newest: int | None = None  # id of what was saved or gone on from
 
     def __enter__(self) -> "Unfinished":
         return self
@@ -88,7 +94,7 @@ class Unfinished:
         self, epochs_done: int, so_far: EpochSoFar, history: tuple[dict[str, Any], ...]
     ) -> None:
         id = epochs_done * STEPS_PER_EPOCH + len(history)
-        if from_first(self.checkpoints.latest) == id:  # it went on from here, and did no step
+        if self.newest == id:  # saved, or went on from here, and did no step since
             return
         arrays = {name: x for name, x in so_far.labels._asdict().items() if x is not None}
         banks = {name: bank_arrays(bank) for name, bank in so_far.banks._asdict().items() if bank}
@@ -101,14 +107,18 @@ class Unfinished:
             "history": [{name: float(x) for name, x in step.items()} for step in history],
             "shapes": {"banks": shapes_of(banks), "labels": shapes_of({"": arrays})[""]},
         }
-        self.checkpoints.save(id, tree, progress)
+        self.checkpoints.save(id, tree, progress, self.writer)
+        self.newest = id
 
     def restore(self, epochs_done: int, like: TrainState, mesh: Mesh) -> EpochSoFar | None:
-        """What was saved of the epoch after `epochs_done`, or None.
+        """What an earlier start saved of the epoch after `epochs_done`, or None.
 
         A damaged save is moved aside with a warning: the epoch then starts anew, which costs its
         steps and changes nothing.
         """
+        if self.is_known:  # what lies there is this start's own, of an epoch that it finished
+            return None
+        self.is_known = True
         if from_first(self.checkpoints.latest) is None:
             return None
         try:
@@ -126,6 +136,7 @@ class Unfinished:
         if progress["epochs_done"] != epochs_done:  # that epoch was finished after this save
             self.clear()
             return None
+        self.newest = restored.id
         history = tuple({k: np.float32(x) for k, x in m.items()} for m in progress["history"])
         banks = Banks(**{name: bank_from(arrays, mesh) for name, arrays in tree["banks"].items()})
         labels = EpochLabels(**tree["labels"])
@@ -138,10 +149,11 @@ class Unfinished:
 
     def clear(self) -> None:
         """Nothing that was saved here is wanted any more."""
-        self.checkpoints.close()
-        from_first(self._remove)
+        from_first(self.remove)
 
-    def _remove(self) -> None:
+    def remove(self) -> None:
+        """`clear`, by process 0 alone."""
+        self.checkpoints.close()
         folder = self.checkpoints.folder
         # Renamed first: a kill half-way through must not leave what looks like a damaged save.
         old = folder.with_name(f"{folder.name}-old")

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from pclhd_jax.models.l2_normalise import unit
 
-BUCKET = 256
+FEWEST_ROWS = 256
 
 
 @flax.struct.dataclass
@@ -27,8 +27,12 @@ class PrototypeBank:
 
 
 def num_rows(num_clusters: int) -> int:
-    """The bank size that holds `num_clusters`: the next multiple of BUCKET."""
-    return max(1, -(-num_clusters // BUCKET)) * BUCKET
+    """The bank size that holds `num_clusters`: the next power of two, FEWEST_ROWS at least.
+
+    A step is compiled for each size: a minute or two on a GPU, where empty rows cost next to
+    nothing. Powers of two are few.
+    """
+    return max(FEWEST_ROWS, 1 << max(num_clusters - 1, 0).bit_length())
 
 
 class Members(NamedTuple):

@@ -69,13 +69,8 @@ class Records:
         """seconds: of the epoch's parts. waiting: of them without work for the device, by cause.
 
         In a file of its own, so that `metrics.jsonl` says nothing that differs between two runs of
-        one seed; and written last, for saving the epoch is one of its parts.
+        one seed; and written last, when the epoch is saved. By process 0 alone.
         """
-        from_first(self._write_timing, epochs_done, seconds, waiting)
-
-    def _write_timing(
-        self, epochs_done: int, seconds: dict[str, float], waiting: dict[str, float]
-    ) -> None:
         row = {"epochs_done": epochs_done, **seconds, "waiting": waiting}
         append_line(self.timing_path, row)
         scalars = flatten(seconds, "seconds/") + flatten(waiting, "waiting/")

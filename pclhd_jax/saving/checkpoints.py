@@ -7,6 +7,7 @@ holds the state after e epochs. What was saved and what is restored is checked b
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ from pclhd_jax.saving.integrity import (
     write_manifest,
 )
 from pclhd_jax.saving.quiet import quiet
+from pclhd_jax.saving.writer import Writer
 
 
 class Restored(NamedTuple):
@@ -97,22 +99,36 @@ class Checkpoints:
         """The newest id, or None."""
         return max(self.ids(), default=None)
 
-    def save(self, id: int, state: Any, progress: dict[str, Any]) -> None:
+    def save(
+        self,
+        id: int,
+        state: Any,
+        progress: dict[str, Any],
+        writer: Writer | None = None,
+    ) -> None:
         """Write a checkpoint and return when it is complete on the disk.
 
         state: any pytree of NumPy arrays and of jax.Arrays that are whole on every device;
           Orbax takes no array without elements. progress: a small JSON object.
+        writer: writes it while the caller goes on, and raises what went wrong later; the state may
+          change then, for a copy of it is taken. Until it has finished, nothing else is to be
+          asked of this object but to save.
 
         Raises:
           RuntimeError: Orbax did not take the id (it refuses, silently, one not newer).
           OSError: it could not be written; the older checkpoints are as they were.
         """
-        from_first(self._save, id, jax.tree.map(readable, state), progress)
+        from_first(self._save, id, jax.tree.map(readable, state), progress, writer)
 
-    def _save(self, id: int, state: Any, progress: dict[str, Any]) -> None:
+    def _save(self, id: int, state: Any, progress: dict[str, Any], writer: Writer | None) -> None:
         # From the host: so the digests are of the very bytes that are written, each is fetched
         # once, and no device of this machine is needed to read them.
-        state = jax.tree.map(np.asarray, state)
+        # A copy for the writer: on a CPU the host's array is the device's, which a step reuses.
+        state = jax.tree.map(np.asarray if writer is None else np.array, state)
+        write = partial(self._write_or_explain, id, state, progress)
+        write() if writer is None else writer.start(write)
+
+    def _write_or_explain(self, id: int, state: Any, progress: dict[str, Any]) -> None:
         with quiet():
             try:
                 saved = self._write(id, state, progress)

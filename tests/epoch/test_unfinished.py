@@ -1,6 +1,7 @@
 """A run stopped or killed within an epoch ends where an undisturbed one ends."""
 
 import signal
+import threading
 from pathlib import Path
 
 import jax
@@ -11,6 +12,7 @@ from pclhd_jax import train
 from pclhd_jax.epoch import run_epoch, step_loop
 from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.processes.signals import Interrupted, Interrupts
+from pclhd_jax.saving.writer import Writer
 from tests.helpers.finished_run import assert_same_end
 from tests.helpers.tiny import tiny_config
 
@@ -191,6 +193,30 @@ def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finish
         compiled = run.train_steps[1]._cache_size()
         run_step_loop(run, so_far._replace(history=()))
         assert run.train_steps[1]._cache_size() == compiled
-        # Of another epoch than the one asked for: not used, and gone.
+        unfinished.save(0, back, what)  # it went on from here and did no step: nothing to save
+    assert saves(tmp_path) == ["1"]
+    # Of another epoch than the one asked for: not used, and gone.
+    with Unfinished(tmp_path, every_steps=1) as unfinished:
         assert unfinished.restore(1, like, run.mesh) is None
     assert saves(tmp_path) == []
+
+
+def test_a_stop_behind_a_save_that_is_still_written_saves_nothing_twice(tmp_path, pictures):
+    run = train.start_run(tiny_config(pictures))
+    state = train.fresh_state(run)
+    so_far = run_epoch.begin_epoch(run, state, 1, 0, "test", run_epoch.Stopwatch(), None)
+    so_far = so_far._replace(history=({"loss_a": np.float32(1 / 3)},))
+    may_write = threading.Event()
+
+    def stop():
+        raise Interrupted(signal.SIGTERM)
+
+    writer = Writer()
+    with Unfinished(tmp_path, 1, stop, writer=writer) as unfinished, writer:
+        writer.start(may_write.wait)
+        unfinished.save(0, so_far, "test")
+        with pytest.raises(Interrupted):
+            unfinished.after_step(0, so_far, "test", steps=4)
+        assert saves(tmp_path) == []
+        may_write.set()
+    assert saves(tmp_path) == ["1"]

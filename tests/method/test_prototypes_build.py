@@ -137,7 +137,7 @@ def test_without_dynamic_prototypes_the_bank_holds_none(epoch):
 
 
 @pytest.mark.parametrize(
-    ("clusters", "rows"), [(0, 256), (1, 256), (255, 256), (256, 256), (257, 512), (1025, 1280)]
+    ("clusters", "rows"), [(0, 256), (1, 256), (255, 256), (256, 256), (257, 512), (1025, 2048)]
 )
-def test_the_bank_grows_in_buckets(clusters, rows):
+def test_the_bank_grows_in_powers_of_two(clusters, rows):
     assert num_rows(clusters) == rows
