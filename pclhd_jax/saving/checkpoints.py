@@ -123,7 +123,8 @@ class Checkpoints:
     def _save(self, id: int, state: Any, progress: dict[str, Any], writer: Writer | None) -> None:
         # From the host: so the digests are of the very bytes that are written, each is fetched
         # once, and no device of this machine is needed to read them.
-        # A copy for the writer: on a CPU the host's array is the device's, which a step reuses.
+        # A copy for the writer: else a CPU's arrays are views of what the next step may reuse, and
+        # the caller's NumPy arrays may change.
         state = jax.tree.map(np.asarray if writer is None else np.array, state)
         write = partial(self._write_or_explain, id, state, progress)
         write() if writer is None else writer.start(write)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import epoch, features, loader, train_step
+from benchmarks import epoch, features, loader, saves, train_step
 from benchmarks.contest import Contender, Outcome, Product, cells, contest, ratios
 
 # The programs of tests.helpers.tiny: compiled once, for those tests and for these.
@@ -34,7 +34,7 @@ BLOCKS = ["--batches", "1", "--repeats", "1", "--product", "64"]
 def quiet_environment(monkeypatch):
     """Stays as it is: these tests run beside others."""
     monkeypatch.setattr("benchmarks.contest_command.share_the_card", lambda: None)
-    for module in (epoch, loader):
+    for module in (epoch, loader, saves):
         monkeypatch.setattr(module, "share_the_card", lambda: None)
 
 
@@ -99,6 +99,18 @@ def test_epochs_of_both_stages_find_clusters(tmp_path, capsys):
     assert [(time["stage"], time["epoch"]) for time in times] == [(1, 0), (1, 1), (2, 0), (2, 1)]
     assert all(time["clusters"]["visible"] > 1 for time in times)
     assert "| 2, 1 (compiles) |" in capsys.readouterr().out
+
+
+def test_saves_of_both_kinds_are_timed_and_removed(tmp_path):
+    left, out = tmp_path / "raw.json", tmp_path / "saves"
+    saves.main([*SETTINGS, "--repeats", "2", "--out", str(out), "--json", str(left)])
+    of_epoch, within = json.loads(left.read_text())["rows"]
+    assert 0 < of_epoch["size"] < within["size"]
+    assert all(0 < row["waits_s"] < row["complete_s"] for row in (of_epoch, within))
+    assert list(tmp_path.iterdir()) == [left]
+    (tmp_path / "saves").mkdir()
+    with pytest.raises(SystemExit, match="saves is there"):
+        saves.main(["--out", str(out)])
 
 
 def test_a_term_that_the_peer_has_not_is_refused(capsys):
