@@ -1,4 +1,4 @@
-"""A search and a feature pass on all of eight devices, and on one of them.
+"""A search, a feature pass and a pass of training on all of eight devices, and on one of them.
 
 python -m tests.helpers.eight_devices FILE.npz
 """
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh
@@ -18,7 +19,8 @@ from pclhd_jax.clustering.neighbours_by_modality import neighbours_by_modality
 from pclhd_jax.epoch.features import MODALITIES, extract_features
 from pclhd_jax.experiment import make_feature_steps, make_model
 from pclhd_jax.method.state import init_variables
-from pclhd_jax.processes.mesh import replicate
+from pclhd_jax.models.agw import AGW
+from pclhd_jax.processes.mesh import replicate, shard_batch
 from pclhd_jax.settings import settings_of
 from tests.helpers.dense_jaccard import people
 from tests.helpers.tiny import tiniest_config
@@ -55,6 +57,26 @@ def features_on(devices):
     ]
 
 
+def training_pass_on(devices, groups):
+    """Features, gradient and the statistics that stay, each as one row of numbers."""
+    mesh = Mesh(np.array(devices), ("data",))
+    model = AGW(depth=18, width=0.125, bn_groups=groups)
+    variables = init_variables(model, height=32, width=16, key=jax.random.key(0))
+    rng = np.random.default_rng(1)
+    visible, infrared = (np.float32(rng.normal(size=(n, 32, 16, 3))) for n in (32, 16))
+
+    def loss(params, visible, infrared):
+        z, moved = model.apply(
+            variables | {"params": params}, visible, infrared, True, mutable=["batch_stats"]
+        )
+        return jnp.sum(jnp.sin(z)), (z, moved)
+
+    gradient, (z, moved) = jax.jit(jax.grad(loss, has_aux=True))(
+        replicate(mesh, variables["params"]), *shard_batch(mesh, (visible, infrared))
+    )
+    return [np.concatenate([np.ravel(x) for x in jax.tree.leaves(y)]) for y in (z, gradient, moved)]
+
+
 def main(path):
     devices, sizes, search_blocks = jax.local_devices(), [], neighbours.search_blocks
 
@@ -69,6 +91,9 @@ def main(path):
         on_one = lists_of_both()
     arrays = {"lists_all": on_all, "lists_one": on_one}
     arrays |= {"features_all": features_on(devices), "features_one": features_on(devices[:1])}
+    for groups in (1, 2):
+        arrays[f"pass{groups}_all"] = training_pass_on(devices, groups)
+        arrays[f"pass{groups}_one"] = training_pass_on(devices[:1], groups)
     named = {f"{name}_{i}": x for name, xs in arrays.items() for i, x in enumerate(xs)}
     np.savez(path, used=used, **named)
 

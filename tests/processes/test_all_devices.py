@@ -1,4 +1,4 @@
-"""The searches and feature passes of a process use all its devices, and find what one finds."""
+"""What a process computes on all its devices is what one of them finds."""
 
 import numpy as np
 import pytest
@@ -26,3 +26,17 @@ def test_features_of_eight_devices_are_those_of_one_but_for_rounding(eight):
         of_all, of_one = eight[f"features_all_{i}"], eight[f"features_one_{i}"]
         np.testing.assert_allclose(of_all, of_one, rtol=0, atol=3e-7)
         assert of_one.std(axis=0).mean() > 1e-3  # the pictures differ by far more
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_statistics_of_the_batch_and_of_its_groups_are_those_of_one_device(eight, groups):
+    """A group of two is four devices' rows."""
+    features, gradient, stats = (
+        (eight[f"pass{groups}_all_{i}"], eight[f"pass{groups}_one_{i}"]) for i in range(3)
+    )
+    np.testing.assert_allclose(*features, rtol=0, atol=2e-5)
+    np.testing.assert_allclose(*stats, rtol=1e-5, atol=1e-6)
+    difference = np.linalg.norm(gradient[0] - gradient[1]) / np.linalg.norm(gradient[1])
+    assert difference < 1e-4
+    # The two ways to take statistics differ by far more.
+    assert np.abs(eight["pass1_one_0"] - eight["pass2_one_0"]).max() > 0.1
