@@ -3,8 +3,9 @@
     python -m pclhd_jax.main --config=configs/synthetic_large.py
 
 Draws 41,296 pictures on first use (5 minutes on 16 cores beside other work, 0.5 GB), at the level
-`hard`: look-alikes, changes, people seen unevenly. On an H200 with `:paper,80gb` an epoch takes half
-a minute; 7 epochs of a short run were not enough to learn (docs/ablation.md). Never run to its end.
+`hard`: look-alikes, changes, people seen unevenly. On an H200 with `:paper,80gb` an epoch takes
+half a minute; 7 epochs of a short run were not enough to learn (docs/ablation.md). Never run to its
+end.
 """
 
 import ml_collections

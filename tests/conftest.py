@@ -1,7 +1,7 @@
 """Two virtual CPU devices for the mesh tests; ranks never broadcast by accident.
 
-On a GPU (JAX_PLATFORMS=cuda) float32 is multiplied as float32, not in TF32, and sums have one order:
-tests compare at the precision of a CPU.
+On a GPU (JAX_PLATFORMS=cuda) float32 is multiplied as float32, not in TF32, and sums have one
+order: tests compare at the precision of a CPU.
 """
 
 import os
