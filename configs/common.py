@@ -109,7 +109,7 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     # backward passes an epoch.
     c.report_gradients = False
     c.keep_checkpoints = 2
-    c.checkpoint_every_steps = 100  # a kill loses at most so many; 0: those of its epoch
+    c.checkpoint_every_steps = 100  # a kill loses about so many; 0: those of its epoch
     # The newest epochs whose features and labels stay, for `visualize`; 280 MB each at
     # SYSU-MM01's size. 0: none.
     c.keep_features = 1

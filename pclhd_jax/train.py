@@ -14,7 +14,7 @@ from pclhd_jax.experiment import Run, fresh_state, start_run, starting_weights, 
 from pclhd_jax.method.state import TrainState, hand_over
 from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.processes.progress import say
-from pclhd_jax.processes.signals import Interrupts
+from pclhd_jax.processes.signals import Interrupted, Interrupts
 from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.reports.lines import Remaining, describe, report
 from pclhd_jax.reports.records import Records
@@ -89,7 +89,11 @@ def train_and_evaluate(
                 accept_changes=accept_changes,
                 epochs_done=start.epochs_done,
             )
-            run_epochs(run, start, checkpoints, unfinished)
+            try:
+                run_epochs(run, start, checkpoints, unfinished)
+            except Interrupted:  # at one place of all processes: all hear of a save that fails
+                from_first(run.writer.finish)
+                raise
     return report(config, workdir)
 
 

@@ -15,7 +15,7 @@ from pclhd_jax.epoch.step_loop import EpochSoFar, finite_history
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.terms import Banks
-from pclhd_jax.processes.exchange import from_first
+from pclhd_jax.processes.exchange import from_first, is_alone
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.signals import Interrupted
@@ -40,7 +40,8 @@ class Unfinished:
         waiting: Waiting | None = None,
         writer: Writer | None = None,
     ):
-        """every_steps: how many steps a killed run may lose; 0: all of its epoch.
+        """every_steps: from save to save; 0: none within an epoch. A killed run loses the steps
+        since the newest that was written, at worst twice as many.
         pause: raises Interrupted if the run was asked to stop. waiting: told of the saves.
         writer: writes them while the epoch goes on."""
         self.checkpoints = Checkpoints(workdir, keep=1, folder="unfinished")
@@ -61,8 +62,10 @@ class Unfinished:
         """Saves now and then, and where the run was asked to stop.
 
         steps: of the whole epoch. After the last one there is no save of its own: the epoch's
-        follows, and a kill before that loses `every_steps` steps at most as it is.
+        follows.
         """
+        if self.writer is not None and is_alone():  # several hear of it together, at the next save
+            self.writer.check()
         with self.saved_if_interrupted(epochs_done, so_far, what):
             self.pause()
         done = len(so_far.history)

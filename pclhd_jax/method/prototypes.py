@@ -1,7 +1,7 @@
 """The prototype bank: centroid, hard and dynamic prototypes of every cluster.
 
 A bank has K rows, of which the first `live_K.sum()` stand for clusters and the rest
-are padding: K moves in buckets, so that a changed cluster count needs no new
+are padding: K is a power of two, so that a changed cluster count needs no new
 compilation. Everything here is jnp, without a loop over samples.
 """
 
@@ -29,8 +29,8 @@ class PrototypeBank:
 def num_rows(num_clusters: int) -> int:
     """The bank size that holds `num_clusters`: the next power of two, FEWEST_ROWS at least.
 
-    A step is compiled for each size: a minute or two on a GPU, where empty rows cost next to
-    nothing. Powers of two are few.
+    A step is compiled for each size, which takes from half a minute on a GPU, where empty rows
+    cost next to nothing. Powers of two are few.
     """
     return max(FEWEST_ROWS, 1 << max(num_clusters - 1, 0).bit_length())
 

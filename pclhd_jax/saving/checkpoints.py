@@ -106,13 +106,13 @@ class Checkpoints:
         progress: dict[str, Any],
         writer: Writer | None = None,
     ) -> None:
-        """Write a checkpoint and return when it is complete on the disk.
+        """Write a checkpoint; without `writer`, return when it is complete on the disk.
 
         state: any pytree of NumPy arrays and of jax.Arrays that are whole on every device;
           Orbax takes no array without elements. progress: a small JSON object.
-        writer: writes it while the caller goes on, and raises what went wrong later; the state may
-          change then, for a copy of it is taken. Until it has finished, nothing else is to be
-          asked of this object but to save.
+        writer: writes it while the caller goes on, and raises what went wrong later. A copy of the
+          state is taken, when what was given to the writer before is written: one copy at a time is
+          in memory. Until it has finished, nothing is to be asked of this object but to save.
 
         Raises:
           RuntimeError: Orbax did not take the id (it refuses, silently, one not newer).
@@ -123,11 +123,12 @@ class Checkpoints:
     def _save(self, id: int, state: Any, progress: dict[str, Any], writer: Writer | None) -> None:
         # From the host: so the digests are of the very bytes that are written, each is fetched
         # once, and no device of this machine is needed to read them.
-        # A copy for the writer: else a CPU's arrays are views of what the next step may reuse, and
-        # the caller's NumPy arrays may change.
-        state = jax.tree.map(np.asarray if writer is None else np.array, state)
-        write = partial(self._write_or_explain, id, state, progress)
-        write() if writer is None else writer.start(write)
+        if writer is None:
+            self._write_or_explain(id, jax.tree.map(np.asarray, state), progress)
+            return
+        writer.finish()
+        # Copies: on a CPU np.asarray gives views, and both they and NumPy's own may change.
+        writer.start(partial(self._write_or_explain, id, jax.tree.map(np.array, state), progress))
 
     def _write_or_explain(self, id: int, state: Any, progress: dict[str, Any]) -> None:
         with quiet():

@@ -10,7 +10,10 @@ from absl import logging
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the tracebacks that Orbax and TensorStore print of errors that are raised as well."""
+    """Without the tracebacks that Orbax and TensorStore print of errors that are raised as well.
+
+    They come from threads of their own, so all of the process is quiet for so long.
+    """
     verbosity, hook = logging.get_verbosity(), sys.unraisablehook
 
     def without_closed_loops(unraisable: Any) -> None:  # one for every array that was in flight

@@ -1,53 +1,69 @@
 """Files written while the run goes on, by one thread, in the order in which they were given."""
 
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-AHEAD = 3  # pieces of work that are held in memory at once, the one under way included
+from pclhd_jax.processes.signals import Interrupted
 
 
 class Writer:
-    """A context manager; all is written when it ends.
+    """A context manager. What a piece of work raises, every later call raises, in its thread.
 
-    What a piece of work raises, the next `start` or `finish` raises, in the caller's thread.
-    Nothing that was given behind it is done, then or later.
+    Nothing that was given behind such a piece is done. When the block ends, all is done, and
+    nothing writes any more; after a ctrl-C that does not wait for that, as in a notebook, what has
+    not begun is left out.
     """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
-        self._given: deque[Future] = deque()
-        self._has_failed = False
+        self._given: list[Future] = []
+        self._error: BaseException | None = None
 
     def __enter__(self) -> "Writer":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
         try:
-            self.finish()
+            if error is None or isinstance(error, Interrupted):
+                self.finish()
+            elif isinstance(error, Exception):
+                wait(self._given)
         finally:
-            self._thread.shutdown()
+            self._leave()
+            if error is not None and self._error not in (None, error):
+                error.add_note(f"and: {self._error}")
 
     def start(self, work: Callable[[], Any]) -> None:
-        """Have it done; returns at once unless AHEAD others are not done yet.
+        """Have it done, behind all that was given before; returns at once.
 
         work: holds what it needs, none of which changes later.
         """
-        while self._given and (len(self._given) >= AHEAD or self._given[0].done()):
-            self._given.popleft().result()
+        self.check()
         self._given.append(self._thread.submit(self._do, work))
 
     def finish(self) -> None:
         """Returns when all is done."""
-        while self._given:
-            self._given.popleft().result()
+        wait(self._given)
+        self._given.clear()
+        self.check()
+
+    def check(self) -> None:
+        """Raises what went wrong so far."""
+        if self._error is not None:
+            raise self._error
 
     def _do(self, work: Callable[[], Any]) -> None:
-        if self._has_failed:
+        if self._error is not None:
             return
         try:
             work()
-        except BaseException:
-            self._has_failed = True
-            raise
+        except BaseException as error:
+            self._error = error
+
+    def _leave(self) -> None:
+        while True:
+            try:
+                return self._thread.shutdown(cancel_futures=True)
+            except KeyboardInterrupt:  # again: a thread that writes on would outlive the lock
+                continue

@@ -32,7 +32,7 @@ def test_a_step_gives_back_the_state_and_the_banks_that_it_took():
         call, (state, banks, *rest), pictures, _ = programs[f"stage {stage} step"]
         after, banks_after, _ = jax.eval_shape(call, state, banks, *rest)
         assert kinds((after, banks_after)) == kinds((state, banks))
-        assert banks.visible.centroid_KD.shape[0] == 512  # a multiple of 256
+        assert banks.visible.centroid_KD.shape[0] == 512  # a power of two
         sampling = config[f"stage{stage}"]
         shots = sampling.visible_shots + sampling.infrared_shots
         assert pictures == stage * sampling.clusters_per_batch * shots

@@ -12,13 +12,14 @@ from pclhd_jax import train
 from pclhd_jax.epoch import run_epoch, step_loop
 from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.processes.signals import Interrupted, Interrupts
+from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.writer import Writer
 from tests.helpers.finished_run import assert_same_end
 from tests.helpers.tiny import tiny_config
 
 
 class Killed(Exception):
-    """Stands for a SIGKILL: nothing in the program catches it."""
+    """Stands for a SIGKILL: nothing in the program catches it. The save under way is done."""
 
 
 def saves(workdir):
@@ -94,6 +95,52 @@ def test_a_kill_loses_no_more_steps_than_checkpoint_every_steps(
     assert_same_end(workdir, finished[0])
     again.append(len(steps_run) - len(set(steps_run)))
     assert np.diff(again[1:]).tolist() == lost
+
+
+def test_a_kill_while_a_save_is_written_loses_less_than_twice_as_many_steps(
+    pictures, tmp_path, monkeypatch
+):
+    """A save is written as late as can be: when the next one waits for it."""
+    config = tiny_config(pictures)
+    config.checkpoint_every_steps, config.stage1.batches_per_epoch = 2, 5
+    asked, is_killed, steps_run = threading.Event(), threading.Event(), []
+    real_batches, real_write = step_loop.epoch_batches, Checkpoints._write
+    real_finish, real_exit = Writer.finish, Writer.__exit__
+    kill_at = [3, 4, None]
+
+    def write(self, *given):
+        while not asked.wait(0.01):
+            if is_killed.is_set():
+                return True  # nothing is written
+        return real_write(self, *given)
+
+    def finish(self):
+        asked.set()
+        real_finish(self)
+        asked.clear()
+
+    def leave(self, *error):
+        is_killed.set()
+        real_exit(self, *error)
+
+    def batches(run, labels, stage, epoch, first):
+        for i, batch in enumerate(real_batches(run, labels, stage, epoch, first), first):
+            if i == kill_at[0]:
+                raise Killed
+            steps_run.append(i)
+            yield batch
+
+    monkeypatch.setattr(step_loop, "epoch_batches", batches)
+    monkeypatch.setattr(Checkpoints, "_write", write)
+    monkeypatch.setattr(Writer, "finish", finish)
+    monkeypatch.setattr(Writer, "__exit__", leave)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            train.train_and_evaluate(config, tmp_path)
+        is_killed.clear()
+        kill_at.pop(0)
+    assert steps_run == [0, 1, 2, 0, 1, 2, 3]
+    assert saves(tmp_path) == ["2"]  # the save after step 4 was not complete
 
 
 @pytest.mark.parametrize(
@@ -213,7 +260,7 @@ def test_a_stop_behind_a_save_that_is_still_written_saves_nothing_twice(tmp_path
 
     writer = Writer()
     with Unfinished(tmp_path, 1, stop, writer=writer) as unfinished, writer:
-        writer.start(may_write.wait)
+        writer.start(lambda: may_write.wait(60))
         unfinished.save(0, so_far, "test")
         with pytest.raises(Interrupted):
             unfinished.after_step(0, so_far, "test", steps=4)

@@ -1,18 +1,19 @@
 """What is written behind the run: in order, all of it, and what fails is told."""
 
+import signal
 import threading
+import time
 from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pclhd_jax import train
 from pclhd_jax.processes.mesh import make_mesh
+from pclhd_jax.processes.signals import Interrupted
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.checkpoints import Checkpoints
-from pclhd_jax.saving.writer import AHEAD, Writer
+from pclhd_jax.saving.writer import Writer
 from tests.helpers.finished_run import assert_same_end
 from tests.helpers.states import assert_same_bits
 from tests.helpers.tiny import tiny_config
@@ -36,25 +37,7 @@ def test_work_is_done_in_order_by_another_thread_and_all_of_it_at_the_end():
     assert len(threads) == 1 and threading.current_thread() not in threads
 
 
-def test_no_more_is_held_in_memory_than_said():
-    may_go, given = threading.Event(), []
-
-    def give():
-        for number in range(AHEAD + 1):
-            writer.start(may_go.wait)
-            given.append(number)
-
-    with Writer() as writer:
-        giver = threading.Thread(target=give)
-        giver.start()
-        giver.join(0.3)
-        assert given == list(range(AHEAD))
-        may_go.set()
-        giver.join(10)
-        assert given == list(range(AHEAD + 1))
-
-
-def test_what_fails_is_raised_later_and_nothing_behind_it_is_done():
+def test_what_fails_is_raised_by_every_later_call_and_nothing_behind_it_is_done():
     done = []
     with pytest.raises(OSError, match="no room"), Writer() as writer:
         writer.start(partial(done.append, 1))
@@ -62,34 +45,109 @@ def test_what_fails_is_raised_later_and_nothing_behind_it_is_done():
         writer.start(partial(done.append, 2))
     assert done == [1]
 
-    with Writer() as writer:
+    with pytest.raises(OSError, match="no room"), Writer() as writer:
         writer.start(fail)
-        with pytest.raises(OSError, match="no room"):
-            writer.finish()
-        writer.start(partial(done.append, 3))
-        writer.finish()
-    assert done == [1]
+        for call in (writer.finish, writer.check, writer.finish, partial(writer.start, fail)):
+            with pytest.raises(OSError, match="no room"):
+                call()
 
 
-@pytest.mark.parametrize("where", ["host", "device"])
-def test_a_state_that_changes_while_it_is_written_is_saved_as_it_was(tmp_path, where):
-    count = 1000
-    x = np.arange(count, dtype=np.float32) if where == "host" else jnp.arange(float(count))
-    change = jax.jit(lambda x: x * 0 - 1, donate_argnums=0)
-    may_go = threading.Event()
+@pytest.mark.parametrize(
+    "error, written",
+    [
+        (None, [1, 2]),
+        (Interrupted(signal.SIGTERM), [1, 2]),
+        (FloatingPointError("not finite"), [1, 2]),
+        (KeyboardInterrupt(), [1]),  # what has not begun is left out
+    ],
+)
+def test_how_the_block_ends_decides_what_is_still_written(error, written):
+    may_go, has_begun, done = threading.Event(), threading.Event(), []
+
+    def work(number):
+        has_begun.set()
+        may_go.wait(20)
+        done.append(number)
+
+    try:
+        with Writer() as writer:
+            writer.start(partial(work, 1))
+            writer.start(partial(work, 2))
+            assert has_begun.wait(20)
+            threading.Timer(0.2, may_go.set).start()
+            if error is not None:
+                raise error
+    except BaseException as caught:
+        if caught is not error:
+            raise
+    assert done == written
+
+
+def test_an_error_of_the_run_goes_before_that_of_a_save():
+    with pytest.raises(FloatingPointError, match="not finite") as caught, Writer() as writer:
+        writer.start(fail)
+        wait_for(lambda: writer._error)
+        raise FloatingPointError("not finite")
+    assert caught.value.__notes__ == ["and: no room"]
+
+
+def wait_for(happened, seconds=20):
+    end = time.monotonic() + seconds
+    while not happened() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert happened()
+
+
+def test_ctrl_c_while_it_waits_leaves_no_thread_that_writes(monkeypatch):
+    """As in a notebook, where the second one is a KeyboardInterrupt."""
+    begun, ended = threading.Event(), []
+
+    def work():
+        begun.set()
+        time.sleep(0.5)
+        ended.append(1)
+
+    with pytest.raises(KeyboardInterrupt):  # noqa: SIM117
+        with Writer() as writer:
+            writer.start(work)
+            writer.start(fail)
+            assert begun.wait(20)
+            monkeypatch.setattr(writer, "finish", lambda: signal.raise_signal(signal.SIGINT))
+            raise Interrupted(signal.SIGINT)
+    assert ended == [1]
+
+
+def test_a_state_that_changes_while_it_is_written_is_saved_as_it_was(tmp_path, monkeypatch):
+    x, may_go, write = np.arange(1000, dtype=np.float32), threading.Event(), Checkpoints._write
+    monkeypatch.setattr(Checkpoints, "_write", lambda *given: may_go.wait(20) and write(*given))
     with Checkpoints(tmp_path, keep=2) as checkpoints:
         with Writer() as writer:
-            writer.start(may_go.wait)
             checkpoints.save(1, {"x": x}, {}, writer)
-            if where == "host":
-                x[:] = -1
-            else:
-                x = jax.block_until_ready(change(x))
+            x[:] = -1
             assert checkpoints.ids() == []
             may_go.set()
-        like = {"x": np.zeros(count, np.float32)}
+        like = {"x": np.zeros(1000, np.float32)}
         back = checkpoints.restore(1, lambda _: like, make_mesh()).state
-    assert_same_bits(back, {"x": np.arange(count, dtype=np.float32)})
+    assert_same_bits(back, {"x": np.arange(1000, dtype=np.float32)})
+
+
+def test_one_copy_of_a_state_at_a_time_is_in_memory(tmp_path, monkeypatch):
+    """The next save waits for the one before, and only then takes its copy."""
+    copies, written, real = [], [], np.array
+
+    def array(x):
+        copies.append(len(written))
+        return real(x)
+
+    with Checkpoints(tmp_path, keep=2) as checkpoints, Writer() as writer:
+        monkeypatch.setattr(
+            checkpoints, "_write_or_explain", lambda id, *_: (time.sleep(0.2), written.append(id))
+        )
+        monkeypatch.setattr(np, "array", array)
+        for id in (1, 2, 3):
+            checkpoints.save(id, {"x": np.zeros(3)}, {}, writer)
+        monkeypatch.undo()
+    assert copies == [0, 1, 2] and written == [1, 2, 3]
 
 
 def test_an_epoch_whose_save_fails_is_not_told_and_done_again(
