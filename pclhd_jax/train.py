@@ -1,5 +1,6 @@
 """The two stages: where a run starts or goes on, and what each epoch leaves behind."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,12 +90,17 @@ def train_and_evaluate(
                 accept_changes=accept_changes,
                 epochs_done=start.epochs_done,
             )
-            try:
-                run_epochs(run, start, checkpoints, unfinished)
-            except Interrupted:  # at one place of all processes: all hear of a save that fails
-                from_first(run.writer.finish)
-                raise
+            stopping_together(run.writer, partial(run_epochs, run, start, checkpoints, unfinished))
     return report(config, workdir)
+
+
+def stopping_together(writer: Writer, work: Callable[[], None]) -> None:
+    """`work()`; all processes that are asked to stop in it hear of a save that fails then."""
+    try:
+        work()
+    except Interrupted:  # at one place of all processes
+        from_first(writer.finish)
+        raise
 
 
 class Start(NamedTuple):

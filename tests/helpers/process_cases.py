@@ -3,6 +3,7 @@
 python -m tests.helpers.process_cases CASE PLACE FOLDER [START_TIMEOUT_S]
 """
 
+import errno
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from pclhd_jax.processes.signals import Interrupted, Interrupts
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
+from pclhd_jax.saving.writer import Writer
 from tests.helpers.dense_jaccard import people
 from tests.helpers.tiny import tiny_config
 
@@ -61,6 +63,24 @@ def restore_what_process_1_cannot_read(path, this):
             patch.setattr("pclhd_jax.saving.checkpoints.check_files", stale)
         mesh = make_mesh()
         restore_newest(checkpoints, lambda _: {"x": np.zeros(4)}, mesh, set_aside=True)
+
+
+def save_behind_the_run(path):
+    """Written by process 0, whose disk is full; the run is asked to stop meanwhile."""
+    from pclhd_jax import train  # here: it imports scikit-learn
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "_write", full)
+        with Checkpoints(path / "full", keep=1) as checkpoints, Writer() as writer:
+            checkpoints.save(1, {"x": np.arange(4.0)}, {}, writer)
+            train.stopping_together(writer, stop)
+
+
+def stop():
+    raise Interrupted(signal.SIGTERM)
 
 
 def shared_search():
@@ -122,6 +142,7 @@ def helpers(path):
             error_of(check_same_pictures, {"train_visible": f"digest{this}"}),
             error_of(restore_what_process_1_cannot_read, path, this),
         ],
+        "behind": error_of(save_behind_the_run, path),
         "checkpoints": sorted(x.name for x in (path / "checkpoints").iterdir()),
     }
     print(RESULT + json.dumps(result), flush=True)

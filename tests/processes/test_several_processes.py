@@ -1,6 +1,8 @@
 """Several processes that train as one, here on one machine over its loopback."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import signal
@@ -81,6 +83,12 @@ def test_an_error_of_one_is_raised_on_both_with_one_message(helpers):
     assert first == second
     assert first[0] == "FileNotFoundError: [Errno 2] no such list: 'here.txt'"
     assert first[1] == "ValueError: process 1 alone"
+
+
+def test_a_save_that_fails_behind_a_run_that_stops_is_told_by_both(helpers):
+    for result in helpers[0]:
+        assert result["behind"].startswith("OSError: saving checkpoint 1 in ")
+        assert os.strerror(errno.ENOSPC) in result["behind"]
 
 
 def test_processes_that_come_apart_say_where_they_are(helpers):
