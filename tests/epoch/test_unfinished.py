@@ -248,22 +248,29 @@ def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finish
     assert saves(tmp_path) == []
 
 
-def test_a_stop_behind_a_save_that_is_still_written_saves_nothing_twice(tmp_path, pictures):
+def test_a_stop_behind_a_save_that_is_still_written_saves_nothing_twice(
+    tmp_path, pictures, monkeypatch
+):
     run = train.start_run(tiny_config(pictures))
     state = train.fresh_state(run)
     so_far = run_epoch.begin_epoch(run, state, 1, 0, "test", run_epoch.Stopwatch(), None)
     so_far = so_far._replace(history=({"loss_a": np.float32(1 / 3)},))
-    may_write = threading.Event()
+    may_write, write, ids = threading.Event(), Checkpoints._write, []
+
+    def wait_and_write(self, id, *given):
+        ids.append(id)
+        assert may_write.wait(20)
+        return write(self, id, *given)
 
     def stop():
         raise Interrupted(signal.SIGTERM)
 
+    monkeypatch.setattr(Checkpoints, "_write", wait_and_write)
     writer = Writer()
     with Unfinished(tmp_path, 1, stop, writer=writer) as unfinished, writer:
-        writer.start(lambda: may_write.wait(60))
         unfinished.save(0, so_far, "test")
         with pytest.raises(Interrupted):
             unfinished.after_step(0, so_far, "test", steps=4)
         assert saves(tmp_path) == []
         may_write.set()
-    assert saves(tmp_path) == ["1"]
+    assert saves(tmp_path) == ["1"] and ids == [1]
