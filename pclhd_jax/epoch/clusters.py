@@ -1,6 +1,5 @@
 """The clusters of one epoch: made while the device works, and described for the record."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -23,7 +22,7 @@ from pclhd_jax.method.state import TrainState
 from pclhd_jax.processes.exchange import count, from_first, gather, is_first, number, together
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
-from pclhd_jax.saving.writer import Writer
+from pclhd_jax.saving.writer import write_now_or_behind
 from pclhd_jax.settings import schedule
 
 
@@ -79,16 +78,7 @@ def save_labelling(
     identities = run.pictures.visible_identities_N, run.pictures.infrared_identities_N
     saved = SavedEpoch(*z, labels, *identities, stage, epoch, epochs_done)
     save = partial(save_epoch, run.workdir, saved, keep=run.config.keep_features)
-    from_first(write_behind, run.writer, save)
-
-
-def write_behind(writer: Writer | None, save: Callable[[], None]) -> None:
-    """Behind the run if it has a writer, when what was given to it before is written."""
-    if writer is None:
-        save()
-        return
-    writer.finish()
-    writer.start(save)
+    from_first(write_now_or_behind, run.writer, lambda: save)
 
 
 def label_quality(run: Run, labels: EpochLabels, stage: int) -> dict[str, dict[str, float]]:

@@ -34,7 +34,7 @@ from pclhd_jax.saving.integrity import (
     write_manifest,
 )
 from pclhd_jax.saving.quiet import quiet
-from pclhd_jax.saving.writer import Writer
+from pclhd_jax.saving.writer import Writer, write_now_or_behind
 
 
 class Restored(NamedTuple):
@@ -121,14 +121,14 @@ class Checkpoints:
         from_first(self._save, id, jax.tree.map(readable, state), progress, writer)
 
     def _save(self, id: int, state: Any, progress: dict[str, Any], writer: Writer | None) -> None:
-        # From the host: so the digests are of the very bytes that are written, each is fetched
-        # once, and no device of this machine is needed to read them.
-        if writer is None:
-            self._write_or_explain(id, jax.tree.map(np.asarray, state), progress)
-            return
-        writer.finish()
-        # Copies: on a CPU np.asarray gives views, and both they and NumPy's own may change.
-        writer.start(partial(self._write_or_explain, id, jax.tree.map(np.array, state), progress))
+        def take() -> Callable[[], None]:
+            # From the host: so the digests are of the very bytes that are written, each is fetched
+            # once, and no device of this machine is needed to read them. Copies: on a CPU
+            # np.asarray gives views, and both they and NumPy's own may change meanwhile.
+            on_host = jax.tree.map(np.array, state)
+            return partial(self._write_or_explain, id, on_host, progress)
+
+        write_now_or_behind(writer, take)
 
     def _write_or_explain(self, id: int, state: Any, progress: dict[str, Any]) -> None:
         with quiet():

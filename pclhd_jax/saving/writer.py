@@ -67,3 +67,16 @@ class Writer:
                 return self._thread.shutdown(cancel_futures=True)
             except KeyboardInterrupt:  # again: a thread that writes on would outlive the lock
                 continue
+
+
+def write_now_or_behind(writer: Writer | None, take: Callable[[], Callable[[], Any]]) -> None:
+    """Now, or by the writer, when all that was given to it before is written.
+
+    take: takes what is to be written, only then, and gives back the work: one copy at a time is in
+    memory.
+    """
+    if writer is None:
+        take()()
+        return
+    writer.finish()
+    writer.start(take())

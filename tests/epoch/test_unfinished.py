@@ -225,7 +225,10 @@ def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finish
     like = jax.eval_shape(lambda: state)
     so_far = so_far._replace(history=({"loss_a": np.float32(1 / 3)},))
     with Unfinished(tmp_path, every_steps=1) as unfinished:
+        assert unfinished.restore(0, like, run.mesh) is None
         unfinished.save(0, so_far, what)
+        # Its own saves are of an epoch that it goes through itself: nothing to come back to.
+        assert unfinished.restore(0, like, run.mesh) is None
     with Unfinished(tmp_path, every_steps=1) as unfinished:
         back = unfinished.restore(0, like, run.mesh)
         assert back.history == so_far.history and back.report == so_far.report

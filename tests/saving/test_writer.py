@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from pclhd_jax import train
+from pclhd_jax.epoch.step_loop import EpochSoFar
+from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.processes.signals import Interrupted
 from pclhd_jax.reports.records import read_records
@@ -96,6 +98,17 @@ def wait_for(happened, seconds=20):
     while not happened() and time.monotonic() < end:
         time.sleep(0.01)
     assert happened()
+
+
+def test_a_save_that_failed_stops_the_epoch_at_its_next_step(tmp_path):
+    so_far = EpochSoFar(None, None, None, {}, {}, (1,))
+    with pytest.raises(OSError, match="no room"), Writer() as writer:
+        unfinished = Unfinished(tmp_path, 100, writer=writer)
+        unfinished.after_step(0, so_far, "test", 4)
+        writer.start(fail)
+        wait_for(lambda: writer._error)
+        with pytest.raises(OSError, match="no room"):
+            unfinished.after_step(0, so_far, "test", 4)
 
 
 def test_ctrl_c_while_it_waits_leaves_no_thread_that_writes(monkeypatch):
