@@ -86,9 +86,10 @@ def test_an_error_of_one_is_raised_on_both_with_one_message(helpers):
 
 
 def test_a_save_that_fails_behind_a_run_that_stops_is_told_by_both(helpers):
-    for result in helpers[0]:
-        assert result["behind"].startswith("OSError: saving checkpoint 1 in ")
-        assert os.strerror(errno.ENOSPC) in result["behind"]
+    first, second = (result["behind"] for result in helpers[0])
+    assert first == second
+    assert first.startswith("OSError: saving checkpoint 1 in ")
+    assert os.strerror(errno.ENOSPC) in first
 
 
 def test_processes_that_come_apart_say_where_they_are(helpers):
