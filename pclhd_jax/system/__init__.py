@@ -1,0 +1,1 @@
+"""Where the program meets the outside: given paths, text from strangers, private files."""

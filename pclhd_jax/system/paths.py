@@ -1,0 +1,25 @@
+"""Paths as users give them: on the command line, in a config, in a list."""
+
+import os
+
+
+def given_path(path: str | os.PathLike) -> str:
+    """The path with a leading `~` or `~user` expanded; an empty path stays empty.
+
+    A shell leaves the tilde alone in `--flag=~/x`, and Python would then make a folder named `~`.
+    A file whose own name begins with a tilde keeps its name.
+
+    Raises:
+      ValueError: the home folder is not known, and nothing has the name as it stands.
+    """
+    text = os.fspath(path)
+    if not text.startswith("~"):
+        return text
+    expanded = os.path.expanduser(text)
+    if expanded.startswith("~") and not os.path.lexists(text):
+        first = text.split(os.sep)[0]
+        raise ValueError(
+            f"{text}: the home folder {first} is not known on this machine; write the whole path, "
+            f"or ./{text} for a name that begins with a tilde"
+        )
+    return expanded

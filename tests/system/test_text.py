@@ -1,0 +1,17 @@
+from pclhd_jax.system.text import csv_cell, csv_text, printable
+
+
+def test_control_and_reordering_marks_become_visible():
+    assert printable("a\x1b]0;x\x07b") == "a\\x1b]0;x\\x07b"
+    assert printable("\u202egpj.exe") == "\\u202egpj.exe"
+    assert printable("\udcff.jpg") == "\\udcff.jpg"
+    assert printable("two\nlines\tand grün 日本") == "two\nlines\tand grün 日本"
+    assert printable("one\nline", keep="") == "one\\nline"
+
+
+def test_a_cell_is_no_formula_and_comes_back():
+    for text in ("=1+1", "+x", "-x", "@x", "\tx", "'=x", "plain", "it's", ""):
+        cell = csv_cell(text)
+        assert not str(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert csv_text(cell) == text
+    assert csv_cell(-0.5) == -0.5
