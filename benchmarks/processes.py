@@ -10,9 +10,13 @@ by epoch, with those of one process of four devices and of one. About three minu
 import argparse
 import json
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from tests.helpers.process_cases import PEER_TIMEOUT_S
 from tests.helpers.process_pairs import Pair, pair_of_commands, run_alone
