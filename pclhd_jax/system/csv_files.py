@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pclhd_jax.system.plain_files import read_text
+from pclhd_jax.system.plain_files import MAX_TEXT_BYTES, divided, read_text
 
 
 class CsvRow(NamedTuple):
@@ -16,17 +16,22 @@ class CsvRow(NamedTuple):
 
 
 def read_csv(
-    path: str | os.PathLike, columns: Sequence[str], optional: Sequence[str] = ()
+    path: str | os.PathLike,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    limit: int = MAX_TEXT_BYTES,
 ) -> Iterator[CsvRow]:
     """The rows of a CSV file (UTF-8, commas, a header), blank ones left out.
 
     The header has `columns`, then none or some of `optional`, in this order. A cell that
     `system.text.csv_cell` wrote is left as it is: `csv_text` gives back the text of it.
+    limit: the most bytes that are read.
 
     Raises OSError; ValueError with file and line: not UTF-8, too large, another header, another
     number of cells, a quote that is not closed or stands within a cell.
     """
-    lines = _records(os.fspath(path), read_text(path))
+    lines = _records(os.fspath(path), read_text(path, limit))
     header = [cell.strip() for cell in next(lines, (1, []))[1]]
     rest = header[len(columns) :]
     if header[: len(columns)] != list(columns) or rest != [c for c in optional if c in rest]:
@@ -53,7 +58,7 @@ def _rows(path: str, header: list[str], lines: Iterator[tuple[int, list[str]]]) 
 
 def _records(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
     """(first line, cells). `strict`: a quote that is never closed would swallow the rest."""
-    reader = csv.reader(_lines(text), strict=True)
+    reader = csv.reader(divided(text), strict=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -65,12 +70,3 @@ def _records(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
         if cells is None:
             return
         yield line, cells
-
-
-def _lines(text: str) -> Iterator[str]:
-    """One by one, with their ends; a table of millions of lines is not held twice."""
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start) + 1 or len(text)
-        yield text[start:end]
-        start = end

@@ -6,9 +6,10 @@ A pipe would be waited for without end, a device has no end, and of both the siz
 import errno
 import os
 import stat
-from pathlib import Path
+from collections.abc import Iterator
 
-MAX_TEXT_BYTES = 256 * 2**20  # of a list or a table: millions of lines
+MAX_TEXT_BYTES = 256 * 2**20  # of a table: millions of rows
+MAX_LIST_BYTES = 64 * 2**20  # of a list: a million paths
 CHUNK = 2**20
 NOTHING, FILE, BROKEN_LINK = "nothing", "a regular file", "a broken link"
 KINDS = (
@@ -56,7 +57,9 @@ def read_plain(path: str | os.PathLike, limit: int = MAX_TEXT_BYTES) -> bytes:
       ValueError: it is no regular file, or has more than `limit` bytes; no more are read.
     """
     kind = kind_of(path)
-    if kind not in (FILE, NOTHING, BROKEN_LINK):  # of those the next line tells
+    if kind == BROKEN_LINK:
+        raise FileNotFoundError(errno.ENOENT, "this is a broken link", os.fspath(path))
+    if kind not in (FILE, NOTHING):  # of nothing, the opening tells
         raise NotPlainError(path, kind)
     # Not blocking: between the look and the opening a pipe may have taken the file's place.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -103,25 +106,36 @@ def read_text(path: str | os.PathLike, limit: int = MAX_TEXT_BYTES) -> str:
         text, bad = "", error.start
     if bad >= 0:
         line = data.count(b"\n", 0, bad) + 1
-        raise ValueError(
-            f"{path}, line {line}: byte 0x{data[bad]:02x} is not UTF-8 text; save it as UTF-8, or "
-            "restore it"
-        )
+        what = f"byte 0x{data[bad]:02x} is not UTF-8" if data[bad] else "zero bytes, no text but"
+        what += "" if data[bad] else " control characters"
+        raise ValueError(f"{path}, line {line}: {what}; save it as text in UTF-8, or restore it")
     return text
 
 
-def text_lines(path: str | os.PathLike) -> list[tuple[int, str]]:
-    """(line number, text) of every line that is not blank. Raises as `read_text`."""
-    # Not splitlines: that divides at form feeds and other separators, which names may hold.
-    lines = enumerate(read_text(path).split("\n"), 1)
-    return [(number, line.strip()) for number, line in lines if line.strip()]
+def text_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
+    """(line number, text) of every line of a list that is not blank. Raises as `read_text`."""
+    for number, line in enumerate(divided(read_text(path, MAX_LIST_BYTES)), 1):
+        if text := line.strip():
+            yield number, text
+
+
+def divided(text: str) -> Iterator[str]:
+    """The lines with their ends, one by one: millions are not held twice.
+
+    At line feeds alone, not at form feeds and other separators, which names may hold.
+    """
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _kind(mode: int) -> str:
     return next((name for test, name in KINDS if test(mode)), "a device")
 
 
-def _all_of(descriptor: int, size: int, path: str | os.PathLike | Path, limit: int) -> bytes:
+def _all_of(descriptor: int, size: int, path: str | os.PathLike, limit: int) -> bytes:
     """Everything, whatever the size says: files of /proc have 0, and a file may grow meanwhile."""
     parts: list[bytes] = []
     total = 0

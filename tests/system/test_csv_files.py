@@ -41,7 +41,7 @@ def test_rows_have_the_number_of_their_first_line(table):
         ('path,identity\n"a"b,1\n', "line 2: .*expected after"),
         ('path,identity\n"' + "x" * 200_000, "line 2: field larger than field limit"),
         ('"path,identity\n' + "a,1\n" * 40_000, "line 1: field larger than field limit"),
-        ("path,identity\na,1\nb\0,2\n", "line 3: byte 0x00"),
+        ("path,identity\na,1\nb\0,2\n", "line 3: zero bytes"),
         (b"path,identity\na,1\n\xff,2\n", "line 3: byte 0xff"),
     ],
 )
