@@ -1,7 +1,6 @@
 """One page of one or several runs, and its pictures beside it."""
 
 import json
-import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -19,6 +18,7 @@ from pclhd_jax.pages.tsne_section import tsne_section
 from pclhd_jax.pages.why_section import why_section
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.whole_files import whole_file
 
 MOST_BYTES = 8_000_000
 RANK_LISTS = 8  # of the worst and of the best, shared by the runs
@@ -144,6 +144,5 @@ def write_files(folder: Path, text: bytes, sections: Sequence[Section]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: data for section in sections for name, data in section.files.items()}
     for name, data in (files | {NAME: text}).items():
-        beside = folder / f"{name}.new"
-        beside.write_bytes(data)
-        os.replace(beside, folder / name)
+        with whole_file(folder / name) as file:
+            file.write(data)
