@@ -22,6 +22,7 @@ from pclhd_jax.data.lists import parse_labelled, read_lines
 from pclhd_jax.pictures.prepared import is_prepared
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.system.command import command, parser_of, path_flag
+from pclhd_jax.system.plain_files import FILE, kind_of
 
 from .counts import Row, count_rows, people_without_pictures, table, wrong_copy
 from .health import Health, examine_all
@@ -114,7 +115,7 @@ def missing_listed(layout: str, root: str | os.PathLike) -> list[str]:
         name = file.relative_to(root).as_posix()
         for number, text in read_lines(root, name, layout, file.parent.name):
             path, _ = parse_labelled(file, number, text)
-            if not os.path.isfile(os.path.join(root, path)):
+            if kind_of(os.path.join(root, path)) != FILE:
                 missing.add(path)
     return sorted(missing)
 
