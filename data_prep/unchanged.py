@@ -65,7 +65,7 @@ def _others(
     def is_other(path: str) -> bool:
         # Pictures that were left out as unreadable have no row.
         return path in rows and not _same_picture(
-            record.read(rows[path]), read_picture_file(Path(root) / path)
+            record.read(rows[path]).file, read_picture_file(Path(root) / path)
         )
 
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
