@@ -17,7 +17,7 @@ from pclhd_jax.pages.tsne_section import tsne_section
 from pclhd_jax.pages.why_section import why_section
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.disk import make_folder_of
-from pclhd_jax.system.bounded_files import check_regular
+from pclhd_jax.system.plain_files import is_there
 from pclhd_jax.system.whole_files import whole_file
 
 MOST_BYTES = 8_000_000
@@ -97,14 +97,12 @@ def folder_of(workdirs: Sequence[Path], out: str | Path | None) -> Path:
         raise ValueError(f"{folder} is a link to another folder; name the page's: --out DIR")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out {folder} is a file; name a folder")
-    if page.exists() and GENERATOR.encode() not in read_start(page):
+    if is_there(page) and GENERATOR.encode() not in read_start(page):
         raise ValueError(f"{page} is no page of this program; name another --out")
     return folder
 
 
 def read_start(page: Path) -> bytes:
-    """Raises ValueError for what is no file."""
-    check_regular(page)
     with page.open("rb") as file:
         return file.read(2000)
 

@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pclhd_jax.system.bounded_files import read_bounded
 from pclhd_jax.system.json_shapes import Shape, anything, shown
+from pclhd_jax.system.plain_files import TooLargeError, read_plain
 
 MOST_DIGITS = 100
 BACKUP = "bring it back from a backup, or name another --workdir"
@@ -29,7 +29,7 @@ def read_json(
       OSError: as the system says.
       ValueError: too large, no JSON, or of another shape; names the file and the field.
     """
-    data = read_bounded(path, most_bytes)
+    data = _bounded(path, most_bytes, remedy)
     try:
         return parsed(data, shape, nan=nan)
     except ValueError as error:
@@ -68,12 +68,22 @@ def read_json_lines(
     Raises as `read_json`; it names the line.
     """
     rows = []
-    for number, line in enumerate(read_bounded(path, most_bytes).split(b"\n")[:-1], 1):
+    for number, line in enumerate(_bounded(path, most_bytes, remedy).split(b"\n")[:-1], 1):
         try:
             rows.append(parsed(line, shape, nan=nan))
         except ValueError as error:
             raise ValueError(f"{path}, line {number} is damaged ({error}); {remedy}") from error
     return rows
+
+
+def _bounded(path: str | Path, most_bytes: int, remedy: str) -> bytes:
+    try:
+        return read_plain(path, most_bytes)
+    except TooLargeError as error:
+        raise ValueError(
+            f"{path} is damaged ({error.size} bytes, such a file has at most {most_bytes:,}); "
+            f"{remedy}"
+        ) from error
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
