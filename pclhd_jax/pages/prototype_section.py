@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pclhd_jax.batches.apart_and_joint import TrainPictures
 from pclhd_jax.epoch.features import MODALITIES
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.pages.html import Html, Section, box, figure, heading, joined, paragraph
