@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("index", metavar="INDEX", help="NAME that embed wrote")
     add("queries", metavar="QUERY", nargs="+", help="pictures, folders, lists, or embeddings")
     add("--out", required=True, metavar="NAME", help="NAME.csv and NAME.png are written")
-    add("--checkpoint", help="for pictures: the one of the index, by any name")
+    add("--checkpoint", help="for pictures: the index's encoder, where it does not lie as recorded")
     add("--modality", help="of query pictures: visible or infrared")
     add("--k", type=int, default=10, help="pictures found for each query (%(default)s)")
     add("--rerank", action="store_true", help="re-rank by k-reciprocal neighbours")
@@ -47,6 +47,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--trial", type=int, default=1, help="of RegDB's ten splits (%(default)s)")
     add("--sheet_queries", type=int, default=20, help="rows of NAME.png, 0: none (%(default)s)")
     add("--gallery_root", help="where the index's pictures lie now, if they were moved")
+    add("--show", type=int, default=5, help="queries printed, the best three of each (%(default)s)")
+    add(
+        "--score",
+        action=argparse.BooleanOptionalAction,
+        help="compute Rank-1 and mAP where identities are known on both sides, however many "
+        "pictures there are (by default: up to 200 million pairs), or never",
+    )
     args = parser.parse_args(argv)
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -68,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             batch_size=args.batch_size,
             sheet_queries=args.sheet_queries,
             gallery_root=args.gallery_root,
+            score=args.score,
+            show=args.show,
         )
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
