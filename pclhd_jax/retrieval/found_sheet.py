@@ -1,6 +1,5 @@
 """The contact sheet of a search: only the pictures that it shows are read."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from pclhd_jax.pictures.decode import Read, load_pictures
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.rank_sheet import HEIGHT, WIDTH, SheetRow, Tile, draw_sheet
 from pclhd_jax.retrieval.found import Found
+from pclhd_jax.system.whole_files import whole_file
 
 MOST_PLACES = 20  # of a row
 
@@ -41,9 +41,8 @@ def write_sheet(path: Path, found: Found, query: Read, gallery: Read, most: int)
         )
         for s, q in enumerate(shown)
     ]
-    beside = path.with_name(path.name + ".new")
-    draw_sheet(sheet, *title_and_legend(found, len(shown))).save(beside, format="PNG")
-    os.replace(beside, path)
+    with whole_file(path) as file:
+        draw_sheet(sheet, *title_and_legend(found, len(shown))).save(file, format="PNG")
     say(f"wrote {path}: {len(shown):,} of {total:,} queries, evenly chosen")
 
 

@@ -1,7 +1,6 @@
 """What a search found, as a CSV file and in short on the terminal."""
 
 import csv
-import os
 from pathlib import Path
 
 from pclhd_jax.data.lists import UNKNOWN
@@ -9,6 +8,7 @@ from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.retrieval.found import Found
 from pclhd_jax.system.text import csv_cell, printable, shortened
+from pclhd_jax.system.whole_files import whole_file
 
 PLACES, NAME_COLUMNS = 3, 30  # of a query; of a name
 
@@ -20,8 +20,7 @@ def write_found(path: Path, found: Found) -> None:
     columns += ["distance"] * (found.distances_QK is not None)
     columns += ["query_identity", "identity", "same"] * known
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for q, name in enumerate(found.query.paths):
@@ -31,7 +30,6 @@ def write_found(path: Path, found: Found) -> None:
                 if found.distances_QK is not None:
                     line.append(f"{found.distances_QK[q, place]:.6f}")
                 writer.writerow(line + identity_fields(found, q, row) * known)
-    os.replace(beside, path)
     say(f"wrote {path}")
 
 
