@@ -32,7 +32,7 @@ def write_sheet(path: Path, found: Found, query: Read, gallery: Read, most: int)
             [
                 Tile(
                     gallery_RHWC[row_of[s, place]],
-                    f"{place + 1}  {found.similarities_QK[q, place]:.3f}",
+                    f"{place + 1}  {found.similarities_QK[q, place]:.2f}",
                     found.same(q, row),
                     found.gallery.paths[row],
                 )

@@ -18,7 +18,14 @@ from pclhd_jax.retrieval.inputs import NO_SET, SetChoice, reader_of
 from pclhd_jax.retrieval.nearest import nearest
 from pclhd_jax.retrieval.queries import Queries, find_queries
 from pclhd_jax.retrieval.rerank import RerankSettings, distance_blocks, jaccard_of, rerank
-from pclhd_jax.retrieval.search_score import Blocks, Side, is_scored, score_search, score_words
+from pclhd_jax.retrieval.search_score import (
+    Blocks,
+    Side,
+    is_scored,
+    num_own,
+    score_search,
+    score_words,
+)
 from pclhd_jax.saving.disk import make_folder_of
 
 SHEET_QUERIES = 20
@@ -109,6 +116,9 @@ def say_sizes(query: Queries, gallery: Index, k: int) -> None:
     say(f"{num_queries:,} queries, {num_gallery:,} {gallery.header['modality']} pictures")
     if k > num_gallery:
         say(f"k is {k:,}, the index has {num_gallery:,} pictures: each query finds all of them")
+    own = num_own(query.pictures, gallery.pictures)
+    if own:
+        say(f"{own:,} of the queries are pictures of the index: they find themselves first")
 
 
 def plain_blocks(query: Queries, gallery: Index) -> Blocks:

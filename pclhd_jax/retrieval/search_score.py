@@ -124,6 +124,12 @@ def place_numbers(query: Pictures, gallery: Pictures) -> tuple[np.ndarray, np.nd
     return numbers[0], numbers[1]
 
 
+def num_own(query: Pictures, gallery: Pictures) -> int:
+    """Queries whose own picture is in the gallery."""
+    own_Q, numbers_G = place_numbers(query, gallery)
+    return int(np.isin(own_Q, numbers_G).sum())
+
+
 def has_match(query_ids_Q: np.ndarray, gallery_ids_G: np.ndarray, rule: Rule) -> bool:
     """Whether a query's person is in the gallery under another number than the query's."""
     numbers_of: dict[int, set[int]] = {}
