@@ -18,7 +18,7 @@ from pclhd_jax.models.resnet import trunk_of_depth
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.run_pictures import RunPictures, load_all_pictures
-from pclhd_jax.saving.workdir import read_config, read_json
+from pclhd_jax.saving.workdir import read_config, read_pictures
 from pclhd_jax.settings import Settings, settings_of
 
 
@@ -119,13 +119,12 @@ def check_pictures_at_hand(settings: Settings) -> None:
 
 def check_same_lists(workdir: Path, digests: dict[str, str], kind: str) -> None:
     """Raises ValueError where the pictures are not those that the run was trained on."""
-    path = workdir / "pictures.json"
-    kept = read_json(path) if path.exists() else {}
+    kept = read_pictures(workdir)
     changed = sorted(
         split for split in digests if split.startswith(kind) and digests[split] != kept.get(split)
     )
     if changed:
         raise ValueError(
             f"the lists of pictures are not those of the run ({', '.join(changed)} differ from "
-            f"{path.name}); bring the pictures back"
+            "pictures.json); bring the pictures back"
         )

@@ -1,16 +1,14 @@
 """One page of one or several runs, and its pictures beside it."""
 
 import json
-import os
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from pclhd_jax.pages.by_epoch import cluster_section, loss_section, score_section
 from pclhd_jax.pages.encoder_arrays import see_test_pictures, training_pictures
 from pclhd_jax.pages.eps_section import eps_section
 from pclhd_jax.pages.heat_section import heat_section
-from pclhd_jax.pages.html import GENERATOR, Section, document, note
+from pclhd_jax.pages.html import GENERATOR, Html, Section, document, folded, joined, note, paragraph
 from pclhd_jax.pages.prototype_section import prototype_section
 from pclhd_jax.pages.rank_section import rank_section
 from pclhd_jax.pages.results import result_section
@@ -19,6 +17,8 @@ from pclhd_jax.pages.tsne_section import tsne_section
 from pclhd_jax.pages.why_section import why_section
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.plain_files import is_there
+from pclhd_jax.system.whole_files import whole_file
 
 MOST_BYTES = 8_000_000
 RANK_LISTS = 8  # of the worst and of the best, shared by the runs
@@ -37,8 +37,9 @@ def write_page(workdirs: Sequence[str | Path], out: str | Path | None = None) ->
       ValueError: a run named twice, several without `out`, a folder whose page is not ours, a
         damaged record, a page above 8 MB.
     """
+    folder = folder_of([Path(workdir) for workdir in workdirs], out)
     records = read_runs(list(workdirs))
-    folder = folder_of(records, out)
+    make_folder_of(folder / NAME)
     say(f"drawing {', '.join(record.name for record in records)}")
     runs = [view_of(record) for record in records]
     each = max(2, RANK_LISTS // len(runs))
@@ -86,27 +87,35 @@ def older_encoder(run: RunView) -> str:
     )
 
 
-def folder_of(records: Sequence[RunRecord], out: str | Path | None) -> Path:
+def folder_of(workdirs: Sequence[Path], out: str | Path | None) -> Path:
     """Raises ValueError for several runs without `out`, or a folder with somebody's page."""
-    if out is None and len(records) > 1:
-        raise ValueError(f"{len(records)} runs, and no folder for their page; name one: --out DIR")
-    folder = records[0].workdir / "page" if out is None else Path(out)
+    if out is None and len(set(workdirs)) > 1:
+        raise ValueError(f"{len(workdirs)} runs, and no folder for their page; name one: --out DIR")
+    folder = workdirs[0] / "page" if out is None else Path(out)
     page = folder / NAME
+    if out is None and folder.is_symlink():
+        raise ValueError(f"{folder} is a link to another folder; name the page's: --out DIR")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out {folder} is a file; name a folder")
-    make_folder_of(page)
-    if page.exists() and GENERATOR not in page.read_text(errors="replace")[:2000]:
+    if is_there(page) and GENERATOR.encode() not in read_start(page):
         raise ValueError(f"{page} is no page of this program; name another --out")
     return folder
 
 
-def intro(records: Sequence[RunRecord]) -> str:
+def read_start(page: Path) -> bytes:
+    with page.open("rb") as file:
+        return file.read(2000)
+
+
+def intro(records: Sequence[RunRecord]) -> Html:
     parts = []
     for run in records:
         data, done = run.config["data"], run.rows[-1]["epochs_done"] if run.rows else 0
         parts.append(
-            f"<p>{escape(run.name)}: recipe {escape(str(run.config['recipe']))}, layout "
-            f"{escape(data['layout'])}, seed {run.config['seed']}, {done} epochs done.</p>"
+            paragraph(
+                f"{run.name}: recipe {run.config['recipe']}, layout {data['layout']}, seed "
+                f"{run.config['seed']}, {done} epochs done."
+            )
         )
     drawn = [run.name for run in records if run.config["data"].get("synthetic")]
     if drawn:
@@ -118,17 +127,13 @@ def intro(records: Sequence[RunRecord]) -> str:
         )
     else:
         parts.append(note("Pictures of people: show this page to nobody who may not see them."))
-    return "".join(parts)
+    return joined(parts)
 
 
 def settings_section(records: Sequence[RunRecord]) -> Section:
     """Every setting of every run, folded."""
-    parts = [
-        f"<details><summary>{escape(run.name)}</summary><pre>"
-        f"{escape(json.dumps(run.config, indent=1, sort_keys=True))}</pre></details>"
-        for run in records
-    ]
-    return Section("settings", "Settings", "".join(parts), {})
+    parts = [folded(run.name, json.dumps(run.config, indent=1, sort_keys=True)) for run in records]
+    return Section("settings", "Settings", joined(parts), {})
 
 
 def check_size(text: bytes, num_runs: int) -> None:
@@ -144,6 +149,5 @@ def write_files(folder: Path, text: bytes, sections: Sequence[Section]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: data for section in sections for name, data in section.files.items()}
     for name, data in (files | {NAME: text}).items():
-        beside = folder / f"{name}.new"
-        beside.write_bytes(data)
-        os.replace(beside, folder / name)
+        with whole_file(folder / name) as file:
+            file.write(data)

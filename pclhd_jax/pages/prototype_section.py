@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pclhd_jax.batches.apart_and_joint import TrainPictures
 from pclhd_jax.epoch.features import MODALITIES
 from pclhd_jax.method.prototypes import PrototypeBank
-from pclhd_jax.pages.html import Section, box, figure, heading, paragraph
+from pclhd_jax.pages.html import Html, Section, box, figure, heading, joined, paragraph
 from pclhd_jax.pages.per_run import Drawn, per_run
 from pclhd_jax.pages.prototype_picks import (
     Picks,
@@ -19,7 +20,7 @@ from pclhd_jax.pages.prototype_picks import (
 )
 from pclhd_jax.pages.seen_runs import Missing, RunView, tried
 from pclhd_jax.reports.thumbnails import GAP, encoded, framed, strip
-from pclhd_jax.saving.labelled_features import load_epoch, saved_epochs
+from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch, saved_epochs
 from pclhd_jax.settings import Settings, settings_of
 
 TITLE = "Prototypes of a cluster"
@@ -54,6 +55,8 @@ def run_prototypes(run: RunView) -> Drawn:
     if saved[-1].labels is None:
         raise Missing("the newest epoch stopped for want of clusters: it has no prototypes")
     saved = [one for one in saved if one.labels is not None]
+    for one in saved:
+        check_rows(one, pictures.train)
     banks = [banks_of_rows(settings, pictures, one) for one in saved]
     images = pictures.train.visible_NHWC, pictures.train.infrared_NHWC
     parts, files = [paragraph(hard_words(settings))], {}
@@ -71,12 +74,23 @@ def run_prototypes(run: RunView) -> Drawn:
             parts.append(body)
             files[f"prototypes-{modality}-{name}.png"] = encoded(row, "png")
     if len(saved) > 1:
-        return Drawn("".join(parts), files)
+        return Drawn(joined(parts), files)
     reason = (
         "before and after an epoch: features of one epoch alone are in the workdir; a run with "
         "--config.keep_features=2 keeps those of two"
     )
-    return Drawn("".join(parts), files, [reason])
+    return Drawn(joined(parts), files, [reason])
+
+
+def check_rows(saved: SavedEpoch, train: TrainPictures) -> None:
+    """Raises Missing where the features are of another number of pictures."""
+    counts = [(len(saved.visible_ND), len(saved.infrared_ND))]
+    counts.append((len(train.visible_NHWC), len(train.infrared_NHWC)))
+    if counts[0] != counts[1]:
+        raise Missing(
+            f"the features of epoch {saved.epochs_done} are of {counts[0][0]:,} visible and "
+            f"{counts[0][1]:,} infrared pictures, the set has {counts[1][0]:,} and {counts[1][1]:,}"
+        )
 
 
 def hard_words(settings: Settings) -> str:
@@ -106,7 +120,7 @@ def cluster_html(
     sides: Sequence[Side],
     images_NHWC: np.ndarray,
     settings: Settings,
-) -> tuple[str, np.ndarray]:
+) -> tuple[Html, np.ndarray]:
     """HTML, and the newest epoch's pictures in a row. sides: older first."""
     newest, columns = sides[-1], []
     for side in sides:
@@ -125,7 +139,7 @@ def cluster_html(
     return title + box("side", columns), row
 
 
-def groups_html(picks: Picks, side: Side, images_NHWC: np.ndarray) -> str:
+def groups_html(picks: Picks, side: Side, images_NHWC: np.ndarray) -> Html:
     groups = {"nearest": picks.nearest, "hard": picks.hard, "dynamic": picks.drawn}
     boxes = []
     for name, rows in groups.items():
