@@ -1,6 +1,6 @@
 """The doctor: does this folder hold the whole set, and can every picture be read?
 
-    python -m data_prep.check sysu --source DIR
+    python -m pclhd_jax check sysu --source DIR
 
 Exits with 1 when something is missing, unreadable or of another number than published;
 --allow_partial accepts other numbers and unreadable pictures.
@@ -14,16 +14,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from data_prep.counts import Row, count_rows, people_without_pictures, table, wrong_copy
-from data_prep.health import Health, examine_all
-from data_prep.overlaps import find_overlaps
-from data_prep.passed_over import passed_over
-from data_prep.sources import Source, read_source
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
+
 from pclhd_jax.data.datasets import LAYOUTS, layout_named
 from pclhd_jax.data.lists import parse_labelled, read_lines
 from pclhd_jax.pictures.prepared import is_prepared
 from pclhd_jax.processes.progress import Progress, say
+from pclhd_jax.system.command import command, parser_of, path_flag
 from pclhd_jax.system.plain_files import FILE, kind_of
+
+from .counts import Row, count_rows, people_without_pictures, table, wrong_copy
+from .health import Health, examine_all
+from .overlaps import find_overlaps
+from .passed_over import passed_over
+from .sources import Source, read_source
 
 SHOWN = 20  # names of a kind; the count tells the rest
 ALLOW = "--allow_partial, in a config data.allow_partial=True"
@@ -151,7 +156,9 @@ def check(
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """What `check` and `prepare` ask for alike."""
     parser.add_argument("layout", choices=LAYOUTS)
-    parser.add_argument("--source", required=True, help="the folder of the original layout")
+    parser.add_argument(
+        "--source", required=True, type=path_flag, help="the folder of the original layout"
+    )
     parser.add_argument("--trial", type=int, default=1, help="RegDB: a split that must be there")
     parser.add_argument(
         "--camera_pattern",
@@ -165,24 +172,22 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def explain(error: Exception, layout: str, source: str | os.PathLike) -> str:
-    """An error of the readers, with the names of the listed pictures that are missing."""
-    lines = [f"{type(error).__name__}: {error}"]
+def note_missing(error: Exception, layout: str, source: str | os.PathLike) -> None:
+    """Adds to an error of the readers the names of the listed pictures that are missing."""
     try:
         missing = missing_listed(layout, source)
     except (OSError, ValueError):  # the lists themselves are what is wrong, and the error says so
         missing = []
-    lines += [f"missing: {path[:200]}" for path in missing[:SHOWN]]
+    for path in missing[:SHOWN]:
+        error.add_note(f"missing: {path[:200]}")
     if len(missing) > SHOWN:
-        lines.append(f"missing: {len(missing) - SHOWN:,} more")
-    return "\n".join(lines)
+        error.add_note(f"missing: {len(missing) - SHOWN:,} more")
 
 
+@command
 def main(argv: list[str] | None = None) -> None:
     """Command line of `check`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.check", description="Count a set and open every picture."
-    )
+    parser = parser_of("check", "Count a set and open every picture.")
     add_source_options(parser)
     options = parser.parse_args(argv)
     try:
@@ -193,7 +198,8 @@ def main(argv: list[str] | None = None) -> None:
             camera_pattern=options.camera_pattern,
         )
     except (OSError, ValueError) as error:
-        sys.exit(explain(error, options.layout, options.source))
+        note_missing(error, options.layout, options.source)
+        raise
     say(findings.text(allowed=options.allow_partial))
     if findings.problems and not options.allow_partial:
         sys.exit(1)

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from data_prep.sources import ONLY, Source
 from pclhd_jax.data.lists import Pictures, same_spelling
 from pclhd_jax.pictures.old_index import folder_number
+
+from .sources import ONLY, Source
 
 RESTORE = "restore the split files from the data set"
 REPLACE = "put the right pictures there"

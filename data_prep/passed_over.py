@@ -4,9 +4,10 @@ import os
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from data_prep.sources import Source
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.walk import look_below, tell_left_out
+
+from .sources import Source
 
 # Common names of pictures that are not read. What a .jfif or .jpe holds is a JPEG as a rule.
 CONVERT = {".webp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".pgm"}

@@ -12,12 +12,13 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from data_prep.sources import Source, read_source, record_of
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.pictures.picture_files import open_picture, read_picture_file
 from pclhd_jax.pictures.prepared_index import FORMAT, sealed
 from pclhd_jax.pictures.record_files import picture_features
+
+from .sources import Source, read_source, record_of
 
 PICTURES_PER_SHARD = 4096  # SYSU-MM01: about 400 MB
 

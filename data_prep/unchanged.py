@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data_prep.sources import Source
 from pclhd_jax.pictures.compared import compared_until_ns, note_compared
 from pclhd_jax.pictures.picture_files import open_picture, read_picture_file
 from pclhd_jax.pictures.prepared_index import read_index
 from pclhd_jax.pictures.record_files import PictureRecord
 from pclhd_jax.processes.progress import say
+
+from .sources import Source
 
 
 def check_unchanged(target: Path, root: str | os.PathLike, source: Source) -> None:
