@@ -12,6 +12,7 @@ from pclhd_jax.data.lists import (
     PICTURE_SUFFIXES,
     UNKNOWN,
     Pictures,
+    check_length,
     check_names,
     is_picture_name,
 )
@@ -170,6 +171,7 @@ def read_list(path: Path) -> list[str]:
     paths = []
     for number, line in text_lines(path):
         check_names(f"{path}, line {number}", [line])
+        check_length(line, f"{path}, line {number}")
         if not is_picture_name(os.path.basename(line) or "."):
             raise ValueError(
                 f"{path}, line {number}: {line[:80]!r} is no picture; list a path per line that "

@@ -154,3 +154,10 @@ def test_a_broken_link_is_called_one(own):
     (own / "gone.png").symlink_to("nowhere")
     with pytest.raises(FileNotFoundError, match=r"gone\.png is a broken link"):
         list_inputs([own / "gone.png"], "visible")
+
+
+def test_a_path_that_is_longer_than_any_is_refused_in_a_short_line(own):
+    (own / "list.txt").write_text("x" * 20_000 + ".jpg\n")
+    with pytest.raises(ValueError, match=r"line 1: a path of 20,004 characters, the limit") as told:
+        list_inputs([own / "list.txt"], "visible")
+    assert len(str(told.value)) < 500
