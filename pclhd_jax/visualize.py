@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument(
         "--pictures_root",
+        type=path_flag,
         metavar="DIR",
         help="where the pictures of the runs lie now, as their authors hand them out or prepared",
     )
