@@ -1,9 +1,9 @@
 """Search an index and write what was found: what `python -m pclhd_jax.search` does."""
 
-import csv
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from pclhd_jax.retrieval.make_index import embed_listed
 from pclhd_jax.retrieval.nearest import nearest
 from pclhd_jax.retrieval.rerank import RerankSettings, rerank
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.csv_files import write_csv
 from pclhd_jax.system.whole_files import whole_file
 
 SHEET_QUERIES = 20
@@ -155,6 +156,7 @@ def find_queries(
                 "names itself; leave checkpoint and modality out"
             )
         index = read_index(queries[0])
+        check_width(gallery, index)
         check_encoder(header, index.header["encoder"], os.fspath(queries[0]))
         read = partial(reader_of, index.header["source"], index.pictures)
         return Queries(np.asarray(index.features_ND), index.pictures, read)
@@ -202,6 +204,16 @@ def check_encoder(header: dict, digest: str, name: str) -> None:
         )
 
 
+def check_width(gallery: Index, queries: Index) -> None:
+    """Raises ValueError for features of two lengths, whatever their headers say."""
+    widths = [index.features_ND.shape[1] for index in (gallery, queries)]
+    if widths[0] != widths[1]:
+        raise ValueError(
+            f"{queries.name} has features of {widths[1]:,} numbers, {gallery.name} of "
+            f"{widths[0]:,}; embed the queries with the encoder of the index"
+        )
+
+
 def out_name(out: str | os.PathLike) -> Path:
     path = Path(out)
     name = path.with_suffix("") if path.suffix in (".csv", ".png") else path
@@ -222,16 +234,19 @@ def write_found(path: Path, found: Found) -> None:
     columns += ["query_identity", "identity", "same"] * known
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        for q, name in enumerate(found.query.paths):
-            for place, row in enumerate(found.indices_QK[q].tolist()):
-                line = [name, place + 1, found.gallery.paths[row]]
-                line.append(f"{found.similarities_QK[q, place]:.6f}")
-                if found.distances_QK is not None:
-                    line.append(f"{found.distances_QK[q, place]:.6f}")
-                writer.writerow(line + identity_fields(found, q, row) * known)
+        write_csv(file, chain([columns], lines_of(found, known)))
     say(f"wrote {path}")
+
+
+def lines_of(found: Found, known: bool) -> Iterator[list]:
+    for q, name in enumerate(found.query.paths):
+        for place, row in enumerate(found.indices_QK[q].tolist()):
+            numbers = [found.similarities_QK[q, place]]
+            if found.distances_QK is not None:
+                numbers.append(found.distances_QK[q, place])
+            line = [name, place + 1, found.gallery.paths[row]]
+            line += [f"{number:.6f}" for number in numbers]
+            yield line + identity_fields(found, q, row) * known
 
 
 def identity_fields(found: Found, q: int, row: int) -> list:
