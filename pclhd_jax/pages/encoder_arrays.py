@@ -21,7 +21,7 @@ from pclhd_jax.pictures.prepared import is_prepared
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.run_pictures import RunPictures, load_all_pictures
-from pclhd_jax.saving.workdir import read_config, read_json
+from pclhd_jax.saving.workdir import read_config, read_pictures
 from pclhd_jax.settings import Settings, settings_of
 
 
@@ -141,14 +141,13 @@ def settings_at(settings: Settings, pictures_root: str | None) -> Settings:
 
 def check_same_lists(workdir: Path, settings: Settings, digests: dict[str, str], kind: str) -> None:
     """Raises ValueError where the pictures are not those that the run was trained on."""
-    path = workdir / "pictures.json"
-    kept = read_json(path) if path.exists() else {}
+    kept = read_pictures(workdir)
     changed = sorted(
         split for split in digests if split.startswith(kind) and digests[split] != kept.get(split)
     )
     if changed:
         raise ValueError(
             f"the pictures at {settings.data.source} are not those of the run: the lists "
-            f"{', '.join(changed)} differ from {path.name}; --pictures_root DIR names another "
+            f"{', '.join(changed)} differ from pictures.json; --pictures_root DIR names another "
             "folder"
         )

@@ -18,6 +18,7 @@ from pclhd_jax.pages.why_section import why_section
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.disk import make_folder_of
 from pclhd_jax.system.paths import given_path
+from pclhd_jax.system.plain_files import is_there
 from pclhd_jax.system.whole_files import whole_file
 
 MOST_BYTES = 8_000_000
@@ -46,8 +47,9 @@ def write_page(
       ValueError: a run named twice, several without `out`, a folder whose page is not ours, a
         damaged record, a page above 8 MB.
     """
+    folder = folder_of([Path(workdir) for workdir in workdirs], out)
     records = read_runs(list(workdirs))
-    folder = folder_of(records, out)
+    make_folder_of(folder / NAME)
     say(f"drawing {', '.join(record.name for record in records)}")
     root = None if pictures_root is None else given_path(pictures_root)
     runs = [view_of(record, root) for record in records]
@@ -96,18 +98,24 @@ def older_encoder(run: RunView) -> str:
     )
 
 
-def folder_of(records: Sequence[RunRecord], out: str | Path | None) -> Path:
+def folder_of(workdirs: Sequence[Path], out: str | Path | None) -> Path:
     """Raises ValueError for several runs without `out`, or a folder with somebody's page."""
-    if out is None and len(records) > 1:
-        raise ValueError(f"{len(records)} runs, and no folder for their page; name one: --out DIR")
-    folder = records[0].workdir / "page" if out is None else Path(out)
+    if out is None and len(set(workdirs)) > 1:
+        raise ValueError(f"{len(workdirs)} runs, and no folder for their page; name one: --out DIR")
+    folder = workdirs[0] / "page" if out is None else Path(out)
     page = folder / NAME
+    if out is None and folder.is_symlink():
+        raise ValueError(f"{folder} is a link to another folder; name the page's: --out DIR")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out {folder} is a file; name a folder")
-    make_folder_of(page)
-    if page.exists() and GENERATOR not in page.read_text(errors="replace")[:2000]:
+    if is_there(page) and GENERATOR.encode() not in read_start(page):
         raise ValueError(f"{page} is no page of this program; name another --out")
     return folder
+
+
+def read_start(page: Path) -> bytes:
+    with page.open("rb") as file:
+        return file.read(2000)
 
 
 def intro(records: Sequence[RunRecord]) -> Html:
