@@ -9,9 +9,13 @@ by epoch, with those of one process of four devices and of one. About three minu
 
 import argparse
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.reports.records import read_records
 from tests.helpers.process_cases import PEER_TIMEOUT_S

@@ -17,6 +17,7 @@ from pclhd_jax.pages.tsne_section import tsne_section
 from pclhd_jax.pages.why_section import why_section
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.plain_files import is_there
 from pclhd_jax.system.whole_files import whole_file
 
@@ -25,12 +26,21 @@ RANK_LISTS = 8  # of the worst and of the best, shared by the runs
 NAME = "index.html"
 
 
-def write_page(workdirs: Sequence[str | Path], out: str | Path | None = None) -> Path:
+def write_page(
+    workdirs: Sequence[str | Path],
+    out: str | Path | None = None,
+    *,
+    pictures_root: str | Path | None = None,
+) -> Path:
     """Write the page of these runs and the PNGs it shows; return the page's path.
 
-    out: the folder; of one run by default `page` in its workdir. What a run lacks (pictures, a
-    checkpoint, identities, a second epoch's features) leaves its part out, and the page and the
-    terminal say why. Of the workdirs themselves nothing is changed.
+    What a run lacks (pictures, a checkpoint, identities, a second epoch's features) leaves its part
+    out, and the page and the terminal say why. Of the workdirs themselves nothing is changed.
+
+    Args:
+      out: the folder; of one run by default `page` in its workdir.
+      pictures_root: where the pictures of these runs lie now, original or prepared; None: where
+        each run's settings say.
 
     Raises:
       FileNotFoundError: a folder that is no workdir.
@@ -41,7 +51,8 @@ def write_page(workdirs: Sequence[str | Path], out: str | Path | None = None) ->
     records = read_runs(list(workdirs))
     make_folder_of(folder / NAME)
     say(f"drawing {', '.join(record.name for record in records)}")
-    runs = [view_of(record) for record in records]
+    root = None if pictures_root is None else given_path(pictures_root)
+    runs = [view_of(record, root) for record in records]
     each = max(2, RANK_LISTS // len(runs))
     sections = [
         result_section(records),
@@ -71,9 +82,9 @@ def write_page(workdirs: Sequence[str | Path], out: str | Path | None = None) ->
     return folder / NAME
 
 
-def view_of(record: RunRecord) -> RunView:
-    seen = tried(see_test_pictures, record.workdir)
-    return RunView(record, seen, tried(training_pictures, record.workdir))
+def view_of(record: RunRecord, pictures_root: str | None) -> RunView:
+    seen = tried(see_test_pictures, record.workdir, pictures_root)
+    return RunView(record, seen, tried(training_pictures, record.workdir, pictures_root))
 
 
 def older_encoder(run: RunView) -> str:
