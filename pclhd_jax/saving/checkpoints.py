@@ -35,6 +35,9 @@ from pclhd_jax.saving.integrity import (
 )
 from pclhd_jax.saving.quiet import quiet
 from pclhd_jax.saving.writer import Writer, write_now_or_behind
+from pclhd_jax.system.owners import let_owners_be_unknown
+
+let_owners_be_unknown()
 
 
 class Restored(NamedTuple):
