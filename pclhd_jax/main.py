@@ -23,11 +23,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Before JAX is imported, which reads it once.
-os.environ.setdefault(
-    "JAX_COMPILATION_CACHE_DIR", str(Path.home() / ".cache" / "pclhd_jax" / "compiled")
-)
-
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
@@ -35,6 +30,7 @@ if not __package__:  # run as a file: the checkout takes the place of this folde
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.experiment_files import find_experiment, plain_config
+from pclhd_jax.system.caches import keep_compiled_programs
 from pclhd_jax.system.command import command
 from pclhd_jax.system.paths import given_path
 
@@ -115,6 +111,7 @@ def main(argv: list[str]) -> None:
         sys.exit(f"unknown arguments: {' '.join(argv[1:])}; settings are --config.key=value")
     if CONFIG.value is None:
         sys.exit("name an experiment: --config=configs/synthetic.py (--help tells more)")
+    keep_compiled_programs()
     # After the flags: --help should be quick.
     from pclhd_jax.evaluate import evaluate_only
     from pclhd_jax.processes.agreement import check_same_settings

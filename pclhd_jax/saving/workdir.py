@@ -13,7 +13,7 @@ from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.saving.disk import on_disk, write_whole
 from pclhd_jax.saving.labelled_features import remove_epochs, saved_epochs
 from pclhd_jax.saving.removing import make_way, remove_if_empty
-from pclhd_jax.settings import settings_of
+from pclhd_jax.settings import Settings, settings_of
 from pclhd_jax.system.json_files import read_json, read_json_lines
 from pclhd_jax.system.json_shapes import anything, record, table_of, text, whole
 
@@ -143,11 +143,17 @@ def read_config(workdir: str | Path) -> dict[str, Any]:
         file and the setting.
     """
     config = read_kept_config(workdir)
-    try:
-        settings_of(config)
-    except ValueError as error:
-        raise ValueError(f"{Path(workdir) / CONFIG}: {error}") from error
+    checked_settings(Path(workdir) / CONFIG)
     return config
+
+
+def checked_settings(path: Path) -> Settings:
+    """Of a config.json. Raises as `read_config`."""
+    try:
+        return settings_of(read_config_file(path))
+    except ValueError as error:
+        at = "" if str(path) in str(error) else f"{path}: "
+        raise ValueError(f"{at}{error}") from error
 
 
 def read_kept_config(workdir: str | Path) -> dict[str, Any]:
@@ -162,6 +168,10 @@ def read_kept_config(workdir: str | Path) -> dict[str, Any]:
             f"no config.json in {workdir}; name the workdir of a run, itself, or bring the file "
             "back: what a run left is read with its settings"
         )
+    return read_config_file(path)
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
     config = read_json(path, table_of(anything))
     for setting, value in CAME_LATER.items():
         *sections, name = setting.split(".")
