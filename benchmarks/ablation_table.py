@@ -1,6 +1,5 @@
 """The tables of an ablation: means over seeds, and paired differences with their interval."""
 
-import csv
 import hashlib
 import io
 import json
@@ -11,7 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import bootstrap
 
-from pclhd_jax.reports.records import read_records
+from pclhd_jax.reports.records import TIMING, read_records
+from pclhd_jax.saving.workdir import read_pictures
+from pclhd_jax.system.csv_files import write_csv
+from pclhd_jax.system.json_files import read_json, read_json_lines
+from pclhd_jax.system.json_shapes import record
 
 CLUSTERINGS = ("visible", "infrared", "joint")
 UNTRAINED = "untrained encoder"
@@ -102,16 +105,15 @@ def scores_of(row: dict) -> dict[str, Scores]:
 
 def minutes_of(workdir: Path) -> float:
     """Of all its epochs, those of a shared stage 1 included; an epoch done twice counts twice."""
-    rows = [json.loads(line) for line in (workdir / "timing.jsonl").read_text().splitlines()]
+    rows = read_json_lines(workdir / "timing.jsonl", TIMING)
     beside = ("epochs_done", "waiting")  # waiting: a part of the others' seconds
     return sum(v for row in rows for name, v in row.items() if name not in beside) / 60
 
 
 def digest_of(workdir: Path) -> str:
     """Of the lists of pictures and, since those are names alone, of what a set was drawn from."""
-    lists = json.loads((workdir / "pictures.json").read_text())
-    data = json.loads((workdir / "config.json").read_text())["data"]
-    text = json.dumps([lists, data.get("synthetic")], sort_keys=True)
+    config = read_json(workdir / "config.json", record({"data": record({})}))
+    text = json.dumps([read_pictures(workdir), config["data"].get("synthetic")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -249,11 +251,10 @@ def rank1_after_stage1(outcome: Outcome, protocol: str) -> float:
 def raw_records(outcomes: dict[str, dict[int, Outcome]]) -> str:
     """CSV, a line for each variant, seed and protocol."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     parts = [f"{what}_{part}" for what in ("ari", "purity") for part in CLUSTERINGS]
     matches = [f"right_matches_{part}" for part in CLUSTERINGS[:2]]
     head = ["variant", "seed", "protocol", *Scores._fields, "rank1_after_stage1", *parts, *matches]
-    writer.writerow([*head, "minutes", "commit", "pictures"])
+    rows = [[*head, "minutes", "commit", "pictures"]]
     for variant, of_seed in outcomes.items():
         for seed, outcome in sorted(of_seed.items()):
             numbers = *outcome.ari, *outcome.purity, *outcome.right_matches, outcome.minutes
@@ -261,5 +262,6 @@ def raw_records(outcomes: dict[str, dict[int, Outcome]]) -> str:
             for protocol, scores in outcome.scores.items():
                 stage1 = rank1_after_stage1(outcome, protocol)
                 row = [variant, seed, protocol, *(f"{score:.4f}" for score in (*scores, stage1))]
-                writer.writerow(row + rest)
+                rows.append(row + rest)
+    write_csv(text, rows)
     return text.getvalue()

@@ -26,6 +26,8 @@ from pclhd_jax.system.plain_files import FILE, kind_of
 
 from .counts import Row, count_rows, people_without_pictures, table, wrong_copy
 from .health import Health, examine_all
+from .overlaps import find_overlaps
+from .passed_over import passed_over
 from .sources import Source, read_source
 
 SHOWN = 20  # names of a kind; the count tells the rest
@@ -74,8 +76,15 @@ def diagnose(
         + (", ..." if len(ids) > SHOWN else "")
         for where, ids in people_without_pictures(layout, root, source)
     ]
-    problems = _problems(layout, rows, len(paths), unreadable, _in_both(source))
-    return Findings(rows, problems, absent + _oddities(healths), unreadable)
+    contents = {path: health.content for path, health in zip(paths, healths, strict=True)}
+    published = not any(row.differs for row in rows) and any(
+        row.expected.pictures is not None for row in rows
+    )
+    overlaps = find_overlaps(source, contents, published=published)
+    left_out, hidden = passed_over(layout, root, source)
+    problems = _problems(layout, rows, len(paths), unreadable) + hidden + overlaps.problems
+    notes = absent + _oddities(healths) + left_out + overlaps.notes
+    return Findings(rows, problems, notes, unreadable)
 
 
 def _problems(
@@ -83,7 +92,6 @@ def _problems(
     rows: list[Row],
     pictures: int,
     unreadable: list[tuple[str, str]],
-    in_both: list[str],
 ) -> list[str]:
     problems = [problem] if (problem := wrong_copy(layout, rows)) else []
     if differing := sum(row.differs for row in rows):
@@ -95,11 +103,6 @@ def _problems(
         problems.append(
             f"{len(unreadable):,} of {pictures:,} pictures cannot be read; copy them again, or "
             f"leave them out: {ALLOW}"
-        )
-    if in_both:
-        problems.append(
-            f"{len(in_both):,} pictures are in training AND test, the first is {in_both[0]}; "
-            "restore the split files from the data set"
         )
     return problems
 
@@ -120,23 +123,15 @@ def missing_listed(layout: str, root: str | os.PathLike) -> list[str]:
     return sorted(missing)
 
 
-def _in_both(source: Source) -> list[str]:
-    shared: set[str] = set()
-    for lists in source.trials.values():
-        sides: dict[str, set[str]] = {"train": set(), "test": set()}
-        for split, pictures in lists.items():
-            sides[split.partition("_")[0]].update(pictures.paths)
-        shared |= sides["train"] & sides["test"]
-    return sorted(shared)
-
-
 def _oddities(healths: list[Health]) -> list[str]:
     """What the loader does with readable pictures that are not plain RGB."""
     modes = Counter(health.mode for health in healths if not health.problem)
     rotated = sum(health.rotated for health in healths if not health.problem)
     grey = modes["1"] + modes["L"]
     others = modes.total() - modes["RGB"] - modes["CMYK"] - grey
+    blank = sum(health.blank for health in healths)
     notes = {
+        "are of one colour alone: look at some": blank,
         "are grey: they become RGB with three equal channels": grey,
         "are CMYK: they become RGB without their colour profile, look at some": modes["CMYK"],
         "have a palette or transparency: they become plain RGB": others,

@@ -17,6 +17,7 @@ orders by (1 - lambda) Jaccard distance of k-reciprocal neighbours + lambda orig
 et al., CVPR 2017), among all queries and pictures of the index together.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -47,7 +48,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=path_flag,
         help="NAME.csv and NAME.png are written",
     )
-    add("--checkpoint", type=path_flag, help="for pictures: the one of the index, by any name")
+    add(
+        "--checkpoint",
+        type=path_flag,
+        help="for pictures: the index's encoder, where it does not lie as recorded",
+    )
     add("--modality", help="of query pictures: visible or infrared")
     add("--k", type=int, default=10, help="pictures found for each query (%(default)s)")
     add("--rerank", action="store_true", help="re-rank by k-reciprocal neighbours")
@@ -64,6 +69,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--gallery_root",
         type=path_flag,
         help="where the index's pictures lie now, if they were moved",
+    )
+    add("--show", type=int, default=5, help="queries printed, the best three of each (%(default)s)")
+    add(
+        "--score",
+        action=argparse.BooleanOptionalAction,
+        help="compute Rank-1 and mAP where identities are known on both sides, however many "
+        "pictures there are (by default: up to 200 million pairs), or never",
     )
     args = parser.parse_args(argv)
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
@@ -85,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         batch_size=args.batch_size,
         sheet_queries=args.sheet_queries,
         gallery_root=args.gallery_root,
+        score=args.score,
+        show=args.show,
     )
 
 

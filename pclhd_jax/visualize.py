@@ -7,8 +7,9 @@
 RUN: one HTML page that needs no network and nothing beside it, and its PNGs in the same folder:
 results, curves by epoch, rank lists, t-SNE, heat maps, prototypes as pictures, clusters against
 eps; of several runs side by side, with the differences of their settings. Rank lists, t-SNE, heat
-maps and prototypes need the pictures where the run's settings name them, so give the command in
-the folder that the run was started in. What a run lacks is left out, and the page says why.
+maps and prototypes need the pictures where the run's settings name them: give the command in the
+folder that the run was started in, or say with --pictures_root where the pictures lie now. What a
+run lacks is left out, and the page says why.
 
 --clusters: what other values of eps would make of a saved epoch. From the workdir alone (no
 pictures, no GPU, no checkpoint) it computes the distances anew, prints a table per modality and
@@ -60,6 +61,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="folder of the page, by default RUN/page; with --clusters a FILE.png, by default "
         "RUN/clusters-epoch-N.png, N with four digits",
     )
+    parser.add_argument(
+        "--pictures_root",
+        type=path_flag,
+        metavar="DIR",
+        help="where the pictures of the runs lie now, as their authors hand them out or prepared",
+    )
     args = parser.parse_args(argv)
     if bool(args.runs) == bool(args.clusters):
         sys.exit(
@@ -68,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     if args.runs and (args.epoch is not None or args.eps_max is not None):
         sys.exit("--epoch and --eps_max go with --clusters RUN; a page shows the newest epoch")
+    if args.clusters and args.pictures_root is not None:
+        sys.exit("--pictures_root goes with runs; --clusters RUN needs no pictures")
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # Here: --help should be quick.
@@ -75,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from pclhd_jax.reports.eps_report import report_clusters
 
     if args.runs:
-        write_page(args.runs, args.out)
+        write_page(args.runs, args.out, pictures_root=args.pictures_root)
     else:
         eps_max = 0.9 if args.eps_max is None else args.eps_max
         report_clusters(args.clusters, epochs_done=args.epoch, eps_max=eps_max, out=args.out)

@@ -14,16 +14,22 @@ import secrets
 import socket
 import zlib
 from collections.abc import Callable, Iterator
+from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from pclhd_jax.system.json_shapes import fits, record, text, whole
+from pclhd_jax.system.plain_files import FILE, NOTHING, kind_of
 
 HEADER_BYTES = 4096  # a page: the pixels behind it stay aligned
 BLOCK_BYTES = 4 * 2**20
 MODE = 0o444  # a file cut short while it is mapped ends the process: keep `cp` and `>` away
 
 Header = dict[str, Any]
+# What a whole file's header says beside that which was asked for.
+FINISHED = record({"pixels": text(), "files": whole(), "changed_ns": whole()})
 
 
 class UnfitFileError(Exception):
@@ -39,6 +45,8 @@ def open_pixels(
     Raises FileNotFoundError, and UnfitFileError: another file, or a damaged one.
     """
     try:
+        if (kind := kind_of(path)) not in (FILE, NOTHING):  # a pipe would be waited for
+            raise UnfitFileError(f"cannot be read (it is {kind})")
         with path.open("rb") as file:
             header = _check_header(file.read(HEADER_BYTES), expected)
             full = HEADER_BYTES + _num_bytes(header)
@@ -113,7 +121,7 @@ def _checksum_behind_header(file: BinaryIO) -> str:
 
 def _check_header(line: bytes, expected: Header) -> Header:
     header = _parse(line)
-    if header is None:
+    if header is None or not fits(header, FINISHED):
         raise UnfitFileError("the header is damaged")
     changed = [key for key in expected if header.get(key) != expected[key]]
     if changed:
@@ -175,7 +183,8 @@ def _reserve(descriptor: int, size: int) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     """Unfinished files of processes of this machine that are no more: they may be gigabytes."""
-    for leftover in path.parent.glob(f"{path.name}.*.{socket.gethostname()}.*.partial"):
+    host = escape(socket.gethostname())
+    for leftover in path.parent.glob(f"{escape(path.name)}.*.{host}.*.partial"):
         owner = leftover.name.split(".")[-2]
         with contextlib.suppress(PermissionError, ValueError):  # another user's; not ours at all
             try:

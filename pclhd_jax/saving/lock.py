@@ -11,8 +11,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pclhd_jax.processes.exchange import from_first
+from pclhd_jax.saving.mark import check_is_run, mark_run
+from pclhd_jax.system.json_files import read_json
+from pclhd_jax.system.json_shapes import record, text, whole
+from pclhd_jax.system.text import printable
 
 LOCK, HOLDER = "run.lock", "run.holder"
+WHO = record({"pid": whole(0), "host": text(), "since": text(most=100)})
 
 
 @contextmanager
@@ -30,11 +35,13 @@ def _locked(workdir: str | Path) -> Iterator[None]:
     A file that a killed run left behind is thus no lock. Beside it, run.holder says who holds it.
 
     Raises:
-      ValueError: another process holds it.
+      ValueError: another process holds it, or it is no workdir of this program.
     """
     workdir = Path(workdir)
+    check_is_run(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     with _lock(workdir):
+        mark_run(workdir)
         who = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%F %T")}
         (workdir / HOLDER).write_text(json.dumps(who))
         try:
@@ -44,11 +51,12 @@ def _locked(workdir: str | Path) -> Iterator[None]:
 
 
 def check_unlocked(workdir: str | Path) -> None:
-    """Raises ValueError if another run holds `workdir`; makes nothing."""
+    """Raises ValueError if another run holds `workdir`, or it is none of ours; makes nothing."""
     from_first(_check_unlocked, workdir)
 
 
 def _check_unlocked(workdir: str | Path) -> None:
+    check_is_run(workdir)
     if (Path(workdir) / LOCK).exists():
         with _lock(Path(workdir)):
             pass
@@ -72,7 +80,8 @@ def _lock(workdir: Path) -> Iterator[None]:
 
 def _holder(workdir: Path) -> str:
     try:
-        who = json.loads((workdir / HOLDER).read_text())
-        return f"process {who['pid']} on {who['host']}, since {who['since']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it has only just taken the lock
+        who = read_json(workdir / HOLDER, WHO, most_bytes=10_000)
+        words = f"process {who['pid']} on {who['host']}, since {who['since']}"
+        return printable(words, keep="")
+    except (OSError, ValueError):  # it has only just taken the lock
         return "it has only just started"
