@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from pclhd_jax.system.paths import given_path
+
 HELP = (
     "a workdir (its newest sound checkpoint), one checkpoint of it (RUN/checkpoints/12) or a "
     "weight file (.safetensors; .pth with PyTorch)"
@@ -41,7 +43,7 @@ def parse_checkpoint(name: str | os.PathLike) -> RunCheckpoint | WeightFile:
       FileNotFoundError: nothing is there, or a workdir without a checkpoint.
       ValueError: a folder that is neither a workdir nor a checkpoint of one.
     """
-    path = Path(os.path.abspath(name))  # so that `.` and `..` have their names
+    path = Path(os.path.abspath(given_path(name)))  # so that `.` and `..` have their names
     if path.is_file():
         return WeightFile(path)
     workdir = path.parent.parent

@@ -20,6 +20,7 @@ from pclhd_jax.experiment import make_model, state_shapes
 from pclhd_jax.kept_settings import read_config
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.models.agw import AGW
+from pclhd_jax.processes.devices import check_jax
 from pclhd_jax.processes.exchange import from_first, together
 from pclhd_jax.processes.mesh import make_mesh, replicate
 from pclhd_jax.saving.checkpoints import Checkpoints, Restored
@@ -64,6 +65,7 @@ def load_encoder(
       ValueError: a folder that is none of these, weights that are not an AGW's, another size.
       DamagedCheckpoint: a ValueError; the checkpoint named, or all of the workdir, are damaged.
     """
+    check_jax()
     if (height is None) != (width is None):
         raise ValueError(f"height is {height} and width {width}; give both, or none")
     named = from_first(parse_checkpoint, checkpoint)

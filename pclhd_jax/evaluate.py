@@ -12,6 +12,7 @@ from pclhd_jax.data.protocol import Protocol
 from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.epoch.scores import evaluate
 from pclhd_jax.experiment import Run, start_evaluation, starting_weights
+from pclhd_jax.processes.devices import check_jax
 from pclhd_jax.processes.exchange import from_first, same_as_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
@@ -19,8 +20,11 @@ from pclhd_jax.reports.lines import scores_of
 from pclhd_jax.reports.score_table import format_table
 from pclhd_jax.saving.workdir import read_pictures
 from pclhd_jax.settings import settings_of
+from pclhd_jax.system.device_memory import SMALLER_FEATURES, fits
+from pclhd_jax.system.paths import given_path
 
 
+@fits("the evaluation", SMALLER_FEATURES)
 def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]:
     """Score config.init.agw, or where that is empty what `workdir` names.
 
@@ -32,7 +36,8 @@ def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]
       ValueError: no encoder to score, or one that does not fit the settings.
       FileNotFoundError: no such weight file, no such data.
     """
-    config = settings_of(config)
+    config, workdir = settings_of(config), given_path(workdir)
+    check_jax()
     variables, title = find_encoder(config, workdir)
     run = start_evaluation(config)
     if not run.pictures.protocols:

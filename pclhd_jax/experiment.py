@@ -28,8 +28,10 @@ from pclhd_jax.method.terms import TermSettings
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.models.resnet import trunk_of_depth
 from pclhd_jax.processes.agreement import check_same_pictures
+from pclhd_jax.processes.devices import describe_devices
 from pclhd_jax.processes.exchange import first_then_all, same_as_first
 from pclhd_jax.processes.mesh import check_divisible, make_mesh, replicate
+from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.run_pictures import RunPictures, load_all_pictures, load_test_pictures
 from pclhd_jax.saving.writer import Writer
@@ -61,6 +63,7 @@ def start_run(config: Any) -> Run:
       As `load_all_pictures`.
     """
     mesh = make_mesh()
+    say(describe_devices())
     check_devices(config, mesh)
     model = make_model(config)
     tx = make_optimizer(config.optimizer.weight_decay)
@@ -87,6 +90,7 @@ def start_evaluation(config: Any) -> Run:
       As `load_test_pictures`.
     """
     mesh = make_mesh()
+    say(describe_devices())
     check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
     tx = make_optimizer(config.optimizer.weight_decay)
     pictures = first_then_all(load_test_pictures, config)

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", type=path_flag, help=CHECKPOINT)
     parser.add_argument("--leaves", action="store_true", help="a row for every array")
     args = parser.parse_args(argv)
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.environ["JAX_PLATFORMS"] = "cpu"
     from pclhd_jax.inspection.report import inspect_checkpoint  # here: --help should be quick
 
     inspection = inspect_checkpoint(args.checkpoint)

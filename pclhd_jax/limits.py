@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 
+from pclhd_jax.system.paths import given_path
+
 MOST = 1_000_000  # of counts that have no other limit: what is above is a slip of the keyboard
 # Rows of a batch; pictures of 288 x 144 in so many rows are 8 GB before the first layer.
 MOST_ROWS = 65_536
@@ -48,6 +50,11 @@ def word(*allowed: str) -> Any:
 
 def text(*, empty: bool = True) -> Any:
     return setting(lambda value: "" if empty or value else "it must not be empty")
+
+
+def path(*, empty: bool = True) -> Any:
+    """A field that takes the path of a file or folder, whose `~` is expanded."""
+    return field(metadata={**text(empty=empty).metadata, "expand": given_path})
 
 
 def flag() -> Any:

@@ -12,11 +12,11 @@ from pclhd_jax.data.datasets import LAYOUTS
 from pclhd_jax.limits import (
     MOST,
     MOST_ROWS,
-    Check,
     channels,
     flag,
     is_number,
     number,
+    path,
     setting,
     several,
     term_weights,
@@ -42,10 +42,10 @@ class Synthetic:
 @dataclass(frozen=True)
 class Data:
     layout: str = word(*LAYOUTS)
-    source: str = text(empty=False)
-    prepared: str = text()
+    source: str = path(empty=False)
+    prepared: str = path()
     allow_partial: bool = flag()
-    cache: str = text()
+    cache: str = path()
     camera_pattern: str = text()
     height: int = number(16, 4096)
     width: int = number(16, 4096)
@@ -63,8 +63,8 @@ class Model:
 
 @dataclass(frozen=True)
 class Init:
-    imagenet: str = text()
-    agw: str = text()
+    imagenet: str = path()
+    agw: str = path()
 
 
 @dataclass(frozen=True)
@@ -203,11 +203,11 @@ def _read(kind: type, section: Any, path: str) -> Any:
         elif is_dataclass(hint):
             values[spec.name] = _read(hint, value, name)
         else:
-            values[spec.name] = _checked(value, hint, spec.metadata["check"], name)
+            values[spec.name] = _checked(value, hint, spec.metadata, name)
     return kind(**values)
 
 
-def _checked(value: Any, hint: type, check: Check, name: str) -> Any:
+def _checked(value: Any, hint: type, metadata: Mapping[str, Any], name: str) -> Any:
     kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
     if hint is tuple and isinstance(value, list | tuple):
         value = tuple(value)  # JSON has lists alone
@@ -215,10 +215,13 @@ def _checked(value: Any, hint: type, check: Check, name: str) -> Any:
         value = float(value)
     elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ValueError(f"{name} is {value!r}; give {kinds.get(hint, 'several values')}")
-    remedy = check(value)
+    remedy = metadata["check"](value)
     if remedy:
         raise ValueError(f"{name} is {value!r}; {remedy}")
-    return value
+    try:
+        return metadata["expand"](value) if "expand" in metadata else value
+    except ValueError as error:  # a home folder that is not known
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _check_together(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from pclhd_jax.epoch.show import show
 from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.experiment import Run, fresh_state, start_run, starting_weights, state_shapes
 from pclhd_jax.method.state import TrainState, hand_over
+from pclhd_jax.processes.devices import check_jax
 from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.signals import Interrupted, Interrupts
@@ -26,9 +27,12 @@ from pclhd_jax.saving.newest import latest_epoch, restore_newest
 from pclhd_jax.saving.workdir import check_pictures, check_workdir, start_workdir
 from pclhd_jax.saving.writer import Writer
 from pclhd_jax.settings import schedule, settings_of
+from pclhd_jax.system.device_memory import SMALLER_RUN, fits
+from pclhd_jax.system.paths import given_path
 from pclhd_jax.weights.starting import NO_WEIGHTS
 
 
+@fits("the run", SMALLER_RUN)
 def train_and_evaluate(
     config: Any,
     workdir: str | Path,
@@ -55,7 +59,8 @@ def train_and_evaluate(
       Interrupted: a KeyboardInterrupt; SIGTERM or SIGINT asked the run to stop, and it saved.
     """
     # What cannot work is found before it costs minutes, and leaves no workdir behind.
-    config = settings_of(config)
+    config, workdir = settings_of(config), given_path(workdir)
+    check_jax()
     if profile is not None:
         make_folder_of(Path(profile) / "a trace", "--profile")
     with disk_explained(workdir):

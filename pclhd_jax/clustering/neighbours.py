@@ -11,6 +11,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from pclhd_jax.clustering.neighbour_lists import Neighbours, finished, merged
 from pclhd_jax.clustering.shares import WHOLE, Share
+from pclhd_jax.processes.devices import check_jax
+from pclhd_jax.system.device_memory import SMALLER_SEARCH, fits
 
 BLOCK_ROWS = 1024  # query rows of a product
 TILE_ROWS = 65_536  # rows they are compared with: 0.5 GB of features, 0.3 GB of products
@@ -18,6 +20,7 @@ TILE_ROWS = 65_536  # rows they are compared with: 0.5 GB of features, 0.3 GB of
 Report = Callable[[int, int], None]
 
 
+@fits("the search for neighbours", SMALLER_SEARCH)
 def nearest_neighbours(
     features_ND: np.ndarray,
     num_neighbours: int,
@@ -47,6 +50,7 @@ def nearest_neighbours(
     Raises:
       ValueError: no rows, not a matrix, or fewer than one neighbour, block or tile row.
     """
+    check_jax()
     features_ND = checked(features_ND, num_neighbours, block_rows, tile_rows)
     square_N = squares(features_ND)
     found = search(

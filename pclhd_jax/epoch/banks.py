@@ -13,8 +13,10 @@ from pclhd_jax.method.prototypes import PrototypeBank, build_bank, num_rows
 from pclhd_jax.method.terms import Banks
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
+from pclhd_jax.system.device_memory import SMALLER_RUN, fits
 
 
+@fits("building the prototypes", SMALLER_RUN)
 def make_banks(
     run: Run,
     z: Features,

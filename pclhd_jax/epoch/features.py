@@ -13,6 +13,7 @@ from pclhd_jax.experiment import Run
 from pclhd_jax.processes.mesh import readable, shard_batch
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.processes.waiting import Waiting
+from pclhd_jax.system.device_memory import SMALLER_FEATURES, fits
 
 Report = Callable[[int, int], None]
 MODALITIES = ("visible", "infrared")
@@ -66,6 +67,7 @@ def train_features(run: Run, variables: Any, steps: dict[str, Callable]) -> Feat
     return extract(run, steps, variables, images, "training")
 
 
+@fits("extracting features", SMALLER_FEATURES)
 def extract_features(
     step: Callable[[Any, jax.Array], jax.Array],
     variables: Any,

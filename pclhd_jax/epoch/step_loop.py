@@ -18,6 +18,7 @@ from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.terms import Banks
 from pclhd_jax.processes.mesh import replicate, shard_batch
 from pclhd_jax.processes.progress import Progress
+from pclhd_jax.system.device_memory import SMALLER_RUN, fits
 
 
 class EpochSoFar(NamedTuple):
@@ -31,6 +32,7 @@ class EpochSoFar(NamedTuple):
     history: tuple[dict[str, Any], ...] = ()  # metrics of every step so far, the last on the device
 
 
+@fits("training", SMALLER_RUN)
 def run_steps(
     run: Run,
     so_far: EpochSoFar,

@@ -7,13 +7,18 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from pclhd_jax.processes.devices import check_jax
+
 
 def make_mesh() -> Mesh:
     """All devices along one axis, `data`.
 
     Auto axes: the default Explicit ones refuse the bank's scatter. BatchNorm sees the
     whole batch, because a step is one program over the mesh.
+
+    Raises ValueError: see `devices.check_jax`.
     """
+    check_jax()
     return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
 
 

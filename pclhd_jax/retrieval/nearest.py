@@ -11,10 +11,12 @@ from jax.sharding import Mesh, PartitionSpec
 from pclhd_jax.clustering.neighbour_lists import Neighbours, merged, stacked
 from pclhd_jax.clustering.neighbours import BLOCK_ROWS, TILE_ROWS
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
+from pclhd_jax.system.device_memory import SMALLER_SEARCH, fits
 
 Report = Callable[[int, int], None]
 
 
+@fits("the search", SMALLER_SEARCH)
 def nearest(
     query_QD: np.ndarray,
     gallery_GD: np.ndarray,

@@ -13,7 +13,10 @@ HELD = (
 SMALLER_RUN = (
     "for a card of 16 or 24 GB add 16gb or 24gb to the recipe, as in --config=FILE:paper,16gb"
 )
-SMALLER_BATCH = "give a smaller --batch_size"
+SMALLER_FEATURES = (
+    "for fewer pictures at a time lower config.feature_batch_size; of embed and search --batch_size"
+)
+SMALLER_SEARCH = "compute on the CPU, with JAX_PLATFORMS=cpu, if the card has no more"
 
 
 class DeviceMemoryError(MemoryError):

@@ -1,0 +1,90 @@
+"""The devices that JAX computes on, and the settings of JAX that a shell or a notebook left."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+NVIDIA = Path("/proc/driver/nvidia/gpus")  # a folder for each card, whatever JAX sees of them
+
+
+class Needed(NamedTuple):
+    """What a setting of JAX may be, and what another value would do."""
+
+    values: tuple[Any, ...]
+    harm: str
+
+
+INSTALL = 'for an NVIDIA card: pip install "jax[cuda13]" (requirements-cuda.txt)'
+NUMBERS = "would change the numbers of a run"
+# By JAX's names, without the ones that this version of JAX does not have.
+SETTINGS = {
+    "jax_enable_x64": Needed((False,), "would compute in 64 bits what is meant for 32"),
+    "jax_default_prng_impl": Needed(("threefry2x32",), NUMBERS),
+    "jax_threefry_partitionable": Needed((True,), NUMBERS),
+    "jax_random_seed_offset": Needed((0,), NUMBERS),
+    "jax_high_dynamic_range_gumbel": Needed((False,), NUMBERS),
+    "jax_default_matmul_precision": Needed((None, "highest", "float32"), NUMBERS),
+    "jax_numpy_dtype_promotion": Needed(("standard",), "is stricter than this program is written"),
+    "jax_disable_jit": Needed((False,), "would run each operation alone, for days"),
+    "jax_no_tracing": Needed((False,), "leaves nothing that can be compiled"),
+    "jax_no_execution": Needed((False,), "leaves nothing that is computed"),
+    "jax_debug_infs": Needed((False,), "ends a run at infinities that are meant"),
+    "jax_debug_key_reuse": Needed((False,), "ends a run at keys that are meant to be used again"),
+    "jax_thread_guard": Needed((False,), "forbids the threads that read ahead"),
+}
+GUARDS = tuple(
+    f"jax_transfer_guard{way}"
+    for way in ("", "_host_to_device", "_device_to_host", "_device_to_device")
+)
+for _name in GUARDS:
+    SETTINGS[_name] = Needed((None, "allow", "log"), "forbids the transfers of a run")
+
+
+def check_jax() -> None:
+    """Before anything is computed.
+
+    Raises:
+      ValueError: a setting of JAX with which this program would compute something else or nothing,
+        or no device to compute on; in one line, with the remedy.
+    """
+    for name, needed in SETTINGS.items():
+        value = getattr(jax.config, name, needed.values[0])
+        if getattr(value, "value", value) not in needed.values:
+            variable = name.upper()
+            usual = needed.values[0]
+            where = f"{variable}={os.environ[variable]}" if variable in os.environ else name
+            raise ValueError(
+                f"{where}: this setting of JAX {needed.harm}; unset {variable}, in Python "
+                f"jax.config.update({name!r}, {getattr(usual, 'value', usual)!r})"
+            )
+    try:
+        jax.devices()
+    except Exception as error:  # RuntimeError, or a bare AssertionError where a plug-in is missing
+        asked = os.environ.get("JAX_PLATFORMS")
+        reason = " ".join(str(error).split()) or "it has no such device"
+        raise ValueError(
+            f"JAX finds nothing to compute on{f', JAX_PLATFORMS={asked}' if asked else ''} "
+            f"({reason[:300]}); unset JAX_PLATFORMS, or make it cpu; {INSTALL}"
+        ) from error
+
+
+def describe_devices() -> str:
+    """What a run computes on, in a line; a second one where a card lies idle."""
+    devices = jax.devices()
+    first = devices[0]
+    line = f"computing on {len(devices)} x {first.device_kind} ({first.platform})"
+    precision = jax.config.jax_default_matmul_precision
+    if precision is not None:
+        line += f", products at precision {precision}"
+    if first.platform == "cpu" and "JAX_PLATFORMS" not in os.environ and has_nvidia_card():
+        line += "\nnote: this machine has an NVIDIA card that JAX does not see; " + INSTALL
+    return line
+
+
+def has_nvidia_card() -> bool:
+    try:
+        return any(NVIDIA.iterdir())
+    except OSError:
+        return False
