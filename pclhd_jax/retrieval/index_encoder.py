@@ -63,8 +63,8 @@ def encoder_of_index(index: Index) -> Encoder:
             say(f"encoder: {shown(encoder.origin)}, which {header.name} names")
             return encoder
         reasons.append(
-            f"{shown(path)} holds other weights (encoder {encoder.digest}) than when {header} was "
-            f"written ({index.header['encoder']})"
+            f"{shown(path)} holds other weights (encoder {encoder.digest}) than those that made "
+            f"{header} ({index.header['encoder']})"
         )
     raise ValueError(f"{reasons[0]}; {remedy}, or embed the pictures again")
 

@@ -113,7 +113,8 @@ def search_index(
 
 def say_sizes(query: Queries, gallery: Index, k: int) -> None:
     num_queries, num_gallery = len(query.features_QD), len(gallery.features_ND)
-    say(f"{num_queries:,} queries, {num_gallery:,} {gallery.header['modality']} pictures")
+    modality = gallery.header["modality"]
+    say(f"queries: {num_queries:,}; {modality} pictures of the index: {num_gallery:,}")
     if k > num_gallery:
         say(f"k is {k:,}, the index has {num_gallery:,} pictures: each query finds all of them")
     own = num_own(query.pictures, gallery.pictures)

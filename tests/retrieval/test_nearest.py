@@ -69,3 +69,13 @@ def test_no_query_an_empty_gallery_another_width_and_k_below_one_are_refused():
         nearest(query_QD, gallery_GD[:, :5], 3)
     with pytest.raises(ValueError, match="k is 0"):
         nearest(query_QD, gallery_GD, 0)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_rows_that_are_not_finite_have_no_place_in_an_order(wrong):
+    good, bad = np.ones((3, 2), np.float32), np.ones((3, 2), np.float32)
+    bad[1, 0] = wrong
+    with pytest.raises(ValueError, match=r"1 of 3 gallery features are not finite, .*row 1"):
+        nearest(good, bad, 2)
+    with pytest.raises(ValueError, match="1 of 3 query features are not finite"):
+        nearest(bad, good, 2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pclhd_jax.retrieval.nearest import nearest
-from pclhd_jax.retrieval.rerank import RerankSettings, rerank
+from pclhd_jax.retrieval.rerank import RerankSettings, distance_blocks, jaccard_of, rerank
 from tests.helpers.dense_jaccard import dense_jaccard, people
 
 
@@ -40,6 +40,17 @@ def test_the_best_are_those_of_the_dense_definition(settings, k):
     np.testing.assert_allclose(
         found.similarities_QK, np.take_along_axis(inner_QG, order_QK, axis=1), atol=1e-6
     )
+
+
+def test_the_distances_to_the_whole_gallery_are_those_of_the_dense_definition(monkeypatch):
+    monkeypatch.setattr("pclhd_jax.evaluation.protocol_score._BLOCK_CELLS", 46 * 5)
+    query_QD, gallery_GD = sides()
+    settings = RerankSettings(6, 3, 0.3)
+    jaccard_QG = jaccard_of(query_QD, gallery_GD, settings)
+    blocks = list(distance_blocks(query_QD, gallery_GD, jaccard_QG, settings.weight))
+    assert len(blocks) > 1
+    dense_QG = naive(query_QD, gallery_GD, settings)
+    np.testing.assert_allclose(np.concatenate(blocks), dense_QG, atol=2e-6)
 
 
 def test_re_ranking_finds_another_order_than_the_plain_search_unless_lambda_is_one():

@@ -188,3 +188,53 @@ def test_a_folder_beside_an_index_of_its_name_is_meant_where_there_is_a_checkpoi
     embeddings = search_index(index.name, [tmp_path / "q"])
     np.testing.assert_array_equal(pictures.indices_QK, embeddings.indices_QK)
     assert pictures.query.paths == made.pictures.paths == ("0.png", "1.png")
+
+
+def test_the_command_prints_the_best_three_and_the_scores_that_the_call_returns(
+    index, queries, tmp_path, capsys
+):
+    names = [str(index.name), str(queries.name), "--out", str(tmp_path / "found"), "--show", "2"]
+    main([*names, "--sheet_queries", "0"])
+    out = capsys.readouterr().out
+    found = search_index(index.name, [queries.name])
+    lines = [line.split() for line in out.splitlines()]
+    start = lines.index(["query", "rank", "similarity", "found", "person"]) + 2
+    assert lines[start][:2] == [queries.pictures.paths[0], "1"]
+    for number, line in enumerate(lines[start : start + 6]):
+        q, place = divmod(number, 3)
+        row = found.indices_QK[q, place]
+        verdict = "same" if found.same(q, row) else "other"
+        similarity = f"{found.similarities_QK[q, place]:.3f}"
+        assert line[-4:] == [f"{place + 1}", similarity, index.pictures.paths[row], verdict]
+    assert f"and {len(queries.features_ND) - 2} more queries" in out
+    assert found.score.num_valid == len(queries.features_ND)
+    right_Q = [found.same(q, row) for q, row in enumerate(found.indices_QK[:, 0])]
+    assert found.score.rank1 == pytest.approx(np.mean(right_Q))
+    assert f"Rank-1 {100 * found.score.rank1:.1f} %, mAP {100 * found.score.mean_ap:.1f} %" in out
+    assert search_index(index.name, [queries.name], score=False).score is None
+
+
+def test_re_ranked_scores_are_of_the_re_ranked_order(index, queries):
+    settings = RerankSettings(5, 2, 0.4)
+    found = search_index(index.name, [queries.name], k=64, reranked=settings)
+    same_QK = index.pictures.identities_N[found.indices_QK]
+    same_QK = same_QK == queries.pictures.identities_N[:, None]
+    hits_QK = np.cumsum(same_QK, axis=1) / np.arange(1, 65)
+    ap_Q = (hits_QK * same_QK).sum(axis=1) / same_QK.sum(axis=1)
+    assert found.score.rank1 == pytest.approx(same_QK[:, 0].mean())
+    assert found.score.mean_ap == pytest.approx(ap_Q.mean(), abs=1e-6)
+
+
+def test_one_query_more_places_than_pictures_and_the_index_itself_are_told(
+    run, index, pictures, tmp_path, capsys
+):
+    one = next((pictures / "cam3").rglob("*.jpg"))
+    found = search_index(index.name, [one], k=100, modality="infrared", batch_size=32)
+    assert found.indices_QK.shape == (1, 64)
+    out = capsys.readouterr().out
+    assert "queries: 1; visible pictures of the index: 64" in out
+    assert "k is 100, the index has 64 pictures: each query finds all of them" in out
+    itself = search_index(index.name, [index.name], k=1)
+    assert "64 of the queries are pictures of the index" in capsys.readouterr().out
+    np.testing.assert_array_equal(itself.indices_QK[:, 0], np.arange(64))
+    assert "by the query's own camera" in itself.score.rule
