@@ -23,6 +23,7 @@ from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.disk import disk_explained, make_folder_of
 from pclhd_jax.saving.lock import check_unlocked, locked
 from pclhd_jax.saving.newest import latest_epoch, restore_newest
+from pclhd_jax.saving.record_shapes import of_epoch
 from pclhd_jax.saving.workdir import check_pictures, check_workdir, start_workdir
 from pclhd_jax.saving.writer import Writer
 from pclhd_jax.settings import schedule, settings_of
@@ -119,7 +120,7 @@ def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...
       ValueError: a checkpoint that the schedule does not lead to.
     """
     restored = restore_newest(
-        checkpoints, lambda _: state_shapes(run.config), run.mesh, set_aside=True
+        checkpoints, of_epoch(state_shapes(run.config)), run.mesh, set_aside=True
     )
     if restored is None:
         return Start(fresh_state(run, weights), 0, None, None)
