@@ -17,8 +17,12 @@ from pclhd_jax.data.lists import Pictures
 from pclhd_jax.pictures.picture_files import open_picture, read_picture_file
 from pclhd_jax.pictures.prepared_index import FORMAT, sealed
 from pclhd_jax.pictures.record_files import picture_features
+from pclhd_jax.system.owners import let_owners_be_unknown
 
 from .sources import Source, read_source, record_of
+
+let_owners_be_unknown()
+
 
 PICTURES_PER_SHARD = 4096  # SYSU-MM01: about 400 MB
 

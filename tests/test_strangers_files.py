@@ -11,6 +11,7 @@ import pytest
 
 from configs import synthetic
 from pclhd_jax.data.lists import Pictures
+from pclhd_jax.kept_settings import read_config, read_kept_config
 from pclhd_jax.pages.by_epoch import cluster_section, loss_section, score_section
 from pclhd_jax.pages.page import intro
 from pclhd_jax.pages.results import result_section
@@ -23,7 +24,7 @@ from pclhd_jax.retrieval.index import read_index, write_index
 from pclhd_jax.saving.integrity import damaged_files, file_digest, sealed, write_manifest
 from pclhd_jax.saving.lock import _holder
 from pclhd_jax.saving.record_shapes import CHECKSUMS, EPOCH, UNDER_WAY
-from pclhd_jax.saving.workdir import read_config, read_kept_config, read_pictures
+from pclhd_jax.saving.workdir import read_pictures
 from pclhd_jax.summarize import summarize
 from pclhd_jax.system.json_files import read_json, read_json_lines
 from tests.helpers.hostile_json import changed, variants

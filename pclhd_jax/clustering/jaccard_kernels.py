@@ -14,6 +14,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import numba
 import numpy as np
 
+from pclhd_jax.clustering.compiled_loops import compiled
+
 # What a zero distance is stored as: scikit-learn and SciPy drop explicit zeros.
 SMALLEST_DISTANCE = np.finfo(np.float32).tiny
 # V is float32, so equal rows come out up to 1e-7 apart; below this a distance is rounding.
@@ -23,7 +25,7 @@ ROUNDING = 1e-6
 LEFT_OUT = 0.85
 
 
-@numba.njit(parallel=True, nogil=True, cache=True)
+@compiled(parallel=True, nogil=True)
 def mutual(indices_Nk, size):
     """Whether row i is among the first `size` neighbours of its a-th neighbour, for a < size."""
     mutual_Nk = np.zeros((len(indices_Nk), size), np.bool_)
@@ -37,7 +39,7 @@ def mutual(indices_Nk, size):
     return mutual_Nk
 
 
-@numba.njit(parallel=True, nogil=True, cache=True)
+@compiled(parallel=True, nogil=True)
 def expand_block(
     lo, hi, threads, columns, values, count, features, indices, similarities, mutual, mutual_half
 ):
@@ -60,7 +62,7 @@ def expand_block(
             count[i - lo] = size
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _add_half_sets(i, num_core, indices, mutual_half, core, taken, members):
     """Appends R(j, k1/2) of each j in R(i, k1) if more than 2/3 of it lies in R(i, k1) (eq. 4)."""
     size = num_core
@@ -81,7 +83,7 @@ def _add_half_sets(i, num_core, indices, mutual_half, core, taken, members):
     return size
 
 
-@numba.njit(fastmath={"reassoc", "contract"}, cache=True)
+@compiled(fastmath={"reassoc", "contract"})
 def _dot(left, right):
     total = np.float32(0)
     for d in range(len(left)):
@@ -89,7 +91,7 @@ def _dot(left, right):
     return total
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _softmax(weights, size):
     """Similarities to softmax(-(2 - 2 z_i.z_j)), in place (eq. 7, for unit features)."""
     total = 0.0
@@ -99,7 +101,7 @@ def _softmax(weights, size):
         weights[m] = np.exp(2.0 * weights[m] - 2.0) / total
 
 
-@numba.njit(parallel=True, nogil=True, cache=True)
+@compiled(parallel=True, nogil=True)
 def average_block(
     lo, hi, threads, columns, values, count, indices, weight, v_starts, v_columns, v_values
 ):
@@ -122,7 +124,7 @@ def average_block(
             count[i - lo] = size
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def entries_above(starts, columns):
     """For each entry (i, c) of V, how many rows <= i hold column c."""
     held = np.zeros(len(starts) - 1, np.int32)
@@ -133,7 +135,7 @@ def entries_above(starts, columns):
     return count
 
 
-@numba.njit(parallel=True, nogil=True, cache=True)
+@compiled(parallel=True, nogil=True)
 def pair_block(lo, hi, threads, out_j, out_distance, count, by_row, by_column, above, cutoff):
     """Pairs i < j at a distance below the cutoff, for rows [lo, hi).
 
@@ -167,7 +169,7 @@ def pair_block(lo, hi, threads, out_j, out_distance, count, by_row, by_column, a
             count[i - lo] = size
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _leave_out(i, by_row, most, frequent):
     """The last entries of row i, of mass up to `most`, into `frequent`; where they begin."""
     starts, columns, values = by_row
@@ -179,7 +181,7 @@ def _leave_out(i, by_row, most, frequent):
     return split, mass
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _add_shared(i, split, by_row, by_column, above, shared, touched):
     """s(i, j) over the entries of row i before `split`, for j > i; returns how many j there are."""
     starts, columns, values = by_row
@@ -195,7 +197,7 @@ def _add_shared(i, split, by_row, by_column, above, shared, touched):
     return size
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _pick_close(num_touched, needed, shared, touched):
     """The touched rows with at least `needed`, ascending; the others' sums are cleared."""
     size = 0
@@ -209,7 +211,7 @@ def _pick_close(num_touched, needed, shared, touched):
     return np.sort(touched[:size])
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _frequent_shared(j, first, by_row, frequent):
     """The part of s(i, j) over columns from `first` on."""
     starts, columns, values = by_row
@@ -221,13 +223,13 @@ def _frequent_shared(j, first, by_row, frequent):
     return s
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def least_shared(cutoff):
     """The s of a pair at the cutoff; rows sum to 1, so that distance = 1 - s / (2 - s)."""
     return max(0.0, 2 * (1 - cutoff) / (2 - cutoff) - ROUNDING)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def pack(starts, columns_BW, values_BW):
     columns, values = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
     for r in range(len(starts) - 1):
@@ -237,7 +239,7 @@ def pack(starts, columns_BW, values_BW):
     return columns, values
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def mirror_block(first, starts, columns, values, cursor, out_columns, out_values):
     """Writes each pair (i, j) with i < j into row j; blocks in order leave every row sorted."""
     for r in range(len(starts) - 1):
@@ -247,7 +249,7 @@ def mirror_block(first, starts, columns, values, cursor, out_columns, out_values
             cursor[j] += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def complete_rows(starts, cursor, columns, values, diagonal):
     """Rows hold their entries left of the diagonal: adds the diagonal and the right part."""
     for j in range(len(cursor)):

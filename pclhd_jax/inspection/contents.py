@@ -26,8 +26,11 @@ from pclhd_jax.saving.plain_name import PlainName
 from pclhd_jax.saving.quiet import quiet
 from pclhd_jax.saving.record_shapes import EPOCH
 from pclhd_jax.system.json_shapes import fits
+from pclhd_jax.system.owners import let_owners_be_unknown
 from pclhd_jax.weights.agw_torch import agw_from_torch
 from pclhd_jax.weights.files import read_state_dict
+
+let_owners_be_unknown()
 
 
 def load_params(checkpoint: str | os.PathLike) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""Where this program keeps what it compiled; without a place to write, it works all the same."""
+
+import os
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from pclhd_jax.system.paths import given_path
+from pclhd_jax.system.text import printable
+
+COMPILED = "JAX_COMPILATION_CACHE_DIR"
+_TOLD: list[str] = []  # of a process, once
+TROUBLE = "persistent compilation cache entry"  # in what JAX warns of, once for each entry
+
+
+def cache_folder(name: str) -> Path | None:
+    """A folder of ours in $XDG_CACHE_HOME or ~/.cache that can be written; else None."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # the standard says to ignore others
+        base = os.path.expanduser("~/.cache")
+    if base.startswith("~"):
+        return _without("the home folder is not known")
+    return usable_folder(Path(base) / "pclhd_jax" / name)
+
+
+def usable_folder(folder: Path) -> Path | None:
+    """`folder`, made if need be, if files can be written in it; else None, which is told once."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return _without(f"{folder}: {error.strerror}")
+    return folder
+
+
+def _without(reason: str) -> None:
+    if not _TOLD:
+        _TOLD.append(reason)
+        told = (
+            f"note: no cache ({reason}): what is compiled is compiled anew at each start; "
+            "XDG_CACHE_HOME=FOLDER gives it a place"
+        )
+        print(printable(told), file=sys.stderr, flush=True)
+
+
+def keep_compiled_programs() -> None:
+    """Has JAX keep what it compiles: where the environment says, else in our cache folder.
+
+    To be called before JAX is imported, which reads the environment once.
+    """
+    given = os.environ.get(COMPILED)
+    if given is None:
+        folder = cache_folder("compiled")
+    elif "://" in given or not given:  # a bucket, or none asked for
+        folder = given
+    else:
+        folder = usable_folder(Path(given_path(given)))
+    os.environ.pop(COMPILED, None)
+    if folder:
+        os.environ[COMPILED] = str(folder)
+    _tell_trouble_once()
+
+
+def _tell_trouble_once() -> None:
+    show, told = warnings.showwarning, []
+
+    def show_or_tell(message: Any, *where: Any, **more: Any) -> None:
+        if TROUBLE not in str(message):
+            return show(message, *where, **more)
+        if not told:
+            told.append(message)
+            line = (
+                f"note: {str(message).splitlines()[0][:300]}; it is compiled anew at each start "
+                f"until {os.environ.get(COMPILED)} is removed or can be written"
+            )
+            print(printable(line), file=sys.stderr, flush=True)
+
+    warnings.showwarning = show_or_tell
