@@ -11,6 +11,7 @@ import pytest
 
 from configs import synthetic
 from pclhd_jax.data.lists import Pictures
+from pclhd_jax.differences import differences
 from pclhd_jax.kept_settings import read_config, read_kept_config
 from pclhd_jax.pages.by_epoch import cluster_section, loss_section, score_section
 from pclhd_jax.pages.page import intro
@@ -261,3 +262,14 @@ def test_the_list_of_a_prepared_set_is_of_its_shape_or_refused(tmp_path):
     for what, data in variants(value):
         (tmp_path / "metadata.json").write_bytes(data)
         told(lambda: read_prepared(tmp_path), tmp_path, what)
+
+
+def test_a_setting_that_is_a_book_is_told_in_short(run):
+    for book in ("x" * 10**5, "\x1b[2J\u202e" * 10**4, ["x"] * 10**5):
+        for config in (CONFIG | {"seed": book}, CONFIG | {str(book): 1}, CONFIG | {"loss": book}):
+            (run / "config.json").write_text(json.dumps(config))
+            with pytest.raises(ValueError, match=r"config\.json: config") as caught:
+                read_config(run)
+            assert len(str(caught.value)) < 2000 and str(caught.value).isprintable()
+            lines = differences(read_kept_config(run), CONFIG)
+            assert lines and all(len(line) < 2000 and line.isprintable() for line in lines)
