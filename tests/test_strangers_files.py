@@ -14,21 +14,24 @@ from pclhd_jax.data.lists import Pictures
 from pclhd_jax.differences import differences
 from pclhd_jax.kept_settings import read_config, read_kept_config
 from pclhd_jax.pages.by_epoch import cluster_section, loss_section, score_section
+from pclhd_jax.pages.eps_section import eps_section
 from pclhd_jax.pages.page import intro
 from pclhd_jax.pages.results import result_section
-from pclhd_jax.pages.seen_runs import read_run
+from pclhd_jax.pages.seen_runs import RunView, Tried, read_run
 from pclhd_jax.pages.why_section import why_section
 from pclhd_jax.pictures.compared import compared_until_ns
 from pclhd_jax.pictures.prepared_index import read_index as read_prepared
 from pclhd_jax.reports.records import ROW, TIMING, read_records
 from pclhd_jax.retrieval.index import read_index, write_index
 from pclhd_jax.saving.integrity import damaged_files, file_digest, sealed, write_manifest
+from pclhd_jax.saving.labelled_features import save_epoch
 from pclhd_jax.saving.lock import _holder
 from pclhd_jax.saving.record_shapes import CHECKSUMS, EPOCH, UNDER_WAY
 from pclhd_jax.saving.workdir import read_pictures
 from pclhd_jax.summarize import summarize
 from pclhd_jax.system.json_files import read_json, read_json_lines
 from tests.helpers.hostile_json import changed, variants
+from tests.saving.test_labelled_features import epoch_of
 
 SCORE = {"cmc": [0.5] * 20, "mean_ap": 0.5, "mean_inp": 0.5}
 COUNTS = {"num_queries": 4, "num_trials": 2, "num_valid": [4], "gallery_size": [4]}
@@ -273,3 +276,10 @@ def test_a_setting_that_is_a_book_is_told_in_short(run):
             assert len(str(caught.value)) < 2000 and str(caught.value).isprintable()
             lines = differences(read_kept_config(run), CONFIG)
             assert lines and all(len(line) < 2000 and line.isprintable() for line in lines)
+
+
+def test_features_that_cannot_be_swept_leave_their_section_out(run):
+    save_epoch(run, epoch_of(3), keep=1)  # their rows are not unit vectors
+    view = RunView(read_run(run, "run"), Tried(None, "nothing"), Tried(None, "nothing"))
+    (reason,) = eps_section([view]).missing
+    assert "not unit vectors" in reason
