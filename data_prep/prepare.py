@@ -8,14 +8,14 @@ source, so a second run finds it, and another source never replaces it.
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 if not __package__:  # run as a file: the checkout takes the place of this folder on the path
     sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
@@ -25,12 +25,15 @@ from pclhd_jax.pictures.prepared_index import is_prepared, read_index
 from pclhd_jax.pictures.stamps import file_stamp
 from pclhd_jax.processes.progress import Progress, clock, say
 from pclhd_jax.system.command import command, parser_of, path_flag
+from pclhd_jax.system.disk_errors import disk_explained
+from pclhd_jax.system.one_at_a_time import one_at_a_time
 
 from .check import Findings, add_source_options, diagnose, note_missing
 from .sources import Source, fingerprint, read_source, without
 from .unchanged import check_unchanged
 
 Report = Callable[[int, int, str], None]
+LEFTOVER = re.compile(r"\.partial-[0-9a-f]{12}")  # a folder that a killed process was filling
 
 
 def prepare(
@@ -85,14 +88,28 @@ def prepare(
             f"cannot make the folder {data_dir} ({error.strerror}); name another --data_dir, in a "
             "config data.prepared"
         ) from error
-    with _alone_in(data_dir) as alone:
+    waiting = f"waiting for another process that prepares a set in {data_dir}"
+    explained = disk_explained(
+        "preparing the set",
+        data_dir,
+        size=partial(bytes_of, Path(source), listed),
+        remedy="make room there, or name another --data_dir, in a config data.prepared",
+    )
+    with explained, one_at_a_time(data_dir / ".lock", partial(say, waiting)) as alone:
         for leftover in data_dir.glob(".partial-*") if alone else ():  # of killed processes
-            shutil.rmtree(leftover, ignore_errors=True)
+            if LEFTOVER.fullmatch(leftover.name):
+                shutil.rmtree(leftover, ignore_errors=True)
         if is_prepared(target):  # made while this process waited
             return _reuse(target, allow_partial)
         report = report or Progress(f"preparing {layout}, two steps a picture", "steps")
         _make(layout, Path(source), listed, target, data_dir, allow_partial, report)
     return target
+
+
+def bytes_of(root: Path, listed: Source) -> int:
+    """Of all pictures: a prepared set holds their files as they are."""
+    paths = (path for pictures in listed.records.values() for path in pictures.paths)
+    return sum(os.stat(root / path).st_size for path in paths)
 
 
 def _make(
@@ -190,24 +207,6 @@ def _reuse(target: Path, allow_partial: bool) -> Path:
 def _refuse(problems: list[str], folder: Path) -> None:
     if problems:
         raise ValueError(f"{folder} is not the whole set: " + "; ".join(problems))
-
-
-@contextlib.contextmanager
-def _alone_in(data_dir: Path) -> Iterator[bool]:
-    """One preparing process at a time; a killed one frees its lock. False: there are no locks."""
-    lock = FileLock(data_dir / ".lock")
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            say(f"waiting for another process that prepares a set in {data_dir}")
-            lock.acquire()
-    except OSError:  # a network drive without locks
-        pass
-    try:
-        yield lock.is_locked
-    finally:
-        lock.release()
 
 
 @command

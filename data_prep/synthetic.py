@@ -26,6 +26,7 @@ if not __package__:  # run as a file: the checkout takes the place of this folde
 
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.system.command import command, parser_of, path_flag
+from pclhd_jax.system.disk_errors import disk_explained
 
 from .synthetic_difficulty import Difficulty, describe, difficulty_of
 from .synthetic_layouts import PLANS, PictureFile, Size
@@ -39,6 +40,7 @@ They are drawings of invented figures and depict no real person. Layout: {layout
 identity and camera, {height} x {width} pixels, seed {seed}, difficulty {difficulty}.
 """
 # A spawned worker costs about half a second before its first picture.
+BYTES_PER_PIXEL = 0.45  # of a JPEG file, as drawn
 PICTURES_WORTH_A_WORKER = 200
 LARGEST = 2048  # pixels of a side: four times that many are in memory for each worker
 
@@ -85,28 +87,28 @@ def generate(
     draw = partial(_draw_person, height=height, width=width, seed=seed, difficulty=level)
     partial_dir = out.with_name(f".{out.name}.partial-{os.getpid()}")
     shutil.rmtree(partial_dir, ignore_errors=True)  # a killed process of the same number left it
-    partial_dir.mkdir(parents=True)
+    readme = describe_set(
+        layout=layout,
+        train_ids=train_ids,
+        val_ids=val_ids,
+        test_ids=test_ids,
+        shots=shots,
+        height=height,
+        width=width,
+        seed=seed,
+        difficulty=difficulty,
+    )
+    size = int(sum(map(len, plan.people)) * height * width * BYTES_PER_PIXEL)
     try:
-        _draw_all(draw, partial_dir, plan.people, workers)
-        for path, text in plan.texts.items():
-            (partial_dir / path).parent.mkdir(exist_ok=True)
-            (partial_dir / path).write_text(text)
-        (partial_dir / "README.txt").write_text(
-            describe_set(
-                layout=layout,
-                train_ids=train_ids,
-                val_ids=val_ids,
-                test_ids=test_ids,
-                shots=shots,
-                height=height,
-                width=width,
-                seed=seed,
-                difficulty=difficulty,
-            )
-        )
-        if out.exists():
-            out.rmdir()  # empty, or _check would have refused it
-        partial_dir.rename(out)
+        with disk_explained("drawing the set", out.parent, size=lambda: size):
+            partial_dir.mkdir(parents=True)
+            _draw_all(draw, partial_dir, plan.people, workers)
+            for path, text in (plan.texts | {"README.txt": readme}).items():
+                (partial_dir / path).parent.mkdir(exist_ok=True)
+                (partial_dir / path).write_text(text)
+            if out.exists():
+                out.rmdir()  # empty, or _check would have refused it
+            partial_dir.rename(out)
     except BaseException:  # Ctrl-C too: leave nothing half-made
         shutil.rmtree(partial_dir, ignore_errors=True)
         raise

@@ -4,6 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from pclhd_jax.system.text import printable
+
+LONGEST = 300  # characters of a value
 # Where things lie: free to differ between machines. `workdir.check_pictures` minds what they hold.
 PLACES = ("data.source", "data.prepared", "data.cache")
 # What a resumed run may change.
@@ -15,10 +18,16 @@ FREE_BETWEEN_RUNS = (*FREE_ON_RESUME, "seed", "trial", "feature_batch_size")
 def differences(old: dict[str, Any], new: dict[str, Any], *, but: Sequence[str] = ()) -> list[str]:
     """One line per setting that differs, named by its path from the root. but: paths left out."""
     return [
-        f"config.{name}: there {before!r}, here {now!r}"
+        f"config.{printable(name[:200], keep='')}: there {in_short(before)}, here {in_short(now)}"
         for name, before, now in differing(old, new)
         if name not in but
     ]
+
+
+def in_short(value: Any) -> str:
+    """A setting's value for a line; a config.json may be a stranger's, and hold a book."""
+    words = repr(value)  # which shows control characters as escapes
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]}..."
 
 
 def differing(

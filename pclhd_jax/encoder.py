@@ -26,6 +26,7 @@ from pclhd_jax.processes.mesh import make_mesh, replicate
 from pclhd_jax.saving.checkpoints import Checkpoints, Restored
 from pclhd_jax.saving.integrity import DamagedCheckpoint, digest_of, leaf_digests
 from pclhd_jax.saving.newest import restore_newest
+from pclhd_jax.saving.record_shapes import of_epoch
 from pclhd_jax.settings import Settings, settings_of
 from pclhd_jax.weights.agw_torch import agw_from_torch, agw_of
 from pclhd_jax.weights.files import read_weights
@@ -86,7 +87,7 @@ def of_run(
     like, mesh = state_shapes(settings), make_mesh()
     with Checkpoints(workdir) as checkpoints:
         if epochs_done is None:
-            restored = restore_newest(checkpoints, lambda _: like, mesh)
+            restored = restore_newest(checkpoints, of_epoch(like), mesh)
         else:
             restored = together(
                 "restore", lambda: restore_named(checkpoints, workdir, epochs_done, like, mesh)
@@ -110,7 +111,7 @@ def restore_named(
 ) -> Restored:
     """No other is taken in its place."""
     try:
-        return checkpoints.restore(epochs_done, lambda _: like, mesh)
+        return checkpoints.restore(epochs_done, of_epoch(like), mesh)
     except DamagedCheckpoint as error:
         raise DamagedCheckpoint(*error.lines, remedy=instead_of_damaged(workdir)) from error
 

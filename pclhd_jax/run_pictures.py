@@ -19,6 +19,8 @@ from pclhd_jax.pictures.cache import cached_pictures
 from pclhd_jax.pictures.prepared import is_prepared
 from pclhd_jax.pictures.source import PictureSource, open_raw, open_records
 from pclhd_jax.processes.progress import Progress, say
+from pclhd_jax.system.disk_errors import disk_explained
+from pclhd_jax.system.one_at_a_time import one_at_a_time
 from pclhd_jax.system.own_parts import own_part
 from pclhd_jax.system.plain_files import is_there, read_plain
 
@@ -164,16 +166,32 @@ def draw_if_missing(data: Any) -> None:
     Raises:
       ValueError: the set that is there was drawn from other settings.
     """
-    synthetic = own_part("data_prep.synthetic")
-    drawn = asdict(data.synthetic) if is_dataclass(data.synthetic) else dict(data.synthetic)
-    if Path(data.source).exists():
-        readme = Path(data.source) / "README.txt"
-        described = synthetic.describe_set(layout=data.layout, **drawn)
-        if is_there(readme) and read_plain(readme) != described.encode():
-            raise ValueError(
-                f"{data.source} was drawn from other settings than config.data.synthetic (its "
-                "README.txt tells which); name another config.data.source, or remove that folder"
-            )
+    source = Path(data.source)
+    if source.exists():
+        _check_drawn(data)
         return
-    say(f"drawing the synthetic picture set into {data.source} (once)")
-    synthetic.generate(data.source, layout=data.layout, **drawn)
+    waiting = f"waiting for another process that draws {source}"
+    with disk_explained("drawing the set", source.parent):
+        source.parent.mkdir(parents=True, exist_ok=True)
+        with one_at_a_time(source.with_name(f".{source.name}.lock"), partial(say, waiting)):
+            if source.exists():  # drawn while this process waited
+                _check_drawn(data)
+                return
+            say(f"drawing the synthetic picture set into {source} (once)")
+            own_part("data_prep.synthetic").generate(source, **_drawn(data))
+
+
+def _drawn(data: Any) -> dict[str, Any]:
+    """What `data_prep.synthetic` draws from."""
+    drawn = asdict(data.synthetic) if is_dataclass(data.synthetic) else dict(data.synthetic)
+    return drawn | {"layout": data.layout}
+
+
+def _check_drawn(data: Any) -> None:
+    readme = Path(data.source) / "README.txt"
+    described = own_part("data_prep.synthetic").describe_set(**_drawn(data))
+    if is_there(readme) and read_plain(readme) != described.encode():
+        raise ValueError(
+            f"{data.source} was drawn from other settings than config.data.synthetic (its "
+            "README.txt tells which); name another config.data.source, or remove that folder"
+        )

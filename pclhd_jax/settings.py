@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from pclhd_jax.data.datasets import LAYOUTS
+from pclhd_jax.differences import in_short
 from pclhd_jax.limits import (
     MOST,
     MOST_ROWS,
@@ -23,6 +24,7 @@ from pclhd_jax.limits import (
     text,
     word,
 )
+from pclhd_jax.system.text import printable
 
 STAGES = (1, 2)
 
@@ -185,13 +187,13 @@ def settings_of(config: Any) -> Settings:
 
 def _read(kind: type, section: Any, path: str) -> Any:
     if not isinstance(section, Mapping) and not hasattr(section, "keys"):
-        raise ValueError(f"{path} is {section!r}; it must be a section of settings")
+        raise ValueError(f"{path} is {in_short(section)}; it must be a section of settings")
     hints = get_type_hints(kind)
     unknown = sorted(set(section.keys()) - hints.keys())
     missing = sorted(hints.keys() - set(section.keys()))
     if unknown or missing:
         raise ValueError(
-            f"{path} {'has no' if missing else 'has an unknown'} {', '.join(missing or unknown)}; "
+            f"{path} {'has no' if missing else 'has an unknown'} {listed(missing or unknown)}; "
             f"it takes {', '.join(hints)}. Is it of another version of this program?"
         )
     values = {}
@@ -214,14 +216,19 @@ def _checked(value: Any, hint: type, metadata: Mapping[str, Any], name: str) -> 
     elif hint is float and is_number(value):
         value = float(value)
     elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ValueError(f"{name} is {value!r}; give {kinds.get(hint, 'several values')}")
+        raise ValueError(f"{name} is {in_short(value)}; give {kinds.get(hint, 'several values')}")
     remedy = metadata["check"](value)
     if remedy:
-        raise ValueError(f"{name} is {value!r}; {remedy}")
+        raise ValueError(f"{name} is {in_short(value)}; {remedy}")
     try:
         return metadata["expand"](value) if "expand" in metadata else value
     except ValueError as error:  # a home folder that is not known
         raise ValueError(f"{name}: {error}") from error
+
+
+def listed(names: list[str]) -> str:
+    """The first of them: a config.json may be a stranger's."""
+    return ", ".join(printable(str(name)[:60], keep="") for name in names[:10])
 
 
 def _check_together(settings: Settings) -> None:

@@ -21,9 +21,11 @@ from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.reports.lines import Remaining, describe, report
 from pclhd_jax.reports.records import Records
 from pclhd_jax.saving.checkpoints import Checkpoints
-from pclhd_jax.saving.disk import disk_explained, make_folder_of
+from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.saving.failed_save import workdir_explained
 from pclhd_jax.saving.lock import check_unlocked, locked
 from pclhd_jax.saving.newest import latest_epoch, restore_newest
+from pclhd_jax.saving.record_shapes import of_epoch
 from pclhd_jax.saving.workdir import check_pictures, check_workdir, start_workdir
 from pclhd_jax.saving.writer import Writer
 from pclhd_jax.settings import schedule, settings_of
@@ -63,7 +65,7 @@ def train_and_evaluate(
     check_jax()
     if profile is not None:
         make_folder_of(Path(profile) / "a trace", "--profile")
-    with disk_explained(workdir):
+    with workdir_explained(workdir):
         check_unlocked(workdir)
     check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
     is_new = latest_epoch(workdir) is None
@@ -71,7 +73,7 @@ def train_and_evaluate(
     if is_new and not (weights or config.data.synthetic):
         say(NO_WEIGHTS)
     run = start_run(config)  # a signal still ends the process: nothing is lost by that
-    with disk_explained(workdir), locked(workdir), Interrupts() as interrupts:
+    with workdir_explained(workdir), locked(workdir), Interrupts() as interrupts:
         run = run._replace(workdir=Path(workdir), pause=interrupts.check, waiting=Waiting())
         run = run._replace(profile=Profile(profile), writer=Writer())
         with (
@@ -124,7 +126,7 @@ def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...
       ValueError: a checkpoint that the schedule does not lead to.
     """
     restored = restore_newest(
-        checkpoints, lambda _: state_shapes(run.config), run.mesh, set_aside=True
+        checkpoints, of_epoch(state_shapes(run.config)), run.mesh, set_aside=True
     )
     if restored is None:
         return Start(fresh_state(run, weights), 0, None, None)

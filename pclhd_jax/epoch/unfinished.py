@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
+from pclhd_jax.saving.record_shapes import UNDER_WAY
 from pclhd_jax.saving.writer import Writer
 
 # Ids rise through the run: (epochs done, steps done in the epoch under way).
@@ -126,7 +128,7 @@ class Unfinished:
         try:
             restored = restore_newest(
                 self.checkpoints,
-                lambda progress: tree_like(like, progress["shapes"]),
+                partial(tree_of, like),
                 mesh,
                 set_aside=True,
             )
@@ -179,6 +181,19 @@ def shapes_of(arrays: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         outer: {name: [list(x.shape), str(x.dtype)] for name, x in inner.items()}
         for outer, inner in arrays.items()
     }
+
+
+def tree_of(state: TrainState, progress: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValueError for a progress that `save` did not write."""
+    UNDER_WAY(progress, "progress")
+    shapes = progress["shapes"]
+    fields = set(PrototypeBank.__dataclass_fields__)
+    fit = [fields - {"dynamic_KSD"} <= set(bank) <= fields for bank in shapes["banks"].values()]
+    fit.append(set(shapes["banks"]) <= set(Banks._fields))
+    fit.append({"visible_N", "infrared_N"} <= set(shapes["labels"]) <= set(EpochLabels._fields))
+    if not all(fit):
+        raise ValueError("progress.shapes names other arrays than this program saves")
+    return tree_like(state, shapes)
 
 
 def tree_like(state: TrainState, shapes: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from pclhd_jax.saving.integrity import (
 )
 from pclhd_jax.saving.plain_name import PlainName
 from pclhd_jax.saving.quiet import quiet
+from pclhd_jax.saving.record_shapes import EPOCH
+from pclhd_jax.system.json_shapes import fits
 from pclhd_jax.system.owners import let_owners_be_unknown
 from pclhd_jax.weights.agw_torch import agw_from_torch
 from pclhd_jax.weights.files import read_state_dict
@@ -46,12 +48,15 @@ def load_params(checkpoint: str | os.PathLike) -> dict[str, Any]:
     if place.weight_file is not None:
         return agw_from_torch(read_state_dict(place.weight_file))
     state, progress = load_state(checkpoint)[1:]
-    if "params" not in state or "stage" not in progress:
+    if not fits(progress, EPOCH) or "params" not in state:
         raise ValueError(
             f"{checkpoint} is no checkpoint of a finished epoch; name one of RUN/checkpoints, or "
             "read its arrays by load_state"
         )
     prefix = "" if progress["stage"] == 1 else "momentum_"
+    missing = [n for n in (f"{prefix}params", f"{prefix}batch_stats") if n not in state]
+    if missing:
+        raise ValueError(f"{checkpoint} has no {', '.join(missing)}; it is of another program")
     return {kind: state[f"{prefix}{kind}"] for kind in ("params", "batch_stats")}
 
 

@@ -14,6 +14,8 @@ from pclhd_jax.kept_settings import read_config
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.saving.checkpoints import Restored
 from pclhd_jax.saving.integrity import DamagedCheckpoint, named_leaves
+from pclhd_jax.saving.record_shapes import EPOCH, UNDER_WAY
+from pclhd_jax.system.json_shapes import fits
 from pclhd_jax.weights.agw_torch import agw_of
 from pclhd_jax.weights.files import read_state_dict
 
@@ -115,15 +117,15 @@ def of_weight_file(path: Path) -> Inspection:
 def title_of(checkpoint: Any, config: dict[str, Any] | None, restored: Restored) -> str:
     progress = restored.progress
     words = [f"recipe {config['recipe']}"] if config else []
-    if "stage" in progress:
+    if fits(progress, EPOCH):
         stage, epoch = progress["stage"], progress["epoch"] + 1
         of = f" of {config[f'stage{stage}']['epochs']}" if config else ""
         encoder = "online" if stage == 1 else "momentum"
         words.append(f"{restored.id} epochs done, the last one stage {stage}, epoch {epoch}{of}")
         words.append(f"whose encoder is the {encoder} one")
-    else:
-        steps = len(progress.get("history", ()))
-        words.append(f"{steps} steps into the epoch after {progress.get('epochs_done')}")
+    elif fits(progress, UNDER_WAY):
+        steps = len(progress["history"])
+        words.append(f"{steps} steps into the epoch after {progress['epochs_done']}")
     return f"{checkpoint}: {', '.join(words)}"
 
 

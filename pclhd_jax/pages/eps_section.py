@@ -21,7 +21,7 @@ def run_eps(run: RunView) -> Drawn:
     todo = tried(what_to_sweep, run.record.workdir, None, EPS_MAX).get()
     settings = todo.settings
     plots, files = [], {}
-    for report in sweep_parts(todo):
+    for report in tried(sweep_parts, todo).get():
         style = dict(eps=settings.eps, min_samples=settings.min_samples, title=report.name)
         data = png_of(draw_clusters([report], **style))
         files[f"clusters-eps-{report.name}.png"] = data

@@ -19,6 +19,7 @@ from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.disk import make_folder_of
 from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.plain_files import is_there
+from pclhd_jax.system.private_files import make_private_folder
 from pclhd_jax.system.whole_files import whole_file
 
 MOST_BYTES = 8_000_000
@@ -157,8 +158,8 @@ def check_size(text: bytes, num_runs: int) -> None:
 
 def write_files(folder: Path, text: bytes, sections: Sequence[Section]) -> None:
     """Beside and renamed, the page last: it never shows half of what it names."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)  # pictures of people
     files = {name: data for section in sections for name, data in section.files.items()}
     for name, data in (files | {NAME: text}).items():
-        with whole_file(folder / name) as file:
+        with whole_file(folder / name, private=True) as file:
             file.write(data)

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from pclhd_jax.system.disk_errors import room
 from pclhd_jax.system.json_shapes import fits, record, text, whole
 from pclhd_jax.system.plain_files import FILE, NOTHING, kind_of
 
@@ -165,8 +166,9 @@ def _explained(path: Path, size: int) -> Iterator[None]:
         yield
     except OSError as error:
         raise ValueError(
-            f"cannot write the picture cache {path} of {size / 1e9:.2f} GB ({error.strerror}); "
-            "free some room, set config.data.cache to another folder, or to '' for memory only"
+            f"cannot write the picture cache {path} of {size / 1e9:.2f} GB ({error.strerror}; "
+            f"{room(path.parent)}); free some room, "
+            "set config.data.cache to another folder, or to '' for memory only"
         ) from error
 
 

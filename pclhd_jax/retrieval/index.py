@@ -17,7 +17,6 @@ from pclhd_jax.retrieval.index_checks import (
     read_header,
     read_pictures,
 )
-from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.integrity import file_digest
 from pclhd_jax.system.array_files import map_npy
 from pclhd_jax.system.csv_files import write_csv
@@ -81,14 +80,15 @@ def write_index(
     name.parent.mkdir(parents=True, exist_ok=True)
     if parquet:
         write_parquet(file_of(name, ".parquet"), features_ND, pictures, header["modality"])
-    with whole_file(file_of(name, ".npy")) as file:
+    with whole_file(file_of(name, ".npy"), private=True) as file:
         np.save(file, features_ND)
     columns = columns_of(pictures, header["modality"])
-    with whole_file(file_of(name, ".csv"), "w") as file:
+    with whole_file(file_of(name, ".csv"), "w", private=True) as file:
         write_csv(file, [tuple(columns), *zip(*columns.values(), strict=True)])
     digests = {suffix: file_digest(file_of(name, suffix)) for suffix in (".npy", ".csv")}
     header = header | {"pictures": len(features_ND), "digests": digests}
-    write_whole(file_of(name, ".json"), json.dumps(header, indent=2) + "\n")
+    with whole_file(file_of(name, ".json"), "w", private=True) as file:
+        file.write(json.dumps(header, indent=2) + "\n")
     return Index(name, features_ND, pictures, header)
 
 
@@ -118,7 +118,7 @@ def write_parquet(path: Path, features_ND: np.ndarray, pictures: Pictures, modal
     values = arrow.array(np.ascontiguousarray(features_ND).reshape(-1))
     rows = arrow.FixedSizeListArray.from_arrays(values, features_ND.shape[1])
     table = arrow.table(columns_of(pictures, modality) | {"embedding": rows})
-    with whole_file(path) as file:
+    with whole_file(path, private=True) as file:
         arrow.parquet.write_table(table, file)
 
 

@@ -26,9 +26,11 @@ from pclhd_jax.saving.integrity import (
     check_files,
     check_fits,
     check_leaves,
+    check_small,
     damage_named,
     digest_of,
     leaf_digests,
+    other_than_ours,
     reading_verified,
     sealed,
     unsealed,
@@ -37,6 +39,7 @@ from pclhd_jax.saving.integrity import (
 from pclhd_jax.saving.manager import open_manager
 from pclhd_jax.saving.plain_name import PlainName
 from pclhd_jax.saving.quiet import quiet
+from pclhd_jax.saving.record_shapes import CHECKSUMS
 from pclhd_jax.saving.removing import remove_checkpoint, remove_if_empty, remove_left_over
 from pclhd_jax.saving.writer import Writer, write_now_or_behind
 from pclhd_jax.system.owners import let_owners_be_unknown
@@ -203,7 +206,8 @@ class Checkpoints:
             progress = self._read(id, progress=ocp.args.JsonRestore()).progress
         with reading(path, "checksums"):
             checksums = self._checksums(id, progress)
-        target = like(progress)
+        with other_than_ours(path):
+            target = like(progress)
         if checksums is None:
             warn(f"warning: {path} was saved without checksums, by an earlier version; not checked")
         else:
@@ -221,6 +225,7 @@ class Checkpoints:
         return Restored(id, state, progress)
 
     def _read(self, id: int, **args: Any) -> Any:
+        check_small(self.folder / str(id), *(args.keys() - {"state"}))
         with quiet():
             return self.manager.restore(id, args=ocp.args.Composite(**args))
 
@@ -244,6 +249,7 @@ class Checkpoints:
                 return None
             raise ValueError("missing")
         checksums = unsealed(self._read(id, checksums=ocp.args.JsonRestore()).checksums)
+        CHECKSUMS(checksums, "checksums")
         if checksums["progress"] != digest_of(progress):
             raise ValueError("that of progress does not fit")
         return checksums["leaves"]

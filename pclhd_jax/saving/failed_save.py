@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pclhd_jax.checkpoint_name import checkpoint_ids
-from pclhd_jax.saving.disk import disk_error, refused
 from pclhd_jax.saving.integrity import DamagedCheckpoint, damaged_files
+from pclhd_jax.system.disk_errors import DiskRefusedError, disk_error, disk_explained, refused
 
 
 @contextmanager
@@ -32,3 +32,14 @@ def last_intact(folder: Path) -> str:
     sound = (id for id in reversed(checkpoint_ids(folder)) if damaged_files(folder / str(id)) == [])
     last = next(sound, None)
     return "no other is known to be sound" if last is None else f"checkpoint {last} is intact"
+
+
+@contextmanager
+def workdir_explained(workdir: str | Path) -> Iterator[None]:
+    """`disk_explained` for all that a run writes."""
+    try:
+        with disk_explained("writing", workdir):
+            yield
+    except DiskRefusedError as error:
+        text = f"{error}; what was saved before is intact"
+        raise DiskRefusedError(error.errno, error.strerror, text) from error

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +16,11 @@ import numpy as np
 
 from pclhd_jax.checkpoint_name import MANIFEST
 from pclhd_jax.saving.disk import write_whole
+from pclhd_jax.saving.record_shapes import FILES
+from pclhd_jax.system.json_files import read_json
 
+MOST_BYTES = 64_000_000  # of a JSON file of a checkpoint
+WRONG_SHAPE = (LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 DAMAGE = (errno.ENOENT, errno.ENOTDIR, errno.EIO)  # a lack of rights, say, is none
 REMEDY = "restore the folder from a backup, or name another --workdir to start afresh"
 
@@ -113,22 +118,26 @@ def damaged_files(folder: Path) -> list[str] | None:
     it does not name are nobody's business.
     """
     try:
-        files = unsealed(json.loads((folder / MANIFEST).read_bytes()))["files"]
+        record = unsealed(read_json(folder / MANIFEST, most_bytes=MOST_BYTES))
+        FILES(record, MANIFEST)
     except ValueError:
         return None
     except OSError as error:
         if error.errno not in DAMAGE:
             raise
         return None
-    lines = ((name, damage(folder / name, *kept)) for name, kept in files.items())
+    lines = ((name, damage(folder / name, *kept)) for name, kept in record["files"].items())
     return [f"{name} {line}" for name, line in lines if line]
 
 
 def damage(path: Path, size: int, digest: str) -> str:
     """How a file differs from what was written; empty if it does not."""
     try:
-        if path.stat().st_size != size:
-            return f"has {path.stat().st_size:,} bytes, {size:,} were written"
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return "is no regular file"
+        if status.st_size != size:
+            return f"has {status.st_size:,} bytes, {size:,} were written"
         return "" if file_digest(path) == digest else "has other contents than were written"
     except OSError as error:
         if error.errno not in DAMAGE:
@@ -170,12 +179,38 @@ def damage_named(folder: Path, item: str) -> Iterator[None]:
 
 @contextmanager
 def reading_verified(folder: Path, item: str) -> Iterator[None]:
-    """What goes wrong in reading files whose every byte was verified is not their damage."""
+    """What goes wrong in reading files whose every byte was verified is not their damage.
+
+    But for files of another shape than ours: whoever wrote them made the list that verifies them.
+    """
     try:
         yield
+    except WRONG_SHAPE as error:
+        told = f"{item} is of another shape than ours ({type(error).__name__}: {error})"
+        raise DamagedCheckpoint(damage_line(folder, [told])) from error
     except Exception as error:
         error.add_note(f"while reading {item} of {folder}, whose files are as they were saved")
         raise
+
+
+@contextmanager
+def other_than_ours(folder: Path) -> Iterator[None]:
+    """A record of another shape than ours is damage, whatever verifies its bytes."""
+    try:
+        yield
+    except ValueError as error:
+        raise DamagedCheckpoint(damage_line(folder, [f"{error}"])) from error
+
+
+def check_small(folder: Path, *items: str) -> None:
+    """Raises ValueError where the JSON files of an item are not what can be read whole."""
+    for item in items:
+        for path in (folder / item).glob("*"):
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+                raise ValueError(
+                    f"{item}/{path.name} is no regular file of at most {MOST_BYTES:,} bytes"
+                )
 
 
 def damage_line(folder: Path, wrong: list[str]) -> str:

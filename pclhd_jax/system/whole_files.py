@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from pclhd_jax.system.disk_errors import disk_explained
 from pclhd_jax.system.private_files import private_mode
 
 LEFTOVER_SECONDS = 3600  # nobody writes for so long at one file; what is older, a kill left
@@ -40,19 +41,20 @@ def whole_file(
     remove_leftovers(path)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     made = False
-    try:
-        with open(beside, mode, opener=_new_file_opener(private), **kwargs) as file:
-            made = True
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-        made = False
-        sync_folder(path.parent)
-    finally:
-        if made:  # on a full disk half a file only takes room
-            with contextlib.suppress(OSError):
-                beside.unlink()
+    with disk_explained(f"writing {path.name}", path.parent):
+        try:
+            with open(beside, mode, opener=_new_file_opener(private), **kwargs) as file:
+                made = True
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+            made = False
+            sync_folder(path.parent)
+        finally:
+            if made:  # on a full disk half a file only takes room
+                with contextlib.suppress(OSError):
+                    beside.unlink()
 
 
 @contextmanager
@@ -62,12 +64,13 @@ def whole_path(path: str | Path) -> Iterator[Path]:
     It lies in a new folder beside `path` that nobody else may enter.
     """
     path = Path(path)
-    folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=path.parent))
-    try:
-        yield folder / path.name
-        os.replace(folder / path.name, path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with disk_explained(f"writing {path.name}", path.parent):
+        folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=path.parent))
+        try:
+            yield folder / path.name
+            os.replace(folder / path.name, path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sync_folder(folder: str | Path) -> None:

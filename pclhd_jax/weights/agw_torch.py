@@ -16,7 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from pclhd_jax.limits import channels
 from pclhd_jax.models.agw import AGW
+from pclhd_jax.system.text import printable
 from pclhd_jax.weights.torch_names import (
     STEMS,
     TRUNK,
@@ -39,7 +41,7 @@ UNUSED_IN_AGW = re.compile(
 NOTHING = re.compile(r"(?!)")
 UNUSED_IN_RESNET = re.compile(r"fc\.(weight|bias)$")
 CLASSIFIER_ROWS = 1000  # of the authors' unused classifier, whatever the data
-LISTED = 20  # keys named in an error
+LISTED, LONGEST = 20, 120  # keys named in an error, characters of one
 
 
 def agw_from_torch(state_dict: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -146,11 +148,14 @@ def model_of(state: Mapping[str, Any], trunk: str, stem_names: list[str]) -> AGW
     """The depth and width that the names and the first kernel's channels tell."""
     stems = [state[name] for name in stem_names if name in state]
     if not stems:
-        some = ", ".join(list(state)[:3])
+        some = listed(list(state)[:3])
         raise ValueError(
             f"no {' or '.join(stem_names)} among {len(state)} keys ({some}, ...); these are not "
             "weights of this architecture: see docs/weights.md"
         )
+    kernel = stems[0].shape
+    if len(kernel) != 4 or channels(kernel[0] / 64):
+        raise ValueError(f"{stem_names[0]} has the shape {kernel}; no stem of this architecture")
     has = lambda block: any(name.startswith(f"{trunk}{block}.") for name in state)  # noqa: E731
     if has("layer1.0.conv3"):
         depth = 101 if has("layer3.6") else 50
@@ -182,7 +187,13 @@ def check(
         for name, shape in shapes.items()
         if name in state and tuple(state[name].shape) != shape
     ]
-    lists = (("missing", missing), ("extra", extra), ("of another shape", other))
+    bad = [name for name in shapes if name in state and not is_finite(state[name])]
+    lists = (
+        ("missing", missing),
+        ("extra", extra),
+        ("of another shape", other),
+        ("not of finite floating-point numbers", bad),
+    )
     lines = [f"  {len(names)} {kind}: {listed(names)}" for kind, names in lists if names]
     if lines:
         raise ValueError(
@@ -191,9 +202,15 @@ def check(
         )
 
 
+def is_finite(value: np.ndarray) -> bool:
+    is_float = value.dtype.kind in "fV"  # V: bfloat16, which NumPy knows by ml_dtypes alone
+    return is_float and bool(np.isfinite(np.asarray(value, np.float32)).all())
+
+
 def listed(names: list[str]) -> str:
     more = len(names) - LISTED
-    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
+    shown = ", ".join(printable(name[:LONGEST], keep="") for name in names[:LISTED])
+    return shown + (f" and {more} more" if more > 0 else "")
 
 
 def without_module_prefix(state: Mapping[str, np.ndarray]) -> StateDict:

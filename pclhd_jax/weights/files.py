@@ -2,15 +2,29 @@
 
 import hashlib
 import re
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from pclhd_jax.system.json_shapes import shown
+from pclhd_jax.system.text import printable
+from pclhd_jax.weights.foreign_files import what_it_is
+from pclhd_jax.weights.pickled_objects import stranger_in
+
 TORCH_SUFFIXES = (".pth", ".pt", ".tar")  # the authors write model_best.pth.tar
 OLDEST_TORCH = (2, 6)
 SIZE = ("height", "width")  # of pictures, in the metadata
+SAVE_ALONE = (
+    "load it where it was made and save the tensors alone, torch.save(model.state_dict(), FILE)"
+)
+DAMAGED = (
+    "cannot be read as plain tensors: it is cut short, damaged, or no file of PyTorch; copy or "
+    "download it again"
+)
 NEEDS_TORCH = """{path} is a PyTorch file and torch is not installed.
 pip install torch (the CPU build will do), or convert the file where torch is:
   from pclhd_jax.weights.files import read_state_dict, write_state_dict
@@ -40,8 +54,15 @@ def read_weights(path: str | Path) -> Weights:
       ValueError: an unknown suffix, a damaged file, no torch for a .pth file (with the remedy).
     """
     path = Path(path)
-    if not path.is_file():
+    if path.is_dir():
+        raise ValueError(
+            f"{path} is a folder; name a weight file. A run's encoder becomes one by "
+            "python -m pclhd_jax.export --format torch"
+        )
+    if not path.exists():
         raise FileNotFoundError(f"no weight file {path}; see docs/weights.md for sources")
+    if words := what_it_is(path):
+        raise ValueError(f"{path} {words}; see docs/weights.md for sources of weights")
     check_download(path)
     if path.suffix == ".safetensors":
         return read_safetensors(path)
@@ -49,7 +70,8 @@ def read_weights(path: str | Path) -> Weights:
         return read_torch(path)
     raise ValueError(
         f"{path} ends in {path.suffix!r}; weights are read from .safetensors and from "
-        f"{', '.join(TORCH_SUFFIXES)} (with torch)"
+        f"{', '.join(TORCH_SUFFIXES)} (with torch). A checkpoint of a run is named by its folder, "
+        "RUN/checkpoints/12"
     )
 
 
@@ -89,8 +111,8 @@ def read_safetensors(path: Path) -> Weights:
         return Weights(load_file(path), size_in(path, metadata))
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read ({error}); copy or download it again") from error
-    except (TypeError, AttributeError) as error:  # bfloat16 and float8, unless JAX taught NumPy
-        raise ValueError(
+    except (TypeError, AttributeError, KeyError) as error:  # bfloat16 and float8, unless JAX
+        raise ValueError(  # taught NumPy
             f"{path} holds numbers that NumPy does not know ({error}); save them in float32"
         ) from error
 
@@ -100,53 +122,86 @@ def size_in(path: Path, record: Mapping[str, Any]) -> tuple[int, int] | None:
     given = [str(record[name]) for name in SIZE if name in record]
     if not given:
         return None
-    if len(given) < 2 or not all(text.isascii() and text.isdecimal() for text in given):
+    if len(given) < 2 or not all(re.fullmatch("[0-9]{1,5}", t) for t in given):
         raise ValueError(
-            f"{path} says of its picture size ({' and '.join(SIZE)}) {', '.join(given)[:40]}; two "
-            "whole numbers are needed: write it again"
+            f"{path} says of its picture size ({' and '.join(SIZE)}) {shown(', '.join(given))}; "
+            "two whole numbers are needed: write it again"
         )
     return int(given[0]), int(given[1])
 
 
 def read_torch(path: Path) -> Weights:
     torch = import_torch(path)
+    check_archive(path)
     try:
-        with torch.serialization.safe_globals(numpy_scalars()):
+        with torch.serialization.safe_globals(numpy_scalars()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on old formats; what matters is told below
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises its own, pickle's, zipfile's and plain RuntimeErrors
-        first_line = str(error).strip().split("\n")[0]
-        raise ValueError(
-            f"{path} cannot be read as plain tensors ({first_line}); download it again, or save "
-            "its state_dict alone where it was made"
-        ) from error
+        # Without torch's own text, which advises to switch its safety off.
+        raise ValueError(f"{path} {why_unread(path, error)}") from error
     size = None
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
         size = size_in(path, loaded)
         loaded = loaded["state_dict"]
-    strange = (
-        [name for name, value in loaded.items() if not isinstance(value, torch.Tensor)]
-        if isinstance(loaded, dict)
-        else [type(loaded).__name__]
-    )
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{path} holds no state_dict but a {type(loaded).__name__}; {SAVE_ALONE}")
+    strange = [
+        name
+        for name, value in loaded.items()
+        if not (isinstance(name, str) and isinstance(value, torch.Tensor))
+    ]
     if strange:
         raise ValueError(
-            f"{path} holds no state_dict: {', '.join(map(str, strange[:5]))} are not tensors; "
+            f"{path} holds no state_dict: {', '.join(map(in_short, strange[:5]))} are not tensors; "
             "save model.state_dict(), alone or under the key 'state_dict'"
         )
     return Weights({name: to_numpy(path, name, value) for name, value in loaded.items()}, size)
 
 
+def check_archive(path: Path) -> None:
+    """Raises ValueError for an empty file and for one whose tensors would take more than it has."""
+    size = path.stat().st_size
+    if not size:
+        raise ValueError(f"{path} is empty; copy or download it again")
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            total = sum(entry.file_size for entry in archive.infolist())
+    except Exception as error:  # zipfile and struct raise errors that share no class
+        raise ValueError(f"{path} {DAMAGED} ({type(error).__name__})") from error
+    if total > size:
+        raise ValueError(
+            f"{path} has {size:,} bytes and unpacks to {total:,}; PyTorch compresses nothing: "
+            "take the file from where it was made"
+        )
+
+
+def why_unread(path: Path, error: Exception) -> str:
+    """A sentence's end: what stands in the way, and what to do."""
+    stranger = stranger_in(path)
+    if stranger:
+        return f"cannot be read as plain tensors: {stranger}; {SAVE_ALONE}"
+    return f"{DAMAGED} (PyTorch raised {type(error).__name__})"
+
+
 def to_numpy(path: Path, name: str, tensor: Any) -> np.ndarray:
     try:
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise TypeError("it repeats its numbers")  # a few of them would become any number
         # NumPy has no bfloat16; wider floats become float32 where they are used.
         widened = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
         return widened.detach().numpy()
-    except (TypeError, RuntimeError) as error:  # sparse, quantized, or without values
-        first_line = str(error).strip().split("\n")[0]
+    except (TypeError, RuntimeError, NotImplementedError) as error:  # sparse, quantized, no values
         raise ValueError(
-            f"{path}: {name} is no plain tensor ({first_line}); save the state_dict of a model in "
-            "float32"
+            f"{path}: {in_short(name)} is no plain tensor ({tensor.layout}, {tensor.dtype}, on "
+            f"{tensor.device}); save the state_dict of a model in float32"
         ) from error
+
+
+def in_short(name: Any) -> str:
+    return printable(str(name)[:120], keep="")
 
 
 def numpy_scalars() -> list[Any]:

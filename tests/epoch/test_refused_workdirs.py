@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pclhd_jax import train
-from pclhd_jax.saving.disk import disk_explained
+from pclhd_jax.saving.failed_save import workdir_explained
 from pclhd_jax.saving.lock import locked
 from pclhd_jax.saving.mark import MARK
 from tests.helpers.finished_run import assert_same_end
@@ -29,7 +29,7 @@ def test_a_full_disk_stops_the_run_with_what_was_saved_intact(
         real_savez(file, **arrays)
 
     monkeypatch.setattr(np, "savez", savez)
-    with pytest.raises(OSError, match=r"full cannot be written: No space.*what was saved before"):
+    with pytest.raises(OSError, match=r"full/features failed: No space.*what was saved before"):
         train.train_and_evaluate(tiny_config(pictures), workdir)
     assert [path.name for path in (workdir / "features").iterdir()] == ["epoch-0001.npz"]
     train.train_and_evaluate(tiny_config(pictures), workdir)
@@ -41,10 +41,10 @@ def test_a_workdir_that_cannot_be_written_is_named(pictures, tmp_path, monkeypat
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / "x"))
 
     monkeypatch.setattr(os, "open", refuse)
-    message = r"x cannot be written: Read-only file system.*same command"
+    message = r"writing in .*x failed: Read-only file system.*same command.*intact"
     with (
         pytest.raises(OSError, match=message),
-        disk_explained(tmp_path / "x"),
+        workdir_explained(tmp_path / "x"),
         locked(tmp_path / "x"),
     ):
         pass

@@ -1,0 +1,97 @@
+"""What to say when the disk refuses: where, what the system said, the room, and the remedy."""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+REFUSALS = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+# TensorStore and safetensors name the number; ArrayRecord gives the system's words alone.
+NUMBER = re.compile(r"os_error_code='(\d+)'|Os \{ code: (\d+),")
+ARRAY_RECORD = re.compile(r"(?:write|close|flush|open|fsync|ftruncate)\(\) failed")
+REMEDY = "make room there, or give the right to write, and start the same command again"
+
+
+class DiskRefusedError(OSError):
+    """Its text is the whole explanation; errno and strerror are the system's."""
+
+    def __init__(self, number: int, reason: str, text: str):
+        super().__init__(number, reason)
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __reduce__(self) -> tuple:  # for the other processes
+        return type(self), (self.errno, self.strerror, self.text)
+
+
+def refusal(error: BaseException) -> int | None:
+    """The system's number of an error, whatever class it has; None where no system refused."""
+    if isinstance(error, OSError):
+        return error.errno
+    text = str(error)
+    if found := NUMBER.search(text):
+        return int(found[1] or found[2])
+    if ARRAY_RECORD.search(text):
+        return next((number for number in REFUSALS if os.strerror(number) in text), errno.EIO)
+    return None
+
+
+def disk_error(error: Exception) -> str:
+    """What the system said, if it was the system that refused; empty for any other error."""
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror or error}{where}"
+    number = refusal(error)
+    return os.strerror(number) if number else ""
+
+
+def refused(what: str, folder: Path, size: int | None, reason: str, remedy: str = REMEDY) -> str:
+    """The error's text. size: bytes that were to be written; None: nobody knows."""
+    takes = "" if size is None else f"it takes about {size / 1e6:,.1f} MB, "
+    return f"{what} in {folder} failed: {reason}; {takes}{room(folder)}; {remedy}"
+
+
+def room(folder: Path) -> str:
+    folder = Path(os.path.abspath(folder))
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return f"{shutil.disk_usage(there).free / 1e6:,.1f} MB are free"
+
+
+@contextmanager
+def disk_explained(
+    what: str,
+    folder: str | Path,
+    *,
+    size: Callable[[], int | None] = lambda: None,
+    remedy: str = REMEDY,
+) -> Iterator[None]:
+    """Gives the system's bare errors of writing in `folder` the words that a person needs.
+
+    what: is being done, such as "drawing the set". size: bytes that it takes; asked on an error.
+    """
+    try:
+        yield
+    except DiskRefusedError:
+        raise
+    except Exception as error:
+        number = refusal(error)
+        if number not in REFUSALS or _is_elsewhere(error, Path(folder)):
+            raise
+        text = refused(what, Path(folder), size(), disk_error(error), remedy)
+        raise DiskRefusedError(number, os.strerror(number), text) from error
+
+
+def _is_elsewhere(error: Exception, folder: Path) -> bool:
+    """A picture that cannot be read, say: that is another matter."""
+    named = getattr(error, "filename", None)
+    if named is None:
+        return False
+    if not isinstance(named, str | bytes):  # a descriptor
+        return False
+    return not Path(os.path.abspath(os.fsdecode(named))).is_relative_to(os.path.abspath(folder))

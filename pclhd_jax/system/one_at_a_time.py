@@ -1,0 +1,60 @@
+"""One process at a time, by a lock that the system takes back when the process ends."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+try:
+    import fcntl
+except ImportError:  # Windows, where filelock has another call that every drive knows
+    fcntl = None
+
+HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES)
+
+
+@contextmanager
+def one_at_a_time(path: Path, wait: Callable[[], None] | None = None) -> Iterator[bool]:
+    """Holds the lock file `path`. Yields False on a drive that knows no locks: nothing is held.
+
+    wait: called once before waiting for another process; None: not to wait.
+
+    Raises:
+      Timeout: another process holds it, and `wait` is None.
+      OSError: the lock file cannot be made.
+    """
+    if not knows_locks(path):
+        yield False
+        return
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if wait is None:
+            raise
+        wait()
+        lock.acquire()
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def knows_locks(path: Path) -> bool:
+    """Whether the drive locks files, tried on `path`, which is made where it is missing.
+
+    Network drives (Colab's Drive, some NFS and FUSE mounts) may say ENOSYS, ENOLCK or EOPNOTSUPP.
+    """
+    if fcntl is None:
+        return True
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (OSError, NotImplementedError) as error:
+        return getattr(error, "errno", None) in HELD
+    finally:
+        os.close(descriptor)
+    return True
