@@ -1,6 +1,5 @@
 """The tables of an ablation: means over seeds, and paired differences with their interval."""
 
-import csv
 import hashlib
 import io
 import json
@@ -13,6 +12,7 @@ from scipy.stats import bootstrap
 
 from pclhd_jax.reports.records import TIMING, read_records
 from pclhd_jax.saving.workdir import read_pictures
+from pclhd_jax.system.csv_files import write_csv
 from pclhd_jax.system.json_files import read_json, read_json_lines
 from pclhd_jax.system.json_shapes import record
 
@@ -251,11 +251,10 @@ def rank1_after_stage1(outcome: Outcome, protocol: str) -> float:
 def raw_records(outcomes: dict[str, dict[int, Outcome]]) -> str:
     """CSV, a line for each variant, seed and protocol."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     parts = [f"{what}_{part}" for what in ("ari", "purity") for part in CLUSTERINGS]
     matches = [f"right_matches_{part}" for part in CLUSTERINGS[:2]]
     head = ["variant", "seed", "protocol", *Scores._fields, "rank1_after_stage1", *parts, *matches]
-    writer.writerow([*head, "minutes", "commit", "pictures"])
+    rows = [[*head, "minutes", "commit", "pictures"]]
     for variant, of_seed in outcomes.items():
         for seed, outcome in sorted(of_seed.items()):
             numbers = *outcome.ari, *outcome.purity, *outcome.right_matches, outcome.minutes
@@ -263,5 +262,6 @@ def raw_records(outcomes: dict[str, dict[int, Outcome]]) -> str:
             for protocol, scores in outcome.scores.items():
                 stage1 = rank1_after_stage1(outcome, protocol)
                 row = [variant, seed, protocol, *(f"{score:.4f}" for score in (*scores, stage1))]
-                writer.writerow(row + rest)
+                rows.append(row + rest)
+    write_csv(text, rows)
     return text.getvalue()

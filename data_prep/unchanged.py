@@ -1,12 +1,10 @@
 """Does a prepared set still hold its source's pictures? Those that changed since are compared."""
 
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from pclhd_jax.pictures.compared import compared_until_ns, note_compared
 from pclhd_jax.pictures.picture_files import open_picture, read_picture_file
@@ -83,5 +81,5 @@ def _same_picture(stored: bytes, found: bytes) -> bool:
     if not found.startswith(b"BM"):
         return False
     # A BMP is stored as PNG, whose bytes depend on Pillow's version: compare pixels.
-    with open_picture(found) as image, Image.open(io.BytesIO(stored), formats=["PNG"]) as png:
+    with open_picture(found) as image, open_picture(stored) as png:
         return png.mode == image.mode and np.array_equal(np.asarray(png), np.asarray(image))

@@ -1,6 +1,7 @@
 """How an encoder is named, by every command alike: CHECKPOINT."""
 
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,16 @@ HELP = (
     "a workdir (its newest sound checkpoint), one checkpoint of it (RUN/checkpoints/12) or a "
     "weight file (.safetensors; .pth with PyTorch)"
 )
+# What Orbax and `saving` write at the top of a checkpoint; what is half written has a longer name.
+ITEMS = ("state", "progress", "checksums")
+MANIFEST = "manifest.json"
+HALF = r"(\.orbax-checkpoint-tmp.*)?"
+WRITTEN = re.compile(
+    rf"({'|'.join(ITEMS)}){HALF}|_CHECKPOINT_METADATA|commit_success\.txt"
+    rf"|{MANIFEST}(\.new)?|\.{MANIFEST}\.[0-9a-f]+\.new"
+)
+# Every program's Orbax writes a state; the rest tells that it was this one.
+OURS = re.compile(rf"(progress|checksums){HALF}|{MANIFEST}")
 # What a weight file that does not say its picture size is taken for: the published one.
 HEIGHT, WIDTH = 288, 144
 
@@ -51,8 +62,22 @@ def parse_checkpoint(name: str | os.PathLike) -> RunCheckpoint | WeightFile:
 
 def ids_in(workdir: Path) -> list[int]:
     """Epochs done of its checkpoints, damaged or not, ascending."""
-    found = (workdir / "checkpoints").glob("*")
-    return sorted(int(path.name) for path in found if is_id(path.name) and path.is_dir())
+    return checkpoint_ids(workdir / "checkpoints")
+
+
+def checkpoint_ids(folder: Path) -> list[int]:
+    """Of the finished checkpoints in a folder, damaged or not, ascending; nothing is opened."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if is_checkpoint(path))
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether this program saved it; a folder that lost every file counts as such."""
+    if not (is_id(path.name) and path.is_dir()):
+        return False
+    names = os.listdir(path)
+    return not names or any(OURS.fullmatch(name) for name in names)
 
 
 def is_id(name: str) -> bool:

@@ -20,6 +20,7 @@ from pclhd_jax.pictures.prepared import is_prepared
 from pclhd_jax.pictures.source import PictureSource, open_raw, open_records
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.system.own_parts import own_part
+from pclhd_jax.system.plain_files import is_there, read_plain
 
 FILTERS = {"train": "bicubic", "test": "lanczos"}
 MODALITIES = ("visible", "infrared")
@@ -167,9 +168,8 @@ def draw_if_missing(data: Any) -> None:
     drawn = asdict(data.synthetic) if is_dataclass(data.synthetic) else dict(data.synthetic)
     if Path(data.source).exists():
         readme = Path(data.source) / "README.txt"
-        if readme.exists() and readme.read_text() != synthetic.describe_set(
-            layout=data.layout, **drawn
-        ):
+        described = synthetic.describe_set(layout=data.layout, **drawn)
+        if is_there(readme) and read_plain(readme) != described.encode():
             raise ValueError(
                 f"{data.source} was drawn from other settings than config.data.synthetic (its "
                 "README.txt tells which); name another config.data.source, or remove that folder"

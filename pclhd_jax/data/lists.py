@@ -13,7 +13,7 @@ import numpy as np
 from pclhd_jax.system.plain_files import FILE, NOTHING, kind_of, text_lines
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-MAX_PATH = 65_536  # characters; file systems take 4,096
+MAX_PATH = 8192  # characters; file systems take 4,096
 MAX_IDENTITIES = 10_000  # folders have four digits
 UNKNOWN = -1  # an identity or a camera that nobody wrote down
 # Control characters, line separators, and what Python makes of bytes that are not UTF-8.
@@ -161,11 +161,7 @@ def check_path(path: str, where: str) -> None:
     Links that lie inside may lead outside: who made the folder wanted them.
     """
     check_names(where, [path])
-    if len(path) > MAX_PATH:
-        raise ValueError(
-            f"{where}: a path of {len(path):,} characters, the limit is {MAX_PATH:,}; restore the "
-            f"file, it begins with {path[:80]!r}"
-        )
+    check_length(path, where)
     # Windows rules split at both kinds of slash and know drives, so they cover posix paths too.
     parsed = PureWindowsPath(path)
     if parsed.drive or parsed.root or ".." in parsed.parts:
@@ -177,6 +173,15 @@ def check_path(path: str, where: str) -> None:
         raise ValueError(
             f"{where}: {path[:80]!r} is not a picture; list files that end in "
             + ", ".join(PICTURE_SUFFIXES)
+        )
+
+
+def check_length(path: str, where: str) -> None:
+    """Raises ValueError for a path that is longer than any: a message would be as long."""
+    if len(path) > MAX_PATH:
+        raise ValueError(
+            f"{where}: a path of {len(path):,} characters, the limit is {MAX_PATH:,}; it begins "
+            f"with {path[:80]!r}: restore the file"
         )
 
 

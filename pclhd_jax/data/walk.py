@@ -72,7 +72,8 @@ def _sort_in(entry: os.DirEntry, path: str, below: Below) -> None:
     if entry.name.startswith("."):  # of an editor, macOS or the like, broken links too
         below.left_out[HIDDEN] += 1
         return
-    check_link(entry.path)  # a broken link may have been a folder of pictures
+    if entry.is_symlink():
+        check_link(entry.path)  # a broken one may have been a folder of pictures
     if not entry.is_file():
         below.left_out[NO_FILE] += 1
     elif is_picture_name(entry.name):
@@ -105,7 +106,8 @@ def picture_names(folder: Path) -> list[str]:
         check_link(folder)
         return []
     for entry in named:
-        check_link(entry.path)
+        if entry.is_symlink():
+            check_link(entry.path)
     return sorted(entry.name for entry in named if entry.is_file())
 
 

@@ -4,7 +4,13 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from pclhd_jax.checkpoint_name import WeightFile, instead_of_damaged, is_id, parse_checkpoint
+from pclhd_jax.checkpoint_name import (
+    WeightFile,
+    checkpoint_ids,
+    instead_of_damaged,
+    is_id,
+    parse_checkpoint,
+)
 from pclhd_jax.saving.integrity import REMEDY
 
 
@@ -29,7 +35,7 @@ def find_place(checkpoint: str | os.PathLike) -> Place:
     if isinstance(named, WeightFile):
         return Place(None, path.parent, (), path)
     folder, id = named.workdir / "checkpoints", named.epochs_done
-    return Place(named.workdir, folder, tuple(ids_in(folder)) if id is None else (id,))
+    return Place(named.workdir, folder, tuple(checkpoint_ids(folder)) if id is None else (id,))
 
 
 def remedy_for(checkpoint: str | os.PathLike, place: Place) -> str:
@@ -41,9 +47,5 @@ def remedy_for(checkpoint: str | os.PathLike, place: Place) -> str:
 def beside(place: Place) -> list[Place]:
     """The save of the epoch under way, if the workdir has one."""
     folder = place.workdir / "unfinished"
-    ids = tuple(ids_in(folder))
+    ids = tuple(checkpoint_ids(folder))
     return [Place(place.workdir, folder, ids)] if ids else []
-
-
-def ids_in(folder: Path) -> list[int]:
-    return sorted(int(path.name) for path in folder.glob("*") if is_id(path.name))

@@ -14,12 +14,14 @@ import secrets
 import socket
 import zlib
 from collections.abc import Callable, Iterator
+from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from pclhd_jax.system.json_shapes import fits, record, text, whole
+from pclhd_jax.system.plain_files import FILE, NOTHING, kind_of
 
 HEADER_BYTES = 4096  # a page: the pixels behind it stay aligned
 BLOCK_BYTES = 4 * 2**20
@@ -43,6 +45,8 @@ def open_pixels(
     Raises FileNotFoundError, and UnfitFileError: another file, or a damaged one.
     """
     try:
+        if (kind := kind_of(path)) not in (FILE, NOTHING):  # a pipe would be waited for
+            raise UnfitFileError(f"cannot be read (it is {kind})")
         with path.open("rb") as file:
             header = _check_header(file.read(HEADER_BYTES), expected)
             full = HEADER_BYTES + _num_bytes(header)
@@ -179,7 +183,8 @@ def _reserve(descriptor: int, size: int) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     """Unfinished files of processes of this machine that are no more: they may be gigabytes."""
-    for leftover in path.parent.glob(f"{path.name}.*.{socket.gethostname()}.*.partial"):
+    host = escape(socket.gethostname())
+    for leftover in path.parent.glob(f"{escape(path.name)}.*.{host}.*.partial"):
         owner = leftover.name.split(".")[-2]
         with contextlib.suppress(PermissionError, ValueError):  # another user's; not ours at all
             try:

@@ -130,7 +130,8 @@ def _decode(
 ) -> np.ndarray:
     try:
         with open_picture(read(index)) as image:
-            return np.asarray(image.convert("RGB").resize(size, resample))
+            rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
+            return np.asarray(rgb.resize(size, resample))
     except UnreadablePictureError:  # `read` knows better what to do
         raise
     except RefusedPictureError as error:

@@ -14,6 +14,7 @@ from pclhd_jax.system.plain_files import is_there, read_text
 
 FORMAT = 1
 DIGEST = "digest"  # the entry with the checksum of the others
+MAX_BYTES = 100 * 2**20  # of the index: more than a million pictures
 INDEX, TFDS_INFO = "metadata.json", "dataset_info.json"
 SPLITS = ("train_visible", "train_infrared", "test_visible", "test_infrared")
 INT32 = np.iinfo(np.int32)
@@ -102,7 +103,7 @@ def check_not_damaged(path: str | os.PathLike) -> None:
 
 def _load(root: Path) -> Any:
     try:
-        return json.loads(read_text(root / INDEX))
+        return json.loads(read_text(root / INDEX, MAX_BYTES))
     except RecursionError as error:  # brackets without end
         raise ValueError("nested too deeply") from error
 

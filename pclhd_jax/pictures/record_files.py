@@ -12,6 +12,7 @@ import numpy as np
 
 from pclhd_jax.pictures.picture_files import UnreadablePictureError
 from pclhd_jax.pictures.prepared_index import damaged, short
+from pclhd_jax.system.plain_files import FILE, kind_of
 
 
 def picture_features() -> Any:
@@ -93,4 +94,7 @@ def _files(root: Path, name: str) -> list[str]:
         raise ValueError(
             damaged(root, f"{name} has {len(files):,} files of {total:,}, or files of two sets")
         )
+    for path in files:
+        if (kind := kind_of(path)) != FILE:
+            raise ValueError(damaged(root, f"{path.name} is {kind}"))
     return [str(path) for path in files]

@@ -1,6 +1,7 @@
 """From pictures to embeddings: `Embedder.load(checkpoint)(images, modality)`."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ import numpy as np
 
 from pclhd_jax.batches.prefetch import prefetch
 from pclhd_jax.data.lists import Pictures
+from pclhd_jax.data.places import tell_others
 from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.epoch.features import MODALITIES, extract_features
 from pclhd_jax.experiment import make_feature_steps
@@ -90,11 +92,16 @@ class Embedder:
         Raises:
           ValueError: no picture, another modality, one that cannot be read (its name), an array
             that is no picture (its number), features that are not finite.
+
+        Warns of paths in a folder of the other modality (infrared/, Thermal/).
         """
         if isinstance(images, str | os.PathLike):
             raise ValueError(f"{os.fspath(images)!r} is one picture; give a list of them")
         if not len(images):
             raise ValueError("no picture to embed; give at least one")
+        paths = [os.fspath(image) for image in images if not isinstance(image, np.ndarray)]
+        if note := tell_others(paths, modality):
+            warnings.warn(note, stacklevel=2)
         size = self.chunk_size
         chunks = [images[start : start + size] for start in range(0, len(images), size)]
         load = partial(load_chunk, height=self.encoder.height, width=self.encoder.width)

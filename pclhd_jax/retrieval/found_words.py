@@ -1,13 +1,15 @@
 """What a search found, as a CSV file and in short on the terminal."""
 
-import csv
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from pclhd_jax.data.lists import UNKNOWN
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.retrieval.found import Found
-from pclhd_jax.system.text import csv_cell, printable, shortened
+from pclhd_jax.system.csv_files import write_csv
+from pclhd_jax.system.text import printable, shortened
 from pclhd_jax.system.whole_files import whole_file
 
 PLACES, NAME_COLUMNS = 3, 30  # of a query; of a name
@@ -21,16 +23,18 @@ def write_found(path: Path, found: Found) -> None:
     columns += ["query_identity", "identity", "same"] * known
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        for q, name in enumerate(found.query.paths):
-            for place, row in enumerate(found.indices_QK[q].tolist()):
-                line = [csv_cell(name), place + 1, csv_cell(found.gallery.paths[row])]
-                line.append(f"{found.similarities_QK[q, place]:.6f}")
-                if found.distances_QK is not None:
-                    line.append(f"{found.distances_QK[q, place]:.6f}")
-                writer.writerow(line + identity_fields(found, q, row) * known)
+        write_csv(file, chain([columns], csv_lines(found, known)))
     say(f"wrote {path}")
+
+
+def csv_lines(found: Found, known: bool) -> Iterator[list]:
+    for q, name in enumerate(found.query.paths):
+        for place, row in enumerate(found.indices_QK[q].tolist()):
+            line = [name, place + 1, found.gallery.paths[row]]
+            line.append(f"{found.similarities_QK[q, place]:.6f}")
+            if found.distances_QK is not None:
+                line.append(f"{found.distances_QK[q, place]:.6f}")
+            yield line + identity_fields(found, q, row) * known
 
 
 def identity_fields(found: Found, q: int, row: int) -> list:

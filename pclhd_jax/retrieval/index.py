@@ -1,7 +1,5 @@
 """An index: NAME.npy (unit rows), NAME.csv (whose they are), NAME.json (of which encoder)."""
 
-import csv
-import io
 import json
 import os
 from pathlib import Path
@@ -12,13 +10,20 @@ import numpy as np
 from pclhd_jax.data.lists import UNKNOWN, Pictures
 from pclhd_jax.encoder import Encoder
 from pclhd_jax.retrieval.embedder import RESAMPLE
+from pclhd_jax.retrieval.index_checks import (
+    FORMAT,
+    REMEDY,
+    checked_features,
+    read_header,
+    read_pictures,
+)
 from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.integrity import file_digest
+from pclhd_jax.system.array_files import map_npy
+from pclhd_jax.system.csv_files import write_csv
 from pclhd_jax.system.whole_files import whole_file
 
-FORMAT = 1
 SUFFIXES = (".npy", ".csv", ".json", ".parquet")
-HEADER = {"modality": str, "encoder": str, "checkpoint": str, "height": int, "width": int}
 
 
 class Index(NamedTuple):
@@ -78,12 +83,9 @@ def write_index(
         write_parquet(file_of(name, ".parquet"), features_ND, pictures, header["modality"])
     with whole_file(file_of(name, ".npy")) as file:
         np.save(file, features_ND)
-    text = io.StringIO()
     columns = columns_of(pictures, header["modality"])
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    write_whole(file_of(name, ".csv"), text.getvalue())
+    with whole_file(file_of(name, ".csv"), "w") as file:
+        write_csv(file, [tuple(columns), *zip(*columns.values(), strict=True)])
     digests = {suffix: file_digest(file_of(name, suffix)) for suffix in (".npy", ".csv")}
     header = header | {"pictures": len(features_ND), "digests": digests}
     write_whole(file_of(name, ".json"), json.dumps(header, indent=2) + "\n")
@@ -135,39 +137,23 @@ def read_index(name: str | os.PathLike) -> Index:
                 "NAME.npy, NAME.csv and NAME.json"
             )
     header = read_header(file_of(name, ".json"))
-    for suffix, digest in header["digests"].items():
+    for suffix in (".npy", ".csv"):
+        digest = header["digests"][suffix]
         if file_digest(file_of(name, suffix)) != digest:
             raise ValueError(
-                f"{file_of(name, suffix)} is not what {name.name}.json was written with; embed "
-                "the pictures again"
+                f"{file_of(name, suffix)} is not what {name.name}.json was written with; {REMEDY}"
             )
-    features_ND = np.load(file_of(name, ".npy"), mmap_mode="r")
-    if not len(features_ND):
+    if not header["pictures"]:
         raise ValueError(f"{name} is an index of no picture; embed some")
-    with file_of(name, ".csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    numbers = [
-        np.array([int(row.get(column) or UNKNOWN) for row in rows], np.int32)
-        for column in ("identity", "camera")
-    ]
-    names = tuple(row["name"] for row in rows)
-    return Index(name, features_ND, Pictures(header["source"]["root"], names, *numbers), header)
-
-
-def read_header(path: Path) -> dict[str, Any]:
+    path = file_of(name, ".npy")
     try:
-        header = json.loads(path.read_text(encoding="utf-8"))
-        kept = header["format"], header["source"]["root"], header["digests"]
-        whole = set(kept[2]) == {".npy", ".csv"}
-        whole &= all(type(header[key]) is kind for key, kind in HEADER.items())
-    except (ValueError, KeyError, TypeError) as error:
+        features_ND = checked_features(map_npy(path), header)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); {REMEDY}") from error
+    pictures = read_pictures(file_of(name, ".csv"), header)
+    if len(pictures.paths) != len(features_ND):
         raise ValueError(
-            f"{path} is no header of an index ({type(error).__name__}: {error}); embed the "
-            "pictures again"
-        ) from error
-    if kept[0] != FORMAT or not whole:
-        raise ValueError(
-            f"{path} has format {str(kept[0])[:20]}, this program reads {FORMAT}; embed the "
-            "pictures again"
+            f"{name}.csv names {len(pictures.paths):,} pictures, {name.name}.npy has "
+            f"{len(features_ND):,} rows; {REMEDY}"
         )
-    return header
+    return Index(name, features_ND, pictures, header)

@@ -12,14 +12,19 @@ from pclhd_jax.data.lists import (
     PICTURE_SUFFIXES,
     UNKNOWN,
     Pictures,
+    check_length,
     check_names,
     is_picture_name,
 )
-from pclhd_jax.data.walk import pictures_below
+from pclhd_jax.data.places import both_modalities, tell_others
+from pclhd_jax.data.walk import look_below, tell_left_out
 from pclhd_jax.pictures.decode import Read, file_reader
 from pclhd_jax.pictures.prepared import is_prepared, open_prepared
 from pclhd_jax.pictures.prepared_index import INDEX
 from pclhd_jax.pictures.source import open_raw
+from pclhd_jax.processes.progress import say
+from pclhd_jax.system.paths import given_path
+from pclhd_jax.system.plain_files import BROKEN_LINK, NOTHING, kind_of, text_lines
 
 LIST_SUFFIX = ".txt"
 
@@ -54,18 +59,25 @@ def list_inputs(
 
     A folder gives all pictures below it; a .txt file a path per line, relative to the file's
     folder; a prepared set, or with `choice.layout` an original one, those of one modality, with
-    identities and cameras. Names are relative to the folder that holds all of them.
+    identities and cameras. Names are relative to the folder that holds all of them. A line tells
+    of what a folder holds beside pictures, and of pictures in a folder of the other modality.
 
     Raises:
       FileNotFoundError: an input that is not there.
       ValueError: no input, a folder or a list without pictures, a picture named twice, a file that
-        is no picture by its name, a set beside other inputs or without that split.
+        is no picture by its name, a set beside other inputs or without that split, a folder of
+        pictures of both modalities.
     """
     if not inputs:
         raise ValueError("nothing to read; name pictures, folders, lists or a prepared set")
+    inputs = [given_path(path) for path in inputs]
     sets = [path for path in inputs if choice.layout or is_prepared(path)]
     if not sets:
-        return of_files([Path(os.path.abspath(path)) for path in inputs])
+        listed = of_files([Path(os.path.abspath(path)) for path in inputs], modality)
+        paths = [os.path.join(listed.pictures.root, name) for name in listed.pictures.paths]
+        if note := tell_others(paths, modality):
+            say(f"note: {note}")
+        return listed
     if len(inputs) > 1:
         raise ValueError(f"{os.fspath(sets[0])} is a data set; give it alone, the rest apart")
     return of_set(os.fspath(inputs[0]), f"{choice.split}_{modality}", choice)
@@ -88,8 +100,8 @@ def of_set(path: str, split: str, choice: SetChoice) -> Listed:
     return Listed(lists[split], partial(opened.read, split), source)
 
 
-def of_files(inputs: Sequence[Path]) -> Listed:
-    found = [below(path) for path in inputs]
+def of_files(inputs: Sequence[Path], modality: str) -> Listed:
+    found = [below(path, modality) for path in inputs]
     paths = [path for _, paths in found for path in paths]
     # A list may lead out of its folder.
     folders = {os.fspath(folder) for folder, _ in found} | {os.path.dirname(p) for p in paths}
@@ -105,23 +117,17 @@ def of_files(inputs: Sequence[Path]) -> Listed:
     return Listed(pictures, file_reader(pictures), {"root": root})
 
 
-def below(path: Path) -> tuple[Path, list[str]]:
-    """The folder that an input lies in, or is, and the absolute paths that it names."""
+def below(path: Path, modality: str) -> tuple[Path, list[str]]:
+    """The folder that an input lies in, or is, and the absolute paths that it names.
+
+    What a folder holds beside pictures is counted on the terminal.
+    """
+    kind = kind_of(path)
+    if kind in (NOTHING, BROKEN_LINK):
+        what = f"there is no {path}" if kind == NOTHING else f"{path} is {kind}"
+        raise FileNotFoundError(f"{what}; name pictures, folders, lists or a set")
     if path.is_dir():
-        names = pictures_below(path)
-        if not names:
-            sets = [index.parent for index in path.rglob(INDEX) if is_prepared(index.parent)]
-            raise ValueError(
-                f"no picture below {path}; "
-                + (
-                    f"there is a prepared set, {sets[0]}: name that"
-                    if sets
-                    else f"put files there that end in {', '.join(PICTURE_SUFFIXES)}"
-                )
-            )
-        return path, [os.path.join(path, name) for name in names]
-    if not path.exists():
-        raise FileNotFoundError(f"there is no {path}; name pictures, folders, lists or a set")
+        return path, below_folder(path, modality)
     if path.suffix == LIST_SUFFIX:
         return path.parent, read_list(path)
     if not is_picture_name(path.name):
@@ -132,16 +138,46 @@ def below(path: Path) -> tuple[Path, list[str]]:
     return path.parent, [os.fspath(path)]
 
 
+def below_folder(path: Path, modality: str) -> list[str]:
+    found = look_below(path)
+    left_out = f"left out below {path}: {tell_left_out(found.left_out)}" if found.left_out else ""
+    if not found.pictures:
+        # Where preparation writes: DATA_DIR/LAYOUT/FINGERPRINT/VERSION.
+        places = [place for deep in range(5) for place in path.glob("*/" * deep + INDEX)]
+        sets = [place.parent for place in places if is_prepared(place.parent)]
+        raise ValueError(
+            f"no picture below {path}; "
+            + (
+                f"there is a prepared set, {sets[0]}: name that"
+                if sets
+                else f"put files there that end in {', '.join(PICTURE_SUFFIXES)}"
+            )
+            + (f" ({left_out})" if left_out else "")
+        )
+    if both := both_modalities(path, found.pictures):
+        folders = " ".join(os.path.join(both.folder, name) for name in both.folders[modality])
+        raise ValueError(
+            f"{both.folder} holds pictures of both modalities: visible in "
+            f"{', '.join(both.folders['visible'])}, infrared in "
+            f"{', '.join(both.folders['infrared'])}; name what is {modality}, {folders}, or the "
+            f"set, {both.folder} --layout {both.layout}"
+        )
+    if left_out:
+        say(left_out)
+    return [os.path.join(path, name) for name in found.pictures]
+
+
 def read_list(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    lines = [line.strip() for line in text.split("\n")]
-    for number, line in enumerate(lines, 1):
-        if line and not is_picture_name(os.path.basename(line) or "."):
+    paths = []
+    for number, line in text_lines(path):
+        check_names(f"{path}, line {number}", [line])
+        check_length(line, f"{path}, line {number}")
+        if not is_picture_name(os.path.basename(line) or "."):
             raise ValueError(
                 f"{path}, line {number}: {line[:80]!r} is no picture; list a path per line that "
                 f"ends in {', '.join(PICTURE_SUFFIXES)}"
             )
-    paths = [os.path.abspath(path.parent / line) for line in lines if line]
+        paths.append(os.path.abspath(path.parent / given_path(line)))
     if not paths:
         raise ValueError(f"{path} lists no picture; write a path per line")
     return paths

@@ -44,6 +44,7 @@ def find_queries(
                 "names itself; leave checkpoint and modality out"
             )
         index = read_index(queries[0])
+        check_width(gallery, index)
         check_encoder(header, index.header["encoder"], os.fspath(queries[0]))
         read = partial(reader_of, index.header["source"], index.pictures)
         features_QD = np.asarray(index.features_ND)
@@ -91,6 +92,16 @@ def encoder_for(gallery: Index, checkpoint: str | os.PathLike | None) -> Encoder
         check_encoder(header, encoder.digest, os.fspath(checkpoint))
     # A weight file may not tell its size: the gallery's pictures were of this one.
     return encoder._replace(height=header["height"], width=header["width"])
+
+
+def check_width(gallery: Index, queries: Index) -> None:
+    """Raises ValueError for features of two lengths, whatever their headers say."""
+    widths = [index.features_ND.shape[1] for index in (gallery, queries)]
+    if widths[0] != widths[1]:
+        raise ValueError(
+            f"{queries.name} has features of {widths[1]:,} numbers, {gallery.name} of "
+            f"{widths[0]:,}; embed the queries with the encoder of the index"
+        )
 
 
 def check_encoder(header: dict, digest: str, name: str) -> None:

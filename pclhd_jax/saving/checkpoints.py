@@ -16,15 +16,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
+from pclhd_jax.checkpoint_name import checkpoint_ids
 from pclhd_jax.processes.exchange import from_first, is_first
 from pclhd_jax.processes.mesh import readable, replicate
 from pclhd_jax.processes.progress import say
-from pclhd_jax.saving.checkpoint_folders import (
-    checkpoint_ids,
-    remove_checkpoint,
-    remove_if_empty,
-    remove_left_over,
-)
 from pclhd_jax.saving.disk import free_name
 from pclhd_jax.saving.failed_save import save_explained
 from pclhd_jax.saving.integrity import (
@@ -42,7 +37,9 @@ from pclhd_jax.saving.integrity import (
 from pclhd_jax.saving.manager import open_manager
 from pclhd_jax.saving.plain_name import PlainName
 from pclhd_jax.saving.quiet import quiet
+from pclhd_jax.saving.removing import remove_checkpoint, remove_if_empty, remove_left_over
 from pclhd_jax.saving.writer import Writer, write_now_or_behind
+from pclhd_jax.system.private_files import make_private_folder
 
 
 class Restored(NamedTuple):
@@ -88,7 +85,7 @@ class Checkpoints:
         """Opened when it is needed, for it lists the folder once only."""
         if self._manager is None:
             if self.keep is not None and is_first():
-                self.folder.mkdir(parents=True, exist_ok=True)
+                make_private_folder(self.folder)  # progress and labels tell of people
                 remove_left_over(self.folder)
             self._name = PlainName(self.folder)
             self._manager = open_manager(self._name.path)
@@ -251,7 +248,7 @@ class Checkpoints:
     def set_aside(self, id: int) -> Path:
         """Move a checkpoint to `workdir/damaged`, over nothing that is there. Returns its place."""
         target = free_name(self.workdir / "damaged" / f"{self.folder.name}-{id}")
-        target.parent.mkdir(exist_ok=True)
+        make_private_folder(target.parent)
         os.rename(self.folder / str(id), target)
         self.close()  # the manager would still list it
         return target

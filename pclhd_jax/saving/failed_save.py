@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pclhd_jax.saving.checkpoint_folders import checkpoint_ids
+from pclhd_jax.checkpoint_name import checkpoint_ids
 from pclhd_jax.saving.disk import disk_error, refused
 from pclhd_jax.saving.integrity import DamagedCheckpoint, damaged_files
 

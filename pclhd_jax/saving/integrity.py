@@ -13,9 +13,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from pclhd_jax.checkpoint_name import MANIFEST
 from pclhd_jax.saving.disk import write_whole
 
-MANIFEST = "manifest.json"
 DAMAGE = (errno.ENOENT, errno.ENOTDIR, errno.EIO)  # a lack of rights, say, is none
 REMEDY = "restore the folder from a backup, or name another --workdir to start afresh"
 

@@ -1,13 +1,17 @@
 """What clustering saw and what it found, an epoch a file: `workdir/features/epoch-0012.npz`."""
 
 import re
+import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.saving.removing import make_way
 from pclhd_jax.system.array_files import read_npz
+from pclhd_jax.system.private_files import make_private_folder
 from pclhd_jax.system.whole_files import whole_file
 
 PREFIX = "labels_"
@@ -36,19 +40,37 @@ def save_epoch(workdir: str | Path, saved: SavedEpoch, *, keep: int) -> None:
     if not keep:
         return
     folder = Path(workdir) / "features"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     arrays = saved._asdict()
     labels = arrays.pop("labels")
     labels = {} if labels is None else labels._asdict()
     arrays |= {f"labels_{name}": array for name, array in labels.items() if array is not None}
     path = folder / f"epoch-{saved.epochs_done:04d}.npz"
-    with whole_file(path) as file:
+    make_way(path, is_saved_epoch)
+    with whole_file(path, private=True) as file:  # features tell people apart
         np.savez(file, **arrays)
 
     paths = saved_epochs(workdir)
     newest = sorted(number for number in paths if number <= saved.epochs_done)[-keep:]
-    for number in paths.keys() - set(newest):
-        paths[number].unlink()
+    remove_epochs(paths[number] for number in paths.keys() - set(newest))
+
+
+def remove_epochs(paths: Iterable[Path]) -> None:
+    """Remove saved epochs; a file of such a name that holds something else stays."""
+    for path in paths:
+        if is_saved_epoch(path):
+            path.unlink()
+
+
+def is_saved_epoch(path: Path) -> bool:
+    """Whether `save_epoch` wrote it, by the names of its arrays."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        with zipfile.ZipFile(path) as file:
+            return {"visible_ND.npy", "infrared_ND.npy", "epochs_done.npy"} <= {*file.namelist()}
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False
 
 
 def load_epoch(workdir: str | Path, epochs_done: int | None = None) -> SavedEpoch:

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pclhd_jax.processes.exchange import from_first
+from pclhd_jax.saving.mark import check_is_run, mark_run
 from pclhd_jax.system.json_files import read_json
 from pclhd_jax.system.json_shapes import record, text, whole
 from pclhd_jax.system.text import printable
@@ -34,11 +35,13 @@ def _locked(workdir: str | Path) -> Iterator[None]:
     A file that a killed run left behind is thus no lock. Beside it, run.holder says who holds it.
 
     Raises:
-      ValueError: another process holds it.
+      ValueError: another process holds it, or it is no workdir of this program.
     """
     workdir = Path(workdir)
+    check_is_run(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     with _lock(workdir):
+        mark_run(workdir)
         who = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%F %T")}
         (workdir / HOLDER).write_text(json.dumps(who))
         try:
@@ -48,11 +51,12 @@ def _locked(workdir: str | Path) -> Iterator[None]:
 
 
 def check_unlocked(workdir: str | Path) -> None:
-    """Raises ValueError if another run holds `workdir`; makes nothing."""
+    """Raises ValueError if another run holds `workdir`, or it is none of ours; makes nothing."""
     from_first(_check_unlocked, workdir)
 
 
 def _check_unlocked(workdir: str | Path) -> None:
+    check_is_run(workdir)
     if (Path(workdir) / LOCK).exists():
         with _lock(Path(workdir)):
             pass

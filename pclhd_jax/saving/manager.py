@@ -5,7 +5,7 @@ from pathlib import Path
 import jax
 import orbax.checkpoint as ocp
 
-from pclhd_jax.saving.checkpoint_folders import ITEMS
+from pclhd_jax.checkpoint_name import ITEMS
 
 
 def open_manager(folder: Path) -> ocp.CheckpointManager:

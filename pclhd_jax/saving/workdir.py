@@ -4,16 +4,18 @@ Of several processes, all check and start a workdir together; process 0 alone re
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
+from pclhd_jax.checkpoint_name import checkpoint_ids
 from pclhd_jax.differences import FREE_ON_RESUME, differences
 from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.saving.disk import on_disk, write_whole
+from pclhd_jax.saving.labelled_features import remove_epochs, saved_epochs
+from pclhd_jax.saving.removing import make_way, remove_if_empty
 from pclhd_jax.settings import settings_of
-from pclhd_jax.system.json_files import read_json
-from pclhd_jax.system.json_shapes import anything, table_of, text
+from pclhd_jax.system.json_files import read_json, read_json_lines
+from pclhd_jax.system.json_shapes import anything, record, table_of, text, whole
 
 CONFIG = "config.json"
 # Settings that a run of an earlier version does not name, with the value that is as it was before.
@@ -23,7 +25,7 @@ CAME_LATER = {"loss.align_weight": 0.0, "model.remat": False, "bn_groups": 1}
 def has_checkpoint(workdir: str | Path) -> bool:
     """Of a finished epoch or of one under way; the rest of a killed save has a longer name."""
     folders = (Path(workdir) / name for name in ("checkpoints", "unfinished"))
-    return any(path.name.isdecimal() for folder in folders for path in folder.glob("*"))
+    return any(checkpoint_ids(folder) for folder in folders)
 
 
 def check_pictures(workdir: str | Path, digests: dict[str, str]) -> list[str]:
@@ -102,11 +104,28 @@ def _start_workdir(
         if lines:
             append_line(workdir / "changes.jsonl", {"epochs_done": epochs_done, "changes": lines})
     elif lines or other_pictures:
-        (workdir / "metrics.jsonl").unlink(missing_ok=True)  # of the ones before
-        shutil.rmtree(workdir / "features", ignore_errors=True)
+        remove_record(workdir)
     for name, content in (("config", config), ("pictures", digests)):
         lines = json.dumps(content, indent=2, sort_keys=True) + "\n"
         write_whole(workdir / f"{name}.json", lines)
+
+
+def remove_record(workdir: Path) -> None:
+    """Of a run that has no checkpoint; what no run wrote stays."""
+    rows = workdir / "metrics.jsonl"
+    make_way(rows, is_record)
+    rows.unlink(missing_ok=True)
+    remove_epochs(saved_epochs(workdir).values())
+    remove_if_empty(workdir / "features")
+
+
+def is_record(path: Path) -> bool:
+    """Whether every line tells of an epoch."""
+    try:
+        read_json_lines(path, record({"epochs_done": whole(0)}), nan=True)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:

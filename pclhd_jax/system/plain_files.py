@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 MAX_TEXT_BYTES = 256 * 2**20  # of a table: millions of rows
 MAX_LIST_BYTES = 64 * 2**20  # of a list: a million paths
+MAX_LINE = 65_536  # of a list, in characters: 10,000 identities
 CHUNK = 2**20
 NOTHING, FILE, BROKEN_LINK = "nothing", "a regular file", "a broken link"
 KINDS = (
@@ -113,8 +114,16 @@ def read_text(path: str | os.PathLike, limit: int = MAX_TEXT_BYTES) -> str:
 
 
 def text_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
-    """(line number, text) of every line of a list that is not blank. Raises as `read_text`."""
+    """(line number, text) of every line of a list that is not blank.
+
+    Raises as `read_text`, and ValueError for a line that is too long.
+    """
     for number, line in enumerate(divided(read_text(path, MAX_LIST_BYTES)), 1):
+        if len(line) > MAX_LINE:
+            raise ValueError(
+                f"{path}, line {number} has {len(line):,} characters, the limit is {MAX_LINE:,}; "
+                "restore the file, or write a path per line"
+            )
         if text := line.strip():
             yield number, text
 

@@ -1,12 +1,30 @@
 """Files that tell people apart: readable by their owner, and by a group if the user says so."""
 
+import contextlib
 import os
 from pathlib import Path
 
 
 def private_mode() -> int:
-    """0o600, or 0o640 where the environment sets PCLHD_GROUP_READABLE=1."""
-    return 0o640 if os.environ.get("PCLHD_GROUP_READABLE") == "1" else 0o600
+    """Of a file: 0o600, or 0o640 where the environment sets PCLHD_GROUP_READABLE=1."""
+    return 0o640 if group_may_read() else 0o600
+
+
+def group_may_read() -> bool:
+    return os.environ.get("PCLHD_GROUP_READABLE") == "1"
+
+
+def make_private_folder(path: str | Path) -> None:
+    """A folder, with its parents, that only its owner may enter, or its group too if the user says.
+
+    One that is there keeps the rights that its owner gave it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+        if group_may_read():
+            os.chmod(path, 0o750)  # the umask would keep the group out
 
 
 def create_private(path: str | os.PathLike) -> int:

@@ -1,11 +1,13 @@
 """Text from files and strangers, made safe for a terminal and for a spreadsheet."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 
 # Cc: control characters, escape sequences begin with one. Cf: marks that reorder or hide text.
 # Cs: halves of surrogate pairs, from file names that are not UTF-8. Zl, Zp: line separators.
 HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -28,9 +30,10 @@ def _escaped(character: str) -> str:
 def csv_cell(value: object) -> object:
     """A text cell that a spreadsheet would run as a formula, with an apostrophe in front.
 
-    Numbers and other text stay as they are. `csv_text` undoes it.
+    Numbers, also written as text, and other text stay as they are. `csv_text` undoes it.
     """
-    if isinstance(value, str) and value.startswith((*FORMULA, "'")):
+    is_text = isinstance(value, str) and not NUMBER.fullmatch(value)
+    if is_text and value.startswith((*FORMULA, "'")):
         return f"'{value}"
     return value
 

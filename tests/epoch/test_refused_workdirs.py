@@ -10,6 +10,7 @@ import pytest
 from pclhd_jax import train
 from pclhd_jax.saving.disk import disk_explained
 from pclhd_jax.saving.lock import locked
+from pclhd_jax.saving.mark import MARK
 from tests.helpers.finished_run import assert_same_end
 from tests.helpers.tiny import tiny_config
 
@@ -93,7 +94,7 @@ def test_a_longer_last_stage_is_accepted_and_the_table_tells_of_the_change(
 def test_a_second_run_in_a_workdir_is_refused_before_it_does_anything(pictures, tmp_path):
     with locked(tmp_path / "run"), pytest.raises(ValueError, match="in use by another run"):
         train.train_and_evaluate(tiny_config(pictures), tmp_path / "run")
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.lock"]
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"run.lock", MARK}
 
 
 def test_two_runs_that_start_together_do_not_both_go_on(pictures, tmp_path, monkeypatch):

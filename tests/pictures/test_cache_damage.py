@@ -64,7 +64,17 @@ def test_a_folder_in_the_files_place_is_an_error_with_the_remedy(cache):
     path.mkdir()
     with pytest.raises(ValueError, match=r"cannot write the picture cache .*config\.data\.cache"):
         cache()
-    assert "cannot be read" in cache.told[0]
+    assert "cannot be read (it is a folder)" in cache.told[0]
+
+
+def test_a_pipe_in_the_files_place_is_not_waited_for(cache):
+    cache()
+    path = cache.file()
+    path.unlink()
+    os.mkfifo(path)
+    cache()
+    assert "cannot be read (it is a pipe)" in cache.told[0]
+    assert path.is_file()
 
 
 def test_a_run_killed_while_it_writes_leaves_nothing_that_is_read(cache, pictures, folder):

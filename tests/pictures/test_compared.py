@@ -9,7 +9,7 @@ import pytest
 
 from data_prep import prepare
 from pclhd_jax.pictures.compared import compared_until_ns, note_compared
-from tests.helpers.picture_cache import COUNT
+from tests.helpers.picture_cache import COUNT, draw
 
 
 def touch(path):
@@ -61,8 +61,10 @@ def compared(tmp_path, capsys):
 
 def test_a_touched_source_is_compared_with_its_prepared_set_once(compared, cache, tmp_path):
     root = tmp_path / "own"
-    for modality in ("visible", "infrared"):
-        shutil.copytree(cache.pictures.root, root / modality)
+    shutil.copytree(cache.pictures.root, root / "visible")
+    (root / "infrared").mkdir()
+    for number in range(5):
+        draw(root / f"infrared/{number}.png", 10 + number)
     assert compared(root) == 0
     for _ in range(2):
         touch(root / "visible/3.png")

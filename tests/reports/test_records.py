@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
@@ -30,12 +31,25 @@ def test_a_workdir_without_a_checkpoint_takes_new_settings(tmp_path):
     start_workdir(tmp_path, {"seed": 0}, {})
     (tmp_path / "metrics.jsonl").write_text('{"epochs_done": 0}\n')
     (tmp_path / "features").mkdir()
-    (tmp_path / "features" / "epoch-0001.npz").write_text("of the settings before")
+    before = {name: np.zeros(1) for name in ("visible_ND", "infrared_ND", "epochs_done")}
+    np.savez(tmp_path / "features" / "epoch-0001.npz", **before)
     (tmp_path / "checkpoints" / "1.orbax-checkpoint-tmp").mkdir(parents=True)  # of a killed save
     start_workdir(tmp_path, {"seed": 1}, {})
     assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1}
     assert read_records(tmp_path) == []
     assert not (tmp_path / "features").exists()
+
+
+def test_what_no_run_wrote_stays_where_new_settings_are_taken(tmp_path):
+    start_workdir(tmp_path, {"seed": 0}, {})
+    (tmp_path / "features").mkdir()
+    theirs = {"features/epoch-0001.npz": "mine", "features/a.txt": "mine", "notes.txt": "mine"}
+    for name, text in theirs.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "metrics.jsonl").write_text('{"loss": 1.0}\n')
+    start_workdir(tmp_path, {"seed": 1}, {})
+    assert {name: (tmp_path / name).read_text() for name in theirs} == theirs
+    assert (tmp_path / "metrics.jsonl.kept").read_text() == '{"loss": 1.0}\n'
 
 
 def test_equal_settings_differ_nowhere():

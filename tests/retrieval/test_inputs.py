@@ -1,6 +1,7 @@
 """What an input names, in which order, by which relative names."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -87,3 +88,76 @@ def test_a_set_gives_one_modality_of_a_split_with_its_identities(pictures, tmp_p
         list_inputs([prepared], "visible", SetChoice("regdb"))
     with pytest.raises(ValueError, match=f"there is a prepared set, {os.fspath(prepared)}: name"):
         list_inputs([tmp_path], "visible")
+
+
+@pytest.fixture
+def own(tmp_path):
+    for number, name in enumerate(["visible/1.png", "infrared/2.png", "visible/x/3.png"]):
+        (tmp_path / "own" / name).parent.mkdir(parents=True, exist_ok=True)
+        noise(number).save(tmp_path / "own" / name)
+    return tmp_path / "own"
+
+
+@pytest.mark.parametrize("modality", ["visible", "infrared"])
+def test_a_folder_of_both_modalities_is_refused_with_the_words_to_type(own, modality):
+    for folder in (own, own.parent):
+        words = f"name what is {modality}, {own / modality}, or the set, {own} --layout folders"
+        with pytest.raises(ValueError, match=re.escape(words)):
+            list_inputs([folder], modality)
+    assert len(names(list_inputs([own], modality, SetChoice("folders", "train")))) in (1, 2)
+
+
+def test_a_folder_or_a_list_of_the_other_modality_is_told(own, capsys):
+    assert names(list_inputs([own / "visible"], "visible")) == ["1.png", "x/3.png"]
+    assert capsys.readouterr().out == ""
+    (own / "list.txt").write_text("visible/1.png\ninfrared/2.png\n")
+    for given, count in [
+        ("infrared", "1 of 1"),
+        ("infrared/2.png", "1 of 1"),
+        ("list.txt", "1 of 2"),
+    ]:
+        list_inputs([own / given], "visible")
+        out = capsys.readouterr().out
+        assert f"note: {count} pictures lie in a folder of infrared pictures" in out
+
+
+def test_what_a_folder_holds_beside_pictures_is_told(own, capsys):
+    for name in ("4.webp", "5.webp", "6.tif"):
+        (own / "visible" / name).touch()
+    list_inputs([own / "visible"], "visible")
+    assert f"left out below {own}/visible: 2 .webp, 1 .tif" in capsys.readouterr().out
+    (own / "only").mkdir()
+    (own / "only/7.webp").touch()
+    with pytest.raises(ValueError, match=r"no picture below .*only; .*\(left out .*: 1 \.webp\)"):
+        list_inputs([own / "only"], "visible")
+
+
+def test_a_path_in_a_list_may_begin_with_a_tilde(own, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(own))
+    (tmp_path / "list.txt").write_text("~/visible/1.png\n")
+    assert list_inputs([tmp_path / "list.txt"], "visible").pictures.root == str(own.parent)
+    assert names(list_inputs(["~/visible/1.png"], "visible")) == ["1.png"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_list_or_a_picture_that_is_a_pipe_or_a_device_is_not_waited_for(own, make):
+    make(own / "list.txt")
+    with pytest.raises(ValueError, match=r"list\.txt is a .*; only regular files are read"):
+        list_inputs([own / "list.txt"], "visible")
+    make(own / "pipe.png")
+    listed = list_inputs([own / "pipe.png"], "visible")
+    with pytest.raises(ValueError, match="no content of its own, it is a"):
+        listed.read(0)
+
+
+def test_a_broken_link_is_called_one(own):
+    (own / "gone.png").symlink_to("nowhere")
+    with pytest.raises(FileNotFoundError, match=r"gone\.png is a broken link"):
+        list_inputs([own / "gone.png"], "visible")
+
+
+def test_a_path_that_is_longer_than_any_is_refused_in_a_short_line(own):
+    (own / "list.txt").write_text("x" * 20_000 + ".jpg\n")
+    with pytest.raises(ValueError, match=r"line 1: a path of 20,004 characters, the limit") as told:
+        list_inputs([own / "list.txt"], "visible")
+    assert len(str(told.value)) < 500

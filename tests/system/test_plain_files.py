@@ -101,3 +101,9 @@ def test_what_is_no_text_is_refused_with_its_line(tmp_path, data, message):
     (tmp_path / "list.txt").write_bytes(data)
     with pytest.raises(ValueError, match=message):
         read_text(tmp_path / "list.txt")
+
+
+def test_a_line_without_end_is_refused_with_its_number(tmp_path):
+    (tmp_path / "list.txt").write_text("a.jpg\n" + "x" * 10_000_000)
+    with pytest.raises(ValueError, match="line 2 has 10,000,000 characters, the limit is 65,536"):
+        list(text_lines(tmp_path / "list.txt"))

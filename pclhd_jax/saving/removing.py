@@ -1,39 +1,20 @@
-"""Which folders are checkpoints, and how one is removed: what no save wrote stays."""
+"""How a checkpoint is removed: what no save wrote stays."""
 
 import json
 import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from pclhd_jax.checkpoint_name import MANIFEST, WRITTEN
 from pclhd_jax.saving.disk import free_name
-from pclhd_jax.saving.integrity import MANIFEST, unsealed
+from pclhd_jax.saving.integrity import unsealed
 
-ITEMS = ("state", "progress", "checksums")
-# At the top of a checkpoint, finished or not; what is half written has a longer name.
-WRITTEN = re.compile(
-    rf"({'|'.join(ITEMS)})(\.orbax-checkpoint-tmp.*)?|_CHECKPOINT_METADATA"
-    rf"|commit_success\.txt|{MANIFEST}(\.new)?"
-)
 # A save that a kill cut short, and a checkpoint whose removal a kill cut short.
 LEFT_OVER = re.compile(r"\d+\.(orbax-checkpoint-tmp|removed)(-\d+)?")
-
-
-def checkpoint_ids(folder: Path) -> list[int]:
-    """Of the finished checkpoints in a folder, damaged or not, ascending; nothing is opened."""
-    if not folder.is_dir():
-        return []
-    return sorted(int(path.name) for path in folder.iterdir() if is_checkpoint(path))
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Whether a save wrote it. One that lost every file counts, and a folder of others does not."""
-    if not (path.name.isascii() and path.name.isdecimal() and path.is_dir()):
-        return False
-    names = [entry.name for entry in path.iterdir()]
-    return not names or any(WRITTEN.fullmatch(name) for name in names)
 
 
 def remove_checkpoint(path: Path) -> None:
@@ -64,6 +45,12 @@ def remove_left_over(folder: Path, seconds: float = 0.0) -> None:
         time.sleep(0.05)
 
 
+def make_way(path: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Give what lies at `path` another name, unless the program wrote it itself."""
+    if os.path.lexists(path) and not is_ours(path):
+        os.rename(path, free_name(path.with_name(f"{path.name}.kept")))
+
+
 def remove_if_empty(folder: Path) -> None:
     with suppress(OSError):
         folder.rmdir()
@@ -71,13 +58,11 @@ def remove_if_empty(folder: Path) -> None:
 
 def _remove_written(folder: Path) -> None:
     files = _files_of_manifest(folder)
-    if files is None:
-        for path in _entries(folder):
-            if WRITTEN.fullmatch(path.name):
-                _remove(path)
-    else:
-        for name in (*files, MANIFEST):
-            (folder / name).unlink(missing_ok=True)
+    for name in files or ():
+        (folder / name).unlink(missing_ok=True)
+    for path in _entries(folder):
+        if WRITTEN.fullmatch(path.name) and (files is None or not path.is_dir()):
+            _remove(path)
     for inner, _, _ in os.walk(folder, topdown=False):
         remove_if_empty(Path(inner))
 

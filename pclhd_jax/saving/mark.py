@@ -1,0 +1,108 @@
+"""Is a folder a workdir of this program? Only then does a run write, replace and remove there.
+
+A run leaves `pclhd-run.json` in its workdir. A folder without it is taken if it is new or empty,
+or if it holds what only an earlier version of this program leaves.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pclhd_jax.checkpoint_name import checkpoint_ids
+from pclhd_jax.saving.disk import write_whole
+from pclhd_jax.system.json_files import read_json
+
+MARK = "pclhd-run.json"
+CONTENT = {
+    "program": "pclhd_jax",
+    "what": "A run's workdir. The program writes, replaces and removes its own files here.",
+}
+# What systems and editors leave in any folder, and the output of the command itself.
+COUNTS_AS_EMPTY = re.compile(
+    r"\.DS_Store|Thumbs\.db|desktop\.ini|\.gitkeep|\.ipynb_checkpoints|lost\+found|\.nfs\w+"
+    r"|log\w*\.txt|.*\.(log|out|err)"
+)
+LOCK_FILES = {"run.lock", "run.holder"}
+RECORDS = {"config.json", "pictures.json", "metrics.jsonl", "timing.jsonl", "changes.jsonl"}
+FOLDERS = {"checkpoints", "unfinished", "unfinished-old", "features", "damaged", "tensorboard"}
+WRITTEN = LOCK_FILES | RECORDS | FOLDERS | {"page", MARK}
+SECTIONS = {"data", "model", "stage1", "stage2", "optimizer", "cluster", "prototypes"}
+OTHER = "nothing there was touched. Name another --workdir: a new folder, or an earlier run's"
+
+
+def check_is_run(workdir: str | Path) -> None:
+    """Raises ValueError, with the remedy, for what is no workdir and cannot become one.
+
+    Makes and changes nothing.
+    """
+    why = _why_not(Path(workdir))
+    if why:
+        raise ValueError(f"--workdir {workdir} {why}; {OTHER}")
+
+
+def mark_run(workdir: str | Path) -> None:
+    """Leaves the mark in a folder that `check_is_run` lets pass."""
+    if not has_mark(Path(workdir)):
+        write_whole(Path(workdir) / MARK, json.dumps(CONTENT, indent=1) + "\n")
+
+
+def has_mark(workdir: Path) -> bool:
+    kept = _json(workdir / MARK)
+    return isinstance(kept, dict) and kept.get("program") == CONTENT["program"]
+
+
+def _why_not(workdir: Path) -> str:
+    """Empty for a workdir and for what can become one."""
+    if workdir.is_symlink() and not workdir.exists():
+        return "is a link to a place where there is nothing"
+    if workdir.exists() and not workdir.is_dir():
+        return "is a file, not a folder"
+    if workdir.is_dir() and (has_mark(workdir) or _is_of_earlier_version(workdir)):
+        return ""
+    there = Path(os.path.realpath(workdir))
+    if there == there.parent:
+        return "is the root of a disk"
+    if there == Path(os.path.realpath(os.path.expanduser("~"))):
+        return "is your home folder"
+    run = next((folder for folder in there.parents if has_mark(folder)), None)
+    if run is not None and there.relative_to(run).parts[0] in WRITTEN:
+        return f"lies among the files of the run {run}"
+    if workdir.is_dir() and _names(workdir):
+        few = sorted(_names(workdir))[:3]
+        return f"holds {', '.join(few)} and no {MARK}, so it is not the folder of a run"
+    return ""
+
+
+def _is_of_earlier_version(workdir: Path) -> bool:
+    """Whether it holds what only this program leaves."""
+    names = _names(workdir)
+    if not names:
+        return False
+    if names <= LOCK_FILES:  # it was killed as it began
+        return True
+    config = _json(workdir / "config.json")
+    if not (isinstance(config, dict) and config.keys() >= SECTIONS):
+        return any(_is_sealed(workdir / "checkpoints" / str(id)) for id in _ids(workdir))
+    return "pictures.json" in names or bool(_ids(workdir)) or names <= WRITTEN
+
+
+def _is_sealed(checkpoint: Path) -> bool:
+    kept = _json(checkpoint / "manifest.json")
+    return isinstance(kept, dict) and kept.keys() == {"files", "seal"}
+
+
+def _ids(workdir: Path) -> list[int]:
+    return checkpoint_ids(workdir / "checkpoints")
+
+
+def _names(workdir: Path) -> set[str]:
+    return {name for name in os.listdir(workdir) if not COUNTS_AS_EMPTY.fullmatch(name)}
+
+
+def _json(path: Path) -> Any:
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return None
