@@ -1,12 +1,13 @@
 """Search an index for the people of query pictures.
 
-    python -m pclhd_jax.search gallery QUERIES/ --checkpoint runs/synthetic-paper \
-        --modality infrared --out found
+    python -m pclhd_jax.search gallery QUERIES/ --modality infrared --out found
     python -m pclhd_jax.search gallery queries --out found --rerank
 
 INDEX is the NAME that `python -m pclhd_jax.embed` wrote. QUERY is pictures, folders, .txt lists or
-a set, as embed takes them, of either modality, with the checkpoint that made the index; or the NAME
-of other embeddings. Another encoder than the index's is refused. It writes
+a set, as embed takes them, of either modality; or the NAME of other embeddings. Pictures go through
+the encoder that the index names; --checkpoint says where it lies if it was moved. Another encoder
+is refused. It prints the best three of the first queries and, where identities are known on both
+sides, Rank-1 and mAP. It writes
 
     NAME.csv    query, rank, name, similarity; with --rerank the distance; identities where known
     NAME.png    some queries, evenly chosen, each with what was found: a whole green frame for the

@@ -176,15 +176,15 @@ def test_results_are_not_written_over_and_pictures_that_have_moved_are_found(
         search_index(gallery.name, [index.name], tmp_path / "found.png", gallery_root=root)
 
 
-def test_a_folder_beside_an_index_of_its_name_is_meant_where_there_is_a_checkpoint(
-    run, index, tmp_path
-):
+def test_a_folder_beside_an_index_of_its_name_is_meant_where_pictures_are(run, index, tmp_path):
     (tmp_path / "q").mkdir()
     for number in range(2):
         noise(number).save(tmp_path / f"q/{number}.png")
     made = make_index(run, [tmp_path / "q"], "infrared", tmp_path / "q", batch_size=32)
     ways = {"checkpoint": run, "modality": "infrared", "batch_size": 32}
     pictures = search_index(index.name, [tmp_path / "q"], **ways)
+    by_modality = search_index(index.name, [tmp_path / "q"], modality="infrared")
+    assert by_modality.query.root == str(tmp_path / "q")
     embeddings = search_index(index.name, [tmp_path / "q"])
     np.testing.assert_array_equal(pictures.indices_QK, embeddings.indices_QK)
     assert pictures.query.paths == made.pictures.paths == ("0.png", "1.png")
