@@ -1,4 +1,4 @@
-"""A disk that fills up at each phase of a run, from the pictures' drawing to the last checkpoint."""
+"""A disk that fills up at each phase of a run, from the drawing to the last checkpoint."""
 
 import os
 import subprocess

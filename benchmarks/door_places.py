@@ -1,4 +1,4 @@
-"""Places that a program likes to write to, missing, damaged or closed: does a run end as it does?"""
+"""Places that a program likes to write to, missing, damaged or closed: what does a run do?"""
 
 import os
 import shutil

@@ -43,7 +43,7 @@ def tries(root: Path) -> Iterator[Try]:
 
 
 def make_sample(folder: Path) -> None:
-    """A finished run, an index and queries of it, a prepared set and a weight file, side by side."""
+    """A finished run, an index and queries of it, a prepared set and a weight file."""
     from pclhd_jax.train import train_and_evaluate
     from tests.helpers.tiny import tiniest_config
 
@@ -193,7 +193,7 @@ def paths_of(record: Any, depth: int = 3) -> set[tuple]:
 
 def outcome_of(sample: Path, command: tuple[str, ...]) -> tuple[str, str]:
     """How a command ends, in this process, and what it says; what it writes is removed."""
-    kept = {path for path in sample.iterdir()}
+    kept = set(sample.iterdir())
     try:
         return quiet([argument.format(sample) for argument in command])
     finally:

@@ -6,17 +6,17 @@
 Four parts; each prints what went wrong, and a line with its counts.
 
     paths    a folder name with each printable character: is what is saved there read again?
-    shapes   every small file of a run, an index and a prepared set, with fields and whole contents of
-             another shape: does each command say in one line what is wrong?
+    shapes   every small file of a run, an index and a prepared set, with fields and whole contents
+             of another shape: does each command say in one line what is wrong?
     places   a home, a cache or a package folder that is missing, damaged or cannot be written:
              does a run end as it does without that?
     disk     a disk that fills up at each phase of a run: is one line said, and does the same
              command end bit-identical once there is room? Needs root, for a small file system.
 
-A try ends well when the command works as it does undisturbed ("worked"), or ends with one line that
-says what is wrong ("told"). It ends badly when the output changes without a word ("SILENT"), with a
-traceback ("TRACEBACK"), or when something is lost that was there before ("LOST"). Exit code 1 if any
-try ended badly.
+A try ends well when the command works as it does undisturbed ("worked"), or ends with one line
+that says what is wrong ("told"). It ends badly when the output changes without a word ("SILENT"),
+with a traceback ("TRACEBACK"), or when something is lost that was there before ("LOST"). The exit
+code is 1 if any try ended badly.
 """
 
 import argparse
@@ -25,7 +25,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +54,6 @@ def main() -> None:
 
 def run_part(name: str) -> int:
     """How many tries of the part ended badly."""
-    tries: Iterator[Try]
     started, counts = time.monotonic(), Counter()
     with tempfile.TemporaryDirectory() as folder:
         for one in importlib.import_module(f"benchmarks.door_{name}").tries(Path(folder)):
