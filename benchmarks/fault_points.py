@@ -15,7 +15,7 @@ POINTS = {
     "neighbour search": "pclhd_jax.clustering.neighbours:_search_tile",
     "clustering": "pclhd_jax.clustering.both_modalities:labels_from_neighbours",
     "matching": "pclhd_jax.clustering.both_modalities:match_clusters",
-    "a file renamed": "pclhd_jax.saving.labelled_features:os.replace",
+    "a file renamed": "pclhd_jax.system.whole_files:os.replace",
     "banks": "pclhd_jax.epoch.run_epoch:make_banks",
     "step": "pclhd_jax.epoch.step_loop:shard_batch",
     "hand-over": "pclhd_jax.train:hand_over",

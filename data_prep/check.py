@@ -21,6 +21,7 @@ from pclhd_jax.data.datasets import LAYOUTS, layout_named
 from pclhd_jax.data.lists import parse_labelled, read_lines
 from pclhd_jax.pictures.prepared import is_prepared
 from pclhd_jax.processes.progress import Progress, say
+from pclhd_jax.system.plain_files import FILE, kind_of
 
 SHOWN = 20  # names of a kind; the count tells the rest
 ALLOW = "--allow_partial, in a config data.allow_partial=True"
@@ -109,7 +110,7 @@ def missing_listed(layout: str, root: str | os.PathLike) -> list[str]:
         name = file.relative_to(root).as_posix()
         for number, text in read_lines(root, name, layout, file.parent.name):
             path, _ = parse_labelled(file, number, text)
-            if not os.path.isfile(os.path.join(root, path)):
+            if kind_of(os.path.join(root, path)) != FILE:
                 missing.add(path)
     return sorted(missing)
 

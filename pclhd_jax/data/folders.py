@@ -1,12 +1,10 @@
 """One's own pictures: two plain folders, no label; an optional CSV for the evaluation."""
 
-import csv
 import os
-import re
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from pclhd_jax.data.camera_pattern import cameras_by_path
 from pclhd_jax.data.layout import About, Layout, Scoring
 from pclhd_jax.data.lists import (
     PICTURE_SUFFIXES,
@@ -16,14 +14,18 @@ from pclhd_jax.data.lists import (
     check_path,
     check_root,
     make_pictures,
-    pictures_below,
+    same_spelling,
 )
 from pclhd_jax.data.protocol import Protocol, TestSet, both_ways, everything
+from pclhd_jax.data.walk import pictures_below
+from pclhd_jax.system.csv_files import read_csv
+from pclhd_jax.system.plain_files import is_there
+from pclhd_jax.system.text import csv_text
 
 MODALITIES = ("visible", "infrared")
 CONTENT = "visible/ and infrared/"
 CSV_NAME = "identities.csv"
-CSV_HEADER = ("path", "identity", "camera")  # the camera may be left out
+CSV_COLUMNS, CAMERA = ("path", "identity"), "camera"  # the camera may be left out
 
 
 class Listed(NamedTuple):
@@ -55,7 +57,7 @@ def folders_train(root: str | os.PathLike, *, camera_pattern: str = "") -> Train
                 f"({', '.join(PICTURE_SUFFIXES)}), {CSV_NAME} keeps all of them for the "
                 "evaluation; training needs some of both modalities: add pictures without a row"
             )
-    cameras = _cameras([*left["visible"], *left["infrared"]], camera_pattern)
+    cameras = cameras_by_path([*left["visible"], *left["infrared"]], camera_pattern)
     return TrainSet(
         *(
             make_pictures(root, [(path, UNKNOWN, cameras[path]) for path in left[modality]])
@@ -124,52 +126,24 @@ def _all_paths(root: str | os.PathLike) -> dict[str, list[str]]:
     return found
 
 
-def _cameras(paths: list[str], pattern: str) -> dict[str, int]:
-    if not pattern:
-        return dict.fromkeys(paths, UNKNOWN)
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"camera_pattern {pattern!r} is no regular expression: {error}") from error
-    if expression.groups != 1:
-        raise ValueError(
-            f"camera_pattern {pattern!r} has {expression.groups} groups, it must have 1: the "
-            r"camera, as in 'cam(\d+)/'"
-        )
-    texts = {path: match[1] for path in paths if (match := expression.search(path))}
-    missed = [path for path in paths if not texts.get(path)]
-    if missed:
-        raise ValueError(
-            f"camera_pattern {pattern!r} finds no camera in {len(missed):,} of {len(paths):,} "
-            f"paths, the first is {missed[0]}; change it, or leave it empty for no cameras"
-        )
-    numbers = {text: number for number, text in enumerate(sorted(set(texts.values())))}
-    return {path: numbers[text] for path, text in texts.items()}
-
-
 def _read_csv(root: str | os.PathLike, paths: dict[str, list[str]]) -> dict[str, Listed]:
     """The rows by path; empty without the file."""
     file = Path(root) / CSV_NAME
-    if not file.is_file():
+    if not is_there(file):
         return {}
     known = {path for modality in MODALITIES for path in paths[modality]}
     listed: dict[str, Listed] = {}
-    with file.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        reader = csv.reader(text)
-        width = _check_header(file, next(reader, []))
-        for row in _rows(file, reader):
-            if not any(field.strip() for field in row):
-                continue
-            where = f"{file}, line {reader.line_num}"
-            path, entry = _parse_row(where, row, width)
-            if path not in known:
-                raise ValueError(
-                    f"{where}: no picture {path!r} under {CONTENT}; list paths as they lie below "
-                    f"{root}, with forward slashes"
-                )
-            if path in listed:
-                raise ValueError(f"{where}: {path!r} is listed twice; keep one row per picture")
-            listed[path] = entry
+    for row in read_csv(file, CSV_COLUMNS, (CAMERA,)):
+        where = f"{file}, line {row.line}"
+        path, entry = _parse_row(where, row.cells)
+        if path not in known:
+            raise ValueError(
+                f"{where}: no picture {path!r} under {CONTENT}{_spelt(path, known)}; list paths as "
+                f"they lie below {root}, with forward slashes"
+            )
+        if path in listed:
+            raise ValueError(f"{where}: {path!r} is listed twice; keep one row per picture")
+        listed[path] = entry
     if not listed:
         raise ValueError(
             f"{file} has no row; list evaluation pictures, or remove it to train without evaluation"
@@ -177,42 +151,24 @@ def _read_csv(root: str | os.PathLike, paths: dict[str, list[str]]) -> dict[str,
     return listed
 
 
-def _rows(file: Path, reader: Any) -> Iterator[list[str]]:
-    try:
-        yield from reader
-    except csv.Error as error:
-        raise ValueError(
-            f"{file}, line {reader.line_num}: {error}; look for a quote that is not closed"
-        ) from error
+def _spelt(path: str, known: set[str]) -> str:
+    """A hint, where a picture differs in letter case or in how Unicode writes its accents alone."""
+    alike = next((other for other in known if same_spelling(other) == same_spelling(path)), None)
+    return f" (there is {alike!a})" if alike else ""
 
 
-def _check_header(file: Path, header: list[str]) -> int:
-    names = tuple(name.strip() for name in header)
-    if names not in (CSV_HEADER, CSV_HEADER[:2]):
-        raise ValueError(
-            f"{file}, line 1: the header is {','.join(header)[:80]!r}; it must be "
-            "'path,identity,camera' or 'path,identity'"
-        )
-    return len(names)
-
-
-def _parse_row(where: str, row: list[str], width: int) -> tuple[str, Listed]:
-    fields = [field.strip() for field in row]
-    if len(fields) != width:
-        raise ValueError(
-            f"{where}: {len(fields)} fields, the header has {width}; write "
-            f"{','.join(CSV_HEADER[:width])}, with a path that holds commas in double quotes"
-        )
-    check_path(fields[0], where)
-    camera = fields[2] if width == 3 and fields[2] else None
-    for name, value in (("identity", fields[1]), ("camera", camera)):
+def _parse_row(where: str, cells: dict[str, str]) -> tuple[str, Listed]:
+    written = csv_text(cells["path"])
+    check_path(written, where)
+    camera = cells.get(CAMERA) or None
+    for name, value in (("identity", cells["identity"]), (CAMERA, camera)):
         if value is not None and not (value.isascii() and value.isdigit() and len(value) <= 9):
             raise ValueError(
                 f"{where}: {name} {value[:20]!r} is not a whole number of 0 or more; number them, "
                 "or leave the row out where it is unknown"
             )
-    path = PurePosixPath(fields[0]).as_posix()  # './visible//a.jpg' is 'visible/a.jpg'
-    return path, Listed(int(fields[1]), UNKNOWN if camera is None else int(camera))
+    path = PurePosixPath(written).as_posix()  # './visible//a.jpg' is 'visible/a.jpg'
+    return path, Listed(int(cells["identity"]), UNKNOWN if camera is None else int(camera))
 
 
 LAYOUT = Layout(

@@ -3,13 +3,18 @@
 import hashlib
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
 import numpy as np
 
+from pclhd_jax.system.plain_files import FILE, NOTHING, kind_of, text_lines
+
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+MAX_PATH = 65_536  # characters; file systems take 4,096
+MAX_IDENTITIES = 10_000  # folders have four digits
 UNKNOWN = -1  # an identity or a camera that nobody wrote down
 # Control characters, line separators, and what Python makes of bytes that are not UTF-8.
 UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -56,18 +61,16 @@ def read_lines(
     """(line number, text) of every line of `root/name` that is not blank.
 
     dataset, content: for the messages: whose file it is, and what lies in its folder.
-    Raises FileNotFoundError (folder or file), ValueError (no line).
+    Raises FileNotFoundError (folder or file), ValueError (no line, or no text: `text_lines`).
     """
     check_root(root, dataset, content)
     path = Path(root) / name
-    if not path.is_file():
+    if kind_of(path) == NOTHING:
         raise FileNotFoundError(
             f"{dataset}: split file {path} is missing; give the folder that holds {content}, or "
             f"restore {name} from the data set"
         )
-    # Bytes that are not UTF-8 become a visible mark, so that the parser names their line.
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    lines = [(n, line.strip()) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = list(text_lines(path))
     if not lines:
         raise ValueError(f"{dataset}: split file {path} is empty; restore it from the data set")
     return lines
@@ -94,6 +97,11 @@ def read_identities(root: str | os.PathLike, name: str, dataset: str, content: s
             "comma-separated identities: restore the file or join its lines with commas"
         )
     number, text = lines[0]
+    if text.count(",") >= MAX_IDENTITIES:
+        raise ValueError(
+            f"{path}, line {number}: more than {MAX_IDENTITIES:,} identities, the limit; restore "
+            "the file from the data set"
+        )
     ids = []
     for token in (part.strip() for part in text.split(",")):
         # Folders have four digits; a longer number can only be a damaged file.
@@ -119,8 +127,13 @@ def read_labelled(
     """
     file = Path(root) / name
     rows = [parse_labelled(file, *line) for line in read_lines(root, name, dataset, content)]
-    # Of a name that no disk can hold, os.path says False where pathlib raises.
-    missing = [path for path, _ in rows if not os.path.isfile(os.path.join(root, path))]
+    missing = []
+    for path, _ in rows:
+        kind = kind_of(os.path.join(root, path))
+        if kind == NOTHING:
+            missing.append(path)
+        elif kind != FILE:
+            raise ValueError(f"{file} lists {path}, which is {kind}; list regular files only")
     if missing:
         raise FileNotFoundError(
             f"{file} lists {len(rows):,} pictures, {len(missing):,} are not on disk, "
@@ -148,6 +161,11 @@ def check_path(path: str, where: str) -> None:
     Links that lie inside may lead outside: who made the folder wanted them.
     """
     check_names(where, [path])
+    if len(path) > MAX_PATH:
+        raise ValueError(
+            f"{where}: a path of {len(path):,} characters, the limit is {MAX_PATH:,}; restore the "
+            f"file, it begins with {path[:80]!r}"
+        )
     # Windows rules split at both kinds of slash and know drives, so they cover posix paths too.
     parsed = PureWindowsPath(path)
     if parsed.drive or parsed.root or ".." in parsed.parts:
@@ -175,79 +193,17 @@ def check_names(where: str | os.PathLike, names: Iterable[str]) -> None:
         )
 
 
+def same_spelling(name: str) -> str:
+    """Alike for names that some file systems take for one: other letter case, other accents.
+
+    Unicode writes an accented letter in one character (NFC) or in two (NFD).
+    """
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def is_picture_name(name: str) -> bool:
     # A leading dot: '._0001.jpg' is what macOS archives leave behind, not a picture.
     return name.lower().endswith(PICTURE_SUFFIXES) and name[0] != "."
-
-
-def picture_names(folder: Path) -> list[str]:
-    """Sorted picture files; empty when the folder is missing (not every camera saw everyone).
-
-    Raises ValueError for a broken link: a picture that vanished is not passed over.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            named = [entry for entry in entries if is_picture_name(entry.name)]
-    except (FileNotFoundError, NotADirectoryError):
-        check_link(folder)
-        return []
-    for entry in named:
-        if entry.is_symlink():
-            check_link(entry.path)
-    return sorted(entry.name for entry in named if entry.is_file())
-
-
-def pictures_below(root: str | os.PathLike, inside: str = ".") -> list[str]:
-    """Sorted posix paths, relative to `root`, of all pictures below `root/inside`, at any depth.
-
-    Links to folders are followed, no folder twice; names with a leading dot are passed over.
-    Raises OSError for a folder that cannot be read, ValueError for a broken link.
-    """
-    paths: list[str] = []
-    seen: set[str] = set()
-    walk = os.walk(Path(root) / inside, onerror=_raise, followlinks=True)
-    for folder, subfolders, names in walk:
-        real = os.path.realpath(folder)
-        if real in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        here = Path(folder).relative_to(root)
-        for name in names:
-            if not name.startswith("."):  # a broken link may have been a folder of pictures
-                check_link(os.path.join(folder, name))
-            if is_picture_name(name) and os.path.isfile(os.path.join(folder, name)):
-                paths.append((here / name).as_posix())
-    return sorted(paths)
-
-
-def _raise(error: OSError) -> None:
-    """A folder that cannot be read is not passed over."""
-    raise error
-
-
-def check_link(path: str | os.PathLike) -> None:
-    """Raises ValueError for a link to nothing; a path that is not there at all is none."""
-    if os.path.islink(path) and not os.path.exists(path):
-        raise ValueError(f"{path} is a broken link; remove it, or bring back what it points at")
-
-
-def camera_folders(
-    root: str | os.PathLike, ids: Sequence[int], folders: dict[int, str]
-) -> list[tuple[str, int, int]]:
-    """(path, identity, camera) of every `{folder}/{identity:04d}/*`; file names are sorted.
-
-    folders: by camera number, in the order of the rows. Raises as `picture_names`.
-    """
-    for folder in folders.values():
-        check_link(Path(root) / folder)
-    return [
-        (f"{folder}/{identity:04d}/{name}", identity, camera)
-        for identity in ids
-        for camera, folder in folders.items()
-        for name in picture_names(Path(root) / folder / f"{identity:04d}")
-    ]
 
 
 def list_digest(pictures: Pictures) -> str:

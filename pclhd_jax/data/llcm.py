@@ -8,12 +8,12 @@ from pclhd_jax.data.layout import About, Count, Key, Layout, Scoring
 from pclhd_jax.data.lists import (
     Pictures,
     TrainSet,
-    camera_folders,
     make_pictures,
     read_identities,
     read_labelled,
 )
 from pclhd_jax.data.protocol import Protocol, TestSet, Trials, both_ways, check_trials
+from pclhd_jax.data.walk import camera_folders
 
 VISIBLE_CAMERAS = (1, 2, 3, 4, 5, 6, 7, 8, 9)
 INFRARED_CAMERAS = (1, 2, 4, 5, 6, 7, 8, 9)  # camera 3 has no infrared pictures

@@ -8,11 +8,11 @@ from pclhd_jax.data.layout import About, Count, Key, Layout, Scoring
 from pclhd_jax.data.lists import (
     Pictures,
     TrainSet,
-    camera_folders,
     make_pictures,
     read_identities,
 )
 from pclhd_jax.data.protocol import Protocol, TestSet, check_trials
+from pclhd_jax.data.walk import camera_folders
 
 VISIBLE_CAMERAS = (1, 2, 4, 5)
 INFRARED_CAMERAS = (3, 6)

@@ -17,6 +17,7 @@ from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.run_pictures import FILTERS
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.whole_files import whole_path
 from pclhd_jax.weights.agw_torch import agw_from_torch, agw_to_torch
 from pclhd_jax.weights.files import read_state_dict, write_state_dict
 
@@ -101,16 +102,12 @@ def export_encoder(
     encoder = load_encoder(checkpoint, height=height, width=width)
     encoder = encoder._replace(variables=jax.tree.map(np.asarray, encoder.variables))
     signature = Signature(encoder.height, encoder.width, modality, mirror, pixels)
-    beside = out.with_name(f"unfinished-{os.getpid()}-{out.name}")
-    try:
+    with whole_path(out) as beside:
         if format == "torch":
             difference = write_torch(beside, encoder, complete)
         else:
             call, model = write_computation(beside, format, encoder, signature)
             difference = largest_difference(call, encoder.variables, model, signature)
-        os.replace(beside, out)
-    finally:
-        beside.unlink(missing_ok=True)
     model = encoder.model
     whose = f"{encoder.origin}, ResNet-{model.depth} of width {model.width:g}"
     shown = None if format == "torch" else signature

@@ -5,7 +5,7 @@ from typing import Any
 
 from pclhd_jax.experiment import term_weights
 from pclhd_jax.pages.epoch_plots import Line, Panel, draw_panels, png_of
-from pclhd_jax.pages.html import Section, box, figure, missing, note, paragraph
+from pclhd_jax.pages.html import Section, box, figure, joined, missing, note, paragraph
 from pclhd_jax.pages.per_run import slug
 from pclhd_jax.pages.results import protocols_of
 from pclhd_jax.pages.seen_runs import RunRecord, stage2_begins, tried
@@ -135,7 +135,7 @@ def loss_section(runs: Sequence[RunRecord]) -> Section:
         "(divergence), dynamic (variety)."
     )
     section = plotted("losses", "Terms of the loss and their weights by epoch", words, drawings)
-    body = section.body + "".join(map(missing, reasons))
+    body = section.body + joined(map(missing, reasons))
     return section._replace(body=body, missing=reasons)
 
 

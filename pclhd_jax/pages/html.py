@@ -1,11 +1,22 @@
-"""The pieces of a page that needs nothing but itself: no script, no font, no file beside it."""
+"""The pieces of a page that needs nothing but itself: no script, no font, no file beside it.
+
+Only what `tag` and `joined` return is `Html`. Any other text is escaped where it meets the page, so
+a name or a setting of a stranger's run is shown, never interpreted.
+"""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
+from pclhd_jax.system.text import printable
+
 GENERATOR = "pclhd_jax visualize"
+# A browser that reads this runs no script on the page and fetches nothing for it.
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'"
+)
 KINDS = {b"\x89PN": "png", b"\xff\xd8\xff": "jpeg"}
 
 STYLE = """
@@ -44,47 +55,80 @@ pre { white-space: pre-wrap; font-size: .8em; }
 """
 
 
+class Html(str):
+    """HTML that this module made, as against text that is to be shown as it is."""
+
+    __slots__ = ()
+
+    def __add__(self, other: str) -> "Html":
+        return joined([self, other])
+
+
+def joined(parts: Iterable[str]) -> Html:
+    """The parts one after the other; those that are not Html are escaped."""
+    return Html("".join(part if isinstance(part, Html) else escaped(part) for part in parts))
+
+
+def escaped(text: str) -> str:
+    """Text as HTML that shows it; control characters and marks of direction as escapes."""
+    return escape(printable(text))
+
+
+def tag(name: str, /, *inside: str, **attributes: str) -> Html:
+    """An element. Attributes are escaped, empty ones left out; `css_class` stands for class."""
+    names = {"css_class": "class"}
+    words = [f' {names.get(n, n)}="{escaped(value)}"' for n, value in attributes.items() if value]
+    start = f"<{name}{''.join(words)}>"
+    if name in ("img", "meta"):  # have no inside and no end
+        return Html(start)
+    return Html(f"{start}{joined(inside)}</{name}>")
+
+
 class Section(NamedTuple):
     """A heading and what stands under it."""
 
     key: str  # of the link, and the beginning of its files' names
     title: str
-    body: str  # HTML
+    body: Html
     files: Mapping[str, bytes]  # PNGs to lie beside the page, by name
     missing: Sequence[str] = ()  # what could not be drawn, and why; on the page and the terminal
 
 
-def image(data: bytes, alt: str) -> str:
+def image(data: bytes, alt: str) -> Html:
     """data: of a PNG or JPEG file."""
     text = base64.b64encode(data).decode()
-    return f'<img alt="{escape(alt)}" src="data:image/{KINDS[data[:3]]};base64,{text}">'
+    return tag("img", alt=alt, src=f"data:image/{KINDS[data[:3]]};base64,{text}")
 
 
-def figure(data: bytes, alt: str, caption: str = "", css_class: str = "") -> str:
-    """caption: plain text, shown under the picture."""
-    kind = f' class="{css_class}"' if css_class else ""
-    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f"<figure{kind}>{image(data, alt)}{below}</figure>"
+def figure(data: bytes, alt: str, caption: str = "", css_class: str = "") -> Html:
+    """caption: shown under the picture."""
+    below = [tag("figcaption", caption)] if caption else []
+    return tag("figure", image(data, alt), *below, css_class=css_class)
 
 
-def paragraph(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
+def paragraph(text: str) -> Html:
+    return tag("p", text)
 
 
-def missing(reason: str) -> str:
-    return f'<p class="missing">Not drawn: {escape(reason)}</p>'
+def missing(reason: str) -> Html:
+    return tag("p", f"Not drawn: {reason}", css_class="missing")
 
 
-def note(text: str) -> str:
-    return f'<p class="note">{escape(text)}</p>'
+def note(text: str) -> Html:
+    return tag("p", text, css_class="note")
 
 
-def heading(level: int, text: str) -> str:
-    return f"<h{level}>{escape(text)}</h{level}>"
+def heading(level: int, text: str) -> Html:
+    return tag(f"h{level}", text)
 
 
-def box(css_class: str, parts: Sequence[str]) -> str:
-    return f'<div class="{css_class}">{"".join(parts)}</div>'
+def box(css_class: str, parts: Iterable[str]) -> Html:
+    return tag("div", *parts, css_class=css_class)
+
+
+def folded(title: str, text: str) -> Html:
+    """text: as it stands, line by line."""
+    return tag("details", tag("summary", title), tag("pre", text))
 
 
 def table(
@@ -93,35 +137,37 @@ def table(
     caption: str = "",
     css_class: str = "",
     bold_last: bool = False,
-) -> str:
-    """rows: of plain text, the first is the header; a row of one cell is a title over the next."""
-    kind = f' class="{css_class}"' if css_class else ""
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+) -> Html:
+    """rows: the first is the header; a row of one cell is a title over the next."""
+    title = [tag("caption", caption)] if caption else []
     head, *lines = rows
-    cells = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    trs = [f"<tr>{row_cells(line, len(head))}</tr>" for line in lines]
-    if bold_last:
-        trs[-1] = trs[-1].replace("<tr>", '<tr class="last">')
-    body = "".join(trs)
-    return f"<table{kind}>{title}<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+    header = tag("thead", tag("tr", *(tag("th", cell) for cell in head)))
+    last = len(lines) - 1 if bold_last else -1
+    trs = [
+        tag("tr", *cells(line, len(head)), css_class="last" if number == last else "")
+        for number, line in enumerate(lines)
+    ]
+    return tag("table", *title, header, tag("tbody", *trs), css_class=css_class)
 
 
-def row_cells(line: Sequence[str], width: int) -> str:
+def cells(line: Sequence[str], width: int) -> list[Html]:
     if len(line) == 1:
-        return f'<td class="group" colspan="{width}">{escape(line[0])}</td>'
-    return "".join(f"<td>{escape(cell)}</td>" for cell in line)
+        return [tag("td", line[0], css_class="group", colspan=f"{width}")]
+    return [tag("td", cell) for cell in line]
 
 
-def document(title: str, intro: str, sections: Sequence[Section]) -> str:
-    """The whole page. intro: HTML."""
-    links = "".join(f'<a href="#{s.key}">{escape(s.title)}</a>' for s in sections)
-    bodies = "".join(
-        f'<section id="{s.key}"><h2>{escape(s.title)}</h2>{s.body}</section>' for s in sections
+def document(title: str, intro: str, sections: Sequence[Section]) -> Html:
+    """The whole page."""
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", **{"http-equiv": "Content-Security-Policy"}, content=POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="generator", content=GENERATOR),
+        tag("title", title),
+        tag("style", Html(STYLE)),
     )
-    return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="generator" content="{GENERATOR}"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{intro}"
-        f"<nav>{links}</nav>{bodies}</body></html>\n"
-    )
+    links = [tag("a", s.title, href=f"#{s.key}") for s in sections]
+    bodies = [tag("section", tag("h2", s.title), s.body, id=s.key) for s in sections]
+    body = tag("body", tag("h1", title), intro, tag("nav", *links), *bodies)
+    return Html("<!DOCTYPE html>") + tag("html", head, body, lang="en") + Html("\n")

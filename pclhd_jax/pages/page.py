@@ -1,16 +1,14 @@
 """One page of one or several runs, and its pictures beside it."""
 
 import json
-import os
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from pclhd_jax.pages.by_epoch import cluster_section, loss_section, score_section
 from pclhd_jax.pages.encoder_arrays import see_test_pictures, training_pictures
 from pclhd_jax.pages.eps_section import eps_section
 from pclhd_jax.pages.heat_section import heat_section
-from pclhd_jax.pages.html import GENERATOR, Section, document, note
+from pclhd_jax.pages.html import GENERATOR, Html, Section, document, folded, joined, note, paragraph
 from pclhd_jax.pages.prototype_section import prototype_section
 from pclhd_jax.pages.rank_section import rank_section
 from pclhd_jax.pages.results import result_section
@@ -19,6 +17,7 @@ from pclhd_jax.pages.tsne_section import tsne_section
 from pclhd_jax.pages.why_section import why_section
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.whole_files import whole_file
 
 MOST_BYTES = 8_000_000
 RANK_LISTS = 8  # of the worst and of the best, shared by the runs
@@ -100,13 +99,15 @@ def folder_of(records: Sequence[RunRecord], out: str | Path | None) -> Path:
     return folder
 
 
-def intro(records: Sequence[RunRecord]) -> str:
+def intro(records: Sequence[RunRecord]) -> Html:
     parts = []
     for run in records:
         data, done = run.config["data"], run.rows[-1]["epochs_done"] if run.rows else 0
         parts.append(
-            f"<p>{escape(run.name)}: recipe {escape(str(run.config['recipe']))}, layout "
-            f"{escape(data['layout'])}, seed {run.config['seed']}, {done} epochs done.</p>"
+            paragraph(
+                f"{run.name}: recipe {run.config['recipe']}, layout {data['layout']}, seed "
+                f"{run.config['seed']}, {done} epochs done."
+            )
         )
     drawn = [run.name for run in records if run.config["data"].get("synthetic")]
     if drawn:
@@ -118,17 +119,13 @@ def intro(records: Sequence[RunRecord]) -> str:
         )
     else:
         parts.append(note("Pictures of people: show this page to nobody who may not see them."))
-    return "".join(parts)
+    return joined(parts)
 
 
 def settings_section(records: Sequence[RunRecord]) -> Section:
     """Every setting of every run, folded."""
-    parts = [
-        f"<details><summary>{escape(run.name)}</summary><pre>"
-        f"{escape(json.dumps(run.config, indent=1, sort_keys=True))}</pre></details>"
-        for run in records
-    ]
-    return Section("settings", "Settings", "".join(parts), {})
+    parts = [folded(run.name, json.dumps(run.config, indent=1, sort_keys=True)) for run in records]
+    return Section("settings", "Settings", joined(parts), {})
 
 
 def check_size(text: bytes, num_runs: int) -> None:
@@ -144,6 +141,5 @@ def write_files(folder: Path, text: bytes, sections: Sequence[Section]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: data for section in sections for name, data in section.files.items()}
     for name, data in (files | {NAME: text}).items():
-        beside = folder / f"{name}.new"
-        beside.write_bytes(data)
-        os.replace(beside, folder / name)
+        with whole_file(folder / name) as file:
+            file.write(data)

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from pclhd_jax.pages.html import Section, box, heading, missing, paragraph
+from pclhd_jax.pages.html import Html, Section, box, heading, joined, missing, paragraph
 from pclhd_jax.pages.seen_runs import Missing, RunView
 
 
 class Drawn(NamedTuple):
     """A run's share of a section."""
 
-    body: str  # HTML
+    body: Html
     files: dict[str, bytes]  # PNGs by name
     missing: Sequence[str] = ()  # of it, and why
 
@@ -24,7 +24,7 @@ def per_run(
         try:
             drawn = draw(run)
         except Missing as error:
-            drawn = Drawn("", {}, [str(error)])
+            drawn = Drawn(joined([]), {}, [str(error)])
         head = heading(3, run.name) if len(runs) > 1 else ""
         columns.append(box("", [head, drawn.body, *map(missing, drawn.missing)]))
         prefix = f"{slug(run.name)}-" if len(runs) > 1 else ""

@@ -7,7 +7,7 @@ import numpy as np
 
 from pclhd_jax.epoch.features import MODALITIES
 from pclhd_jax.method.prototypes import PrototypeBank
-from pclhd_jax.pages.html import Section, box, figure, heading, paragraph
+from pclhd_jax.pages.html import Html, Section, box, figure, heading, joined, paragraph
 from pclhd_jax.pages.per_run import Drawn, per_run
 from pclhd_jax.pages.prototype_picks import (
     Picks,
@@ -71,12 +71,12 @@ def run_prototypes(run: RunView) -> Drawn:
             parts.append(body)
             files[f"prototypes-{modality}-{name}.png"] = encoded(row, "png")
     if len(saved) > 1:
-        return Drawn("".join(parts), files)
+        return Drawn(joined(parts), files)
     reason = (
         "before and after an epoch: features of one epoch alone are in the workdir; a run with "
         "--config.keep_features=2 keeps those of two"
     )
-    return Drawn("".join(parts), files, [reason])
+    return Drawn(joined(parts), files, [reason])
 
 
 def hard_words(settings: Settings) -> str:
@@ -106,7 +106,7 @@ def cluster_html(
     sides: Sequence[Side],
     images_NHWC: np.ndarray,
     settings: Settings,
-) -> tuple[str, np.ndarray]:
+) -> tuple[Html, np.ndarray]:
     """HTML, and the newest epoch's pictures in a row. sides: older first."""
     newest, columns = sides[-1], []
     for side in sides:
@@ -125,7 +125,7 @@ def cluster_html(
     return title + box("side", columns), row
 
 
-def groups_html(picks: Picks, side: Side, images_NHWC: np.ndarray) -> str:
+def groups_html(picks: Picks, side: Side, images_NHWC: np.ndarray) -> Html:
     groups = {"nearest": picks.nearest, "hard": picks.hard, "dynamic": picks.drawn}
     boxes = []
     for name, rows in groups.items():

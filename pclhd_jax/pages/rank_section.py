@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from pclhd_jax.data.protocol import Protocol
-from pclhd_jax.pages.html import Section, box, figure, heading, paragraph
+from pclhd_jax.pages.html import Html, Section, box, figure, heading, joined, paragraph
 from pclhd_jax.pages.per_run import Drawn, per_run
 from pclhd_jax.pages.seen_runs import RunView
 from pclhd_jax.reports.rank_lists import (
@@ -60,7 +60,7 @@ def run_lists(run: RunView, each: int) -> Drawn:
             title = f"{name.capitalize()} {place}: {describe(ranked, protocol, num_hidden)}"
             parts += [heading(4, title), list_html(ranked, protocol, shown, pictures)]
             files[f"rank-list-{name}-{place}.png"] = encoded(strip(pictures), "png")
-    return Drawn("".join(parts), files)
+    return Drawn(joined(parts), files)
 
 
 def describe(ranked: RankList, protocol: Protocol, num_hidden: int) -> str:
@@ -74,7 +74,7 @@ def describe(ranked: RankList, protocol: Protocol, num_hidden: int) -> str:
 
 def list_html(
     ranked: RankList, protocol: Protocol, shown: Sequence[Entry], pictures: Sequence[np.ndarray]
-) -> str:
+) -> Html:
     """pictures: the query's, then one for each entry."""
     person = protocol.query.identities_N[ranked.query]
     camera = protocol.query.cameras_N[ranked.query]

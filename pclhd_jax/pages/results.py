@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pclhd_jax.differences import differing
-from pclhd_jax.pages.html import Section, box, heading, missing, note, paragraph, table
+from pclhd_jax.pages.html import Section, box, heading, joined, missing, note, paragraph, table
 from pclhd_jax.pages.seen_runs import RunRecord
 
 HEADER = ("", "R-1", "R-5", "R-10", "R-20", "mAP", "mINP")
@@ -42,7 +42,7 @@ def result_section(runs: Sequence[RunRecord]) -> Section:
             reasons.append(f"{run.name}: {reason}")
             body.append(missing(reasons[-1]))
     body += setting_differences(runs)
-    return Section("result", "Result", "".join(body), {}, reasons)
+    return Section("result", "Result", joined(body), {}, reasons)
 
 
 def protocols_of(runs: Sequence[RunRecord]) -> list[str]:

@@ -2,9 +2,9 @@
 
 import contextlib
 import json
-import os
-import secrets
 from pathlib import Path
+
+from pclhd_jax.system.whole_files import whole_file
 
 
 def compared_until_ns(note: Path, made: str) -> int:
@@ -22,7 +22,5 @@ def note_compared(note: Path, made: str, changed_ns: int) -> None:
     made: names what was made of them, so that a note left from another is none. Where the folder
     cannot be written they are compared at every start, as without the note.
     """
-    beside = note.with_name(f"{note.name}.{secrets.token_hex(4)}")
-    with contextlib.suppress(OSError):
-        beside.write_text(json.dumps({"made": made, "changed_ns": changed_ns}))
-        os.replace(beside, note)
+    with contextlib.suppress(OSError), whole_file(note, "w") as file:
+        file.write(json.dumps({"made": made, "changed_ns": changed_ns}))

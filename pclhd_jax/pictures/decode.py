@@ -12,6 +12,7 @@ from pclhd_jax.data.lists import Pictures
 from pclhd_jax.pictures.picture_files import (
     RefusedPictureError,
     UnreadablePictureError,
+    check_size,
     check_truncation_is_an_error,
     open_picture,
     read_picture_file,
@@ -82,6 +83,7 @@ def resize_array(image: np.ndarray, *, height: int, width: int, resample: str) -
         )
     if 0 in image.shape:
         raise ValueError(f"a picture of shape {image.shape}: it has no pixel")
+    check_size(image.shape[1], image.shape[0])
     rgb = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
     return np.asarray(rgb.resize((width, height), _RESAMPLE[resample]))
 

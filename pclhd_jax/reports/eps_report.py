@@ -16,6 +16,7 @@ from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.cluster_plots import draw_clusters
 from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch
 from pclhd_jax.saving.workdir import read_config
+from pclhd_jax.system.whole_files import whole_file
 
 NUM_EPS = 18
 
@@ -70,7 +71,8 @@ def report_clusters(
     figure = draw_clusters(
         reports, eps=settings.eps, min_samples=settings.min_samples, title=todo.title
     )
-    figure.savefig(out)
+    with whole_file(out) as file:
+        figure.savefig(file, format="png")
     say(f"\nwrote {out}\n\n{HINT}")
     return out
 

@@ -31,9 +31,9 @@ class Embedder:
     """An encoder that takes pictures as they are.
 
     The features are those that an evaluation ranks: of picture and mirror, their mean, made unit.
-    All devices share each batch. Every batch has one size, the last one filled up: how many
-    pictures a call brings does not change their features by a bit. Another `batch_size` is another
-    program, whose sums may round otherwise (by 1e-7 on a CPU, docs/embed_search.md).
+    All devices share each batch. A call of few pictures takes a small batch, see `batch_of`. Each
+    size is a program of its own, and its sums may round differently (by 2e-7 on a CPU,
+    docs/embed_search.md); calls that take one size give the same bits.
     """
 
     encoder: Encoder
@@ -67,6 +67,17 @@ class Embedder:
         """Pictures decoded at a time."""
         return self.batch_size * CHUNK_BATCHES
 
+    def batch_of(self, total: int) -> int:
+        """The batch for a call of `total` pictures: the next power of two, at most `batch_size`.
+
+        It is a multiple of the devices. Powers of two, so that a service that is called with any
+        number of pictures compiles few programs. All batches of a call have this size, the last one
+        too: another program for the rest would take longer to compile than the filling costs.
+        """
+        devices = jax.device_count()
+        power = 1 << max(total - 1, 0).bit_length()
+        return min(self.batch_size, -(-power // devices) * devices)
+
     def __call__(self, images: Images, modality: str, *, report: Report | None = None) -> Any:
         """float32 (N, D) unit features of N pictures, in order.
 
@@ -98,16 +109,19 @@ class Embedder:
         total: int,
         report: Report | None = None,
     ) -> Iterator[np.ndarray]:
-        """Features of each chunk, uint8 (C, height, width, 3); made ahead in a thread."""
+        """Features of each chunk, uint8 (C, height, width, 3); made ahead in a thread.
+
+        total: pictures of all chunks together.
+        """
         check_modality(modality)
         step = make_feature_steps(self.encoder.model, True)[modality]
-        mesh, done = make_mesh(), 0
+        mesh, done, batch_size = make_mesh(), 0, self.batch_of(total)
         for chunk_CHWC in prefetch(chunks, size=1):
             z_CD = extract_features(
                 step,
                 self.encoder.variables,
                 chunk_CHWC,
-                batch_size=self.batch_size,
+                batch_size=batch_size,
                 mesh=mesh,
                 report=report and partial(shifted, report, done, total),
             )

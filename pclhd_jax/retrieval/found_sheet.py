@@ -1,6 +1,5 @@
 """The contact sheet of a search: only the pictures that it shows are read."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from pclhd_jax.data.lists import UNKNOWN, Pictures
 from pclhd_jax.pictures.decode import Read, load_pictures
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.rank_sheet import HEIGHT, WIDTH, SheetRow, Tile, draw_sheet
+from pclhd_jax.system.whole_files import whole_file
 
 MOST_PLACES = 20  # of a row
 
@@ -37,9 +37,8 @@ def write_sheet(path: Path, found: Any, query: Read, gallery: Read, most: int) -
         for s, q in enumerate(shown)
     ]
     title = f"{len(shown):,} of {total:,} queries (blue), then the nearest"
-    beside = path.with_name(path.name + ".new")
-    draw_sheet(sheet, title).save(beside, format="PNG")
-    os.replace(beside, path)
+    with whole_file(path) as file:
+        draw_sheet(sheet, title).save(file, format="PNG")
     say(f"wrote {path}: {len(shown):,} of {total:,} queries, evenly chosen")
 
 

@@ -14,6 +14,7 @@ from pclhd_jax.encoder import Encoder
 from pclhd_jax.retrieval.embedder import RESAMPLE
 from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.integrity import file_digest
+from pclhd_jax.system.whole_files import whole_file
 
 FORMAT = 1
 SUFFIXES = (".npy", ".csv", ".json", ".parquet")
@@ -75,10 +76,8 @@ def write_index(
     name.parent.mkdir(parents=True, exist_ok=True)
     if parquet:
         write_parquet(file_of(name, ".parquet"), features_ND, pictures, header["modality"])
-    beside = file_of(name, ".npy.new")
-    with beside.open("wb") as file:
+    with whole_file(file_of(name, ".npy")) as file:
         np.save(file, features_ND)
-    os.replace(beside, file_of(name, ".npy"))
     text = io.StringIO()
     columns = columns_of(pictures, header["modality"])
     writer = csv.writer(text, lineterminator="\n")
@@ -117,9 +116,8 @@ def write_parquet(path: Path, features_ND: np.ndarray, pictures: Pictures, modal
     values = arrow.array(np.ascontiguousarray(features_ND).reshape(-1))
     rows = arrow.FixedSizeListArray.from_arrays(values, features_ND.shape[1])
     table = arrow.table(columns_of(pictures, modality) | {"embedding": rows})
-    beside = path.with_name(path.name + ".new")
-    arrow.parquet.write_table(table, beside)
-    os.replace(beside, path)
+    with whole_file(path) as file:
+        arrow.parquet.write_table(table, file)
 
 
 def read_index(name: str | os.PathLike) -> Index:

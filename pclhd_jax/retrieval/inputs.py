@@ -14,8 +14,8 @@ from pclhd_jax.data.lists import (
     Pictures,
     check_names,
     is_picture_name,
-    pictures_below,
 )
+from pclhd_jax.data.walk import pictures_below
 from pclhd_jax.pictures.decode import Read, file_reader
 from pclhd_jax.pictures.prepared import is_prepared, open_prepared
 from pclhd_jax.pictures.prepared_index import INDEX

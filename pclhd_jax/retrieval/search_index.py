@@ -22,6 +22,7 @@ from pclhd_jax.retrieval.make_index import embed_listed
 from pclhd_jax.retrieval.nearest import nearest
 from pclhd_jax.retrieval.rerank import RerankSettings, rerank
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.whole_files import whole_file
 
 SHEET_QUERIES = 20
 
@@ -220,8 +221,7 @@ def write_found(path: Path, found: Found) -> None:
     columns += ["distance"] * (found.distances_QK is not None)
     columns += ["query_identity", "identity", "same"] * known
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for q, name in enumerate(found.query.paths):
@@ -231,7 +231,6 @@ def write_found(path: Path, found: Found) -> None:
                 if found.distances_QK is not None:
                     line.append(f"{found.distances_QK[q, place]:.6f}")
                 writer.writerow(line + identity_fields(found, q, row) * known)
-    os.replace(beside, path)
     say(f"wrote {path}")
 
 

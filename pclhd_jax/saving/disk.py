@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from pclhd_jax.system.whole_files import whole_file
+
 REFUSALS = (
     errno.ENOSPC,
     errno.EDQUOT,
@@ -39,17 +41,9 @@ def make_folder_of(path: Path, flag: str = "--out") -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write beside `path`, then rename: a kill or a power cut leaves the old file or the new."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("w") as file:
+    """A small text file, by `whole_file`."""
+    with whole_file(path, "w") as file:
         file.write(text)
-        on_disk(file)
-    os.replace(beside, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the rename itself
-    finally:
-        os.close(folder)
 
 
 def on_disk(file: IO) -> None:

@@ -1,6 +1,5 @@
 """What clustering saw and what it found, an epoch a file: `workdir/features/epoch-0012.npz`."""
 
-import os
 import re
 import zipfile
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.system.whole_files import whole_file
 
 
 class SavedEpoch(NamedTuple):
@@ -39,14 +39,8 @@ def save_epoch(workdir: str | Path, saved: SavedEpoch, *, keep: int) -> None:
     labels = {} if labels is None else labels._asdict()
     arrays |= {f"labels_{name}": array for name, array in labels.items() if array is not None}
     path = folder / f"epoch-{saved.epochs_done:04d}.npz"
-    beside = path.with_name(path.name + ".new")
-    try:
-        with beside.open("wb") as file:
-            np.savez(file, **arrays)
-        os.replace(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)  # on a full disk half a file only takes room
-        raise
+    with whole_file(path) as file:
+        np.savez(file, **arrays)
 
     paths = saved_epochs(workdir)
     newest = sorted(number for number in paths if number <= saved.epochs_done)[-keep:]

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+from pclhd_jax.data import camera_pattern
 from pclhd_jax.data.datasets import folders_test, folders_train
 
 FILES = (
@@ -188,6 +189,32 @@ def test_a_name_that_cannot_be_shown_is_refused(root, name):
         pass
     with pytest.raises(ValueError, match=r"visible: 1 names hold control characters .*; rename"):
         folders_train(root)
+
+
+@pytest.mark.parametrize("pattern", [r"^(?:a|a)*(b)$", r"(?:[^/]+/?)+(!)$", "((" + "a" * 999])
+def test_a_camera_pattern_that_searches_for_ever_ends_with_an_error(root, pattern, monkeypatch):
+    monkeypatch.setattr(camera_pattern, "SECONDS", 0.5)
+    (root / f"visible/{'a' * 60}.jpg").touch()
+    with pytest.raises(ValueError, match=r"camera_pattern .*(takes more than|finds no|the limit)"):
+        folders_train(root, camera_pattern=pattern)
+
+
+def link(path):
+    path.symlink_to("gone.csv")
+
+
+@pytest.mark.parametrize("make", [link, os.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev")])
+def test_an_identities_file_that_is_no_file_is_refused_and_not_taken_as_absent(root, make):
+    make(root / "identities.csv")
+    with pytest.raises(ValueError, match=r"identities\.csv is a .*, not a regular file"):
+        folders_train(root)
+
+
+def test_a_row_that_spells_a_name_otherwise_is_told_so(root):
+    (root / "visible/Ren\u00e9.jpg").touch()
+    write_csv(root, "visible/rene\u0301.jpg,1,")
+    with pytest.raises(ValueError, match=r"line 2: no picture .*there is 'visible/Ren\\xe9\.jpg'"):
+        folders_test(root)
 
 
 def test_a_quote_that_is_never_closed_is_an_error_with_its_file(root):

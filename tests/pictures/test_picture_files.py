@@ -2,6 +2,7 @@
 
 import io
 import os
+import resource
 import struct
 import zipfile
 import zlib
@@ -9,12 +10,13 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
+from PIL.PngImagePlugin import PngInfo
 
 from data_prep.contact_sheet import contact_sheet
 from data_prep.health import examine, examine_all
 from data_prep.pictures_builder import storable
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.pictures.decode import load_pictures
+from pclhd_jax.pictures.decode import load_pictures, resize_array
 from pclhd_jax.pictures.picture_files import MAX_BYTES, open_picture
 from pclhd_jax.pictures.source import open_raw
 
@@ -183,3 +185,61 @@ def test_cmyk_becomes_rgb_as_pillow_converts_it(own):
     with Image.open(own / "visible/a.jpg") as picture:
         expected = np.asarray(picture.convert("RGB"))
     np.testing.assert_array_equal(load(own)[0], expected)
+
+
+def test_a_picture_of_one_long_row_is_refused_before_it_takes_memory(own):
+    (own / "visible/a.jpg").write_bytes(png(40_000_000, 1, rows=bytes(40_000_001)))
+    limit = "40,000,000 x 1 pixels, the limit of a side is 65,535; crop"
+    with pytest.raises(ValueError, match=rf"picture .*visible/a\.jpg has {limit}"):
+        load(own)
+    assert examine(own / "visible/a.jpg").problem.startswith(limit)
+    with pytest.raises(ValueError, match=limit):
+        resize_array(np.zeros((1, 40_000_000), np.uint8), **FORM)
+
+
+def test_the_longest_row_that_is_taken_needs_little_memory(own):
+    (own / "visible/a.jpg").write_bytes(png(65_535, 1, rows=bytes(65_536)))
+    tracked = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    load(own)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - tracked < 100_000  # KB
+
+
+def test_a_pipe_or_a_device_is_never_waited_for(own):
+    for make, kind in ((os.mkfifo, "a pipe"), (link_to_zero, "a device"), (os.mkdir, "a folder")):
+        path = own / "visible/a.jpg"
+        path.unlink() if not path.is_dir() else path.rmdir()
+        make(path)
+        with pytest.raises(ValueError, match=rf"a\.jpg has no content of its own, it is {kind}"):
+            load(own)
+        assert kind in examine(path).problem
+
+
+def link_to_zero(path):
+    path.symlink_to("/dev/zero")
+
+
+def test_a_jpeg_of_hundreds_of_scans_is_refused_and_a_progressive_one_is_taken(own):
+    progressive = saved("JPEG", progressive=True)
+    assert 5 < progressive.count(b"\xff\xda") < 20
+    (own / "visible/a.jpg").write_bytes(progressive)
+    assert load(own).shape == (1, 12, 6, 3)
+    last = progressive.rindex(b"\xff\xda")
+    scan, end = progressive[last:-2], progressive[-2:]
+    (own / "visible/a.jpg").write_bytes(progressive[:last] + scan * 200 + end)
+    with pytest.raises(ValueError, match="more than 100 scans, which take minutes to decode"):
+        load(own)
+
+
+def test_of_a_picture_of_several_frames_the_first_is_taken(own):
+    frames = [Image.new("RGB", (6, 12), color) for color in ("red", "blue")]
+    frames[0].save(own / "visible/a.jpg", "MPO", save_all=True, append_images=frames[1:])
+    assert (load(own)[0, :, :, 0] > 200).all()
+
+
+def test_text_in_a_png_that_swells_to_gigabytes_is_refused(own):
+    text = PngInfo()
+    text.add_text("comment", "x" * 50_000_000, zip=True)
+    Image.new("RGB", (6, 12)).save(own / "visible/a.jpg", "PNG", pnginfo=text)
+    assert os.path.getsize(own / "visible/a.jpg") < 100_000
+    with pytest.raises(ValueError, match=r"cannot read picture .*Decompressed data too large"):
+        load(own)

@@ -25,14 +25,46 @@ def files(arrays, tmp_path_factory):
     return [root / f"{number}.png" for number in range(len(arrays))]
 
 
-def test_how_many_pictures_a_call_brings_changes_no_bit(embedder, arrays, monkeypatch):
+def test_calls_of_one_batch_size_give_the_same_bits(embedder, arrays):
     together = embedder(arrays, "visible")
     assert together.dtype == np.float32 and together.shape == (9, 64)
+    np.testing.assert_array_equal(embedder(arrays[::-1], "visible")[::-1], together)
+    few = embedder(arrays[:3], "visible")  # a batch of 4, as for 4 pictures
+    np.testing.assert_array_equal(embedder(arrays[:4], "visible")[:3], few)
+
+
+def test_how_many_pictures_a_call_brings_changes_rounding_alone(embedder, arrays):
+    together = embedder(arrays, "visible")
     for size in (1, 2, 5):
         apart = [embedder(arrays[i : i + size], "visible") for i in range(0, 9, size)]
-        np.testing.assert_array_equal(np.concatenate(apart), together)
-    backwards = embedder(arrays[::-1], "visible")[::-1]
-    np.testing.assert_array_equal(backwards, together)
+        np.testing.assert_allclose(np.concatenate(apart), together, atol=2e-6)
+
+
+def test_a_batch_is_the_next_power_of_two_that_the_devices_share(embedder, monkeypatch):
+    large = Embedder.of(embedder.encoder, 64)
+    sizes = [large.batch_of(n) for n in (1, 2, 3, 5, 33, 64, 65, 1000)]
+    assert sizes == [2, 2, 4, 8, 64, 64, 64, 64]  # on two devices
+    assert Embedder.of(embedder.encoder, 10).batch_of(9) == 10
+    monkeypatch.setattr("jax.device_count", lambda: 3)
+    three = Embedder.of(embedder.encoder, 64)
+    assert [three.batch_of(n) for n in (1, 4, 64)] == [3, 6, 66]
+
+
+def test_a_service_that_embeds_any_number_compiles_few_programs(embedder, arrays):
+    from pclhd_jax.experiment import make_feature_steps
+
+    step = make_feature_steps(embedder.encoder.model, True)["infrared"]
+    step.clear_cache()
+    for number in range(1, 10):
+        embedder(arrays[:number], "infrared")
+    assert step._cache_size() == 4  # batches of 2, 4, 8, 16
+
+
+def test_the_last_batch_of_a_large_input_is_filled_up(embedder, arrays):
+    small = Embedder.of(embedder.encoder, 4)
+    z_ND = small(arrays, "visible")  # 4, 4, 1
+    assert z_ND.shape == (9, 64)
+    np.testing.assert_allclose(z_ND, embedder(arrays, "visible"), atol=2e-6)
 
 
 def test_another_batch_size_gives_the_same_up_to_rounding(embedder, arrays):

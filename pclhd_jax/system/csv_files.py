@@ -1,0 +1,72 @@
+"""The one reader of CSV files: columns by name, bounded, every error with file and line."""
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pclhd_jax.system.plain_files import MAX_TEXT_BYTES, divided, read_text
+
+
+class CsvRow(NamedTuple):
+    """A row of a table. line: the number of its first line; cells: by column, stripped."""
+
+    line: int
+    cells: dict[str, str]
+
+
+def read_csv(
+    path: str | os.PathLike,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    limit: int = MAX_TEXT_BYTES,
+) -> Iterator[CsvRow]:
+    """The rows of a CSV file (UTF-8, commas, a header), blank ones left out.
+
+    The header has `columns`, then none or some of `optional`, in this order. A cell that
+    `system.text.csv_cell` wrote is left as it is: `csv_text` gives back the text of it.
+    limit: the most bytes that are read.
+
+    Raises OSError; ValueError with file and line: not UTF-8, too large, another header, another
+    number of cells, a quote that is not closed or stands within a cell.
+    """
+    lines = _records(os.fspath(path), read_text(path, limit))
+    header = [cell.strip() for cell in next(lines, (1, []))[1]]
+    rest = header[len(columns) :]
+    if header[: len(columns)] != list(columns) or rest != [c for c in optional if c in rest]:
+        raise ValueError(
+            f"{path}, line 1: the header is {','.join(header)[:80]!r}; it must be "
+            f"{','.join((*columns, *optional))!r}"
+            + (f", where {', '.join(optional)} may be left out" if optional else "")
+        )
+    return _rows(os.fspath(path), header, lines)
+
+
+def _rows(path: str, header: list[str], lines: Iterator[tuple[int, list[str]]]) -> Iterator[CsvRow]:
+    for line, cells in lines:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            raise ValueError(
+                f"{path}, line {line}: {len(cells)} fields, the header has {len(header)}; write "
+                f"{','.join(header)}, with text that holds commas in double quotes"
+            )
+        stripped = (cell.strip() for cell in cells)
+        yield CsvRow(line, dict(zip(header, stripped, strict=True)))
+
+
+def _records(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    """(first line, cells). `strict`: a quote that is never closed would swallow the rest."""
+    reader = csv.reader(divided(text), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise ValueError(
+                f"{path}, line {line}: {error}; look for a quote that is not closed"
+            ) from error
+        if cells is None:
+            return
+        yield line, cells

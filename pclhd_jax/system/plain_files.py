@@ -1,0 +1,147 @@
+"""Files that anybody may have made: regular files alone are read, whole, up to a limit, no waiting.
+
+A pipe would be waited for without end, a device has no end, and of both the size says nothing.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+
+MAX_TEXT_BYTES = 256 * 2**20  # of a table: millions of rows
+MAX_LIST_BYTES = 64 * 2**20  # of a list: a million paths
+CHUNK = 2**20
+NOTHING, FILE, BROKEN_LINK = "nothing", "a regular file", "a broken link"
+KINDS = (
+    (stat.S_ISREG, FILE),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+
+
+def kind_of(path: str | os.PathLike) -> str:
+    """What has this name, in words: NOTHING, FILE, BROKEN_LINK, 'a folder', 'a pipe', ...
+
+    Links are followed. Raises OSError where that cannot be told: a folder on the way may not be
+    read, links lead in a circle.
+    """
+    try:
+        return _kind(os.stat(path).st_mode)
+    except ValueError:  # a zero byte in the name
+        return NOTHING
+    except OSError as error:
+        if error.errno not in ABSENT:
+            raise
+    return BROKEN_LINK if os.path.islink(path) else NOTHING
+
+
+def is_there(path: str | os.PathLike) -> bool:
+    """Whether an optional file is there. It is absent only where nothing has its name.
+
+    Raises ValueError for a broken link, a folder or a pipe of this name, and as `kind_of`: what the
+    file would have said is not known then, and a run must not go on as if it said nothing.
+    """
+    kind = kind_of(path)
+    if kind not in (NOTHING, FILE):
+        raise ValueError(f"{path} is {kind}, not {FILE}; bring the file back, or remove the name")
+    return kind == FILE
+
+
+def read_plain(path: str | os.PathLike, limit: int = MAX_TEXT_BYTES) -> bytes:
+    """The bytes of a regular file.
+
+    Raises:
+      OSError: it is not there or may not be read.
+      ValueError: it is no regular file, or has more than `limit` bytes; no more are read.
+    """
+    kind = kind_of(path)
+    if kind == BROKEN_LINK:
+        raise FileNotFoundError(errno.ENOENT, "this is a broken link", os.fspath(path))
+    if kind not in (FILE, NOTHING):  # of nothing, the opening tells
+        raise NotPlainError(path, kind)
+    # Not blocking: between the look and the opening a pipe may have taken the file's place.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotPlainError(path, _kind(status.st_mode))
+        if status.st_size > limit:
+            raise TooLargeError(path, f"{status.st_size:,}", limit)
+        return _all_of(descriptor, status.st_size, path, limit)
+    finally:
+        os.close(descriptor)
+
+
+class NotPlainError(ValueError):
+    """A pipe, a device or a folder where a file should be; `kind` in words."""
+
+    def __init__(self, path: str | os.PathLike, kind: str):
+        super().__init__(f"{os.fspath(path)} is {kind}; only regular files are read: remove it")
+        self.kind = kind
+
+
+class TooLargeError(ValueError):
+    """A file above the limit; `size` in words."""
+
+    def __init__(self, path: str | os.PathLike, size: str, limit: int):
+        super().__init__(f"{os.fspath(path)} has {size} bytes, the limit is {limit:,}; divide it")
+        self.size = size
+
+
+def read_text(path: str | os.PathLike, limit: int = MAX_TEXT_BYTES) -> str:
+    """The text of a regular file in UTF-8, without its byte order mark.
+
+    Raises as `read_plain`, and ValueError with the line for zero bytes and what is not UTF-8.
+    """
+    data = read_plain(path, limit)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path} is UTF-16 text; save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+        bad = data.find(b"\0")
+    except UnicodeDecodeError as error:
+        text, bad = "", error.start
+    if bad >= 0:
+        line = data.count(b"\n", 0, bad) + 1
+        what = f"byte 0x{data[bad]:02x} is not UTF-8" if data[bad] else "zero bytes, no text but"
+        what += "" if data[bad] else " control characters"
+        raise ValueError(f"{path}, line {line}: {what}; save it as text in UTF-8, or restore it")
+    return text
+
+
+def text_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
+    """(line number, text) of every line of a list that is not blank. Raises as `read_text`."""
+    for number, line in enumerate(divided(read_text(path, MAX_LIST_BYTES)), 1):
+        if text := line.strip():
+            yield number, text
+
+
+def divided(text: str) -> Iterator[str]:
+    """The lines with their ends, one by one: millions are not held twice.
+
+    At line feeds alone, not at form feeds and other separators, which names may hold.
+    """
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
+
+
+def _kind(mode: int) -> str:
+    return next((name for test, name in KINDS if test(mode)), "a device")
+
+
+def _all_of(descriptor: int, size: int, path: str | os.PathLike, limit: int) -> bytes:
+    """Everything, whatever the size says: files of /proc have 0, and a file may grow meanwhile."""
+    parts: list[bytes] = []
+    total = 0
+    while part := os.read(descriptor, min(max(size - total, 0), limit) + CHUNK):
+        parts.append(part)
+        total += len(part)
+        if total > limit:
+            raise TooLargeError(path, f"more than {limit:,}", limit)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

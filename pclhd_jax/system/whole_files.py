@@ -1,0 +1,106 @@
+"""Files that get their name when they are whole: written beside, flushed, then renamed.
+
+What is written beside is made anew, under a name that nobody can foresee, and never opened through
+a link: a file or a link that lies there already is neither followed nor overwritten.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from pclhd_jax.system.private_files import private_mode
+
+LEFTOVER_SECONDS = 3600  # nobody writes for so long at one file; what is older, a kill left
+
+
+@contextmanager
+def whole_file(
+    path: str | Path, mode: str = "wb", *, private: bool = False, **kwargs
+) -> Iterator[IO]:
+    """Open a new file for writing that takes the place of `path` at the end of the block.
+
+    A kill or a power cut leaves the old file or the new one. An error in the block leaves the old
+    one, and nothing beside it.
+
+    Args:
+      mode: "wb", "w" or "w+b". Text is UTF-8, its line ends stay as they are given.
+      private: readable by its owner, as `open_private`; else as the system's default.
+    """
+    path = Path(path)
+    if "b" not in mode:
+        kwargs = {"encoding": "utf-8", "newline": ""} | kwargs
+    remove_leftovers(path)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    made = False
+    try:
+        with open(beside, mode, opener=_new_file_opener(private), **kwargs) as file:
+            made = True
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        made = False
+        sync_folder(path.parent)
+    finally:
+        if made:  # on a full disk half a file only takes room
+            with contextlib.suppress(OSError):
+                beside.unlink()
+
+
+@contextmanager
+def whole_path(path: str | Path) -> Iterator[Path]:
+    """As `whole_file`, for writers that take a path: yields one of the same file name.
+
+    It lies in a new folder beside `path` that nobody else may enter.
+    """
+    path = Path(path)
+    folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=path.parent))
+    try:
+        yield folder / path.name
+        os.replace(folder / path.name, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Returns when a rename in `folder` is on the disk; Windows has no such call."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a killed process left half-written beside `path`: regular files of our names."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.new")
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        old = [entry for entry in entries if name.fullmatch(entry.name)]
+        for entry in old:
+            age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+            if entry.is_file(follow_symlinks=False) and age > LEFTOVER_SECONDS:
+                os.unlink(entry.path)
+
+
+def _new_file_opener(private: bool):
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):  # not all on Windows
+        flags |= getattr(os, name, 0)
+
+    def opened(path: str, _: int) -> int:
+        descriptor = os.open(path, flags, private_mode() if private else 0o666)  # less the umask
+        if private and hasattr(os, "fchmod"):
+            os.fchmod(descriptor, private_mode())  # the umask would keep a group out
+        return descriptor
+
+    return opened

@@ -1,0 +1,75 @@
+"""Looking through folders: every picture, in order, and a count of what is passed over."""
+
+import os
+
+import pytest
+
+from pclhd_jax.data.walk import MAX_DEPTH, look_below, pictures_below, tell_left_out
+
+
+@pytest.fixture
+def root(tmp_path):
+    for path in ("b/2.JPG", "b/10.png", "a.jpg", "a.jpg.d/x.bmp", "folder.jpg/y.jpeg"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    return tmp_path
+
+
+def test_pictures_are_sorted_by_their_path_whatever_a_folder_is_called(root):
+    found = ["a.jpg", "a.jpg.d/x.bmp", "b/10.png", "b/2.JPG", "folder.jpg/y.jpeg"]
+    assert pictures_below(root) == found
+    assert pictures_below(root, "b") == ["b/10.png", "b/2.JPG"]
+
+
+def test_what_is_passed_over_is_counted_by_its_kind(root):
+    for name in ("1.webp", "2.WEBP", "b/3.webp", "x.tif", "y.jfif", "Thumbs.db", "notes"):
+        (root / name).touch()
+    for name in (".DS_Store", "._a.jpg", "b/.hidden.jpg"):
+        (root / name).touch()
+    (root / ".git").mkdir()
+    (root / ".git/z.jpg").touch()
+    os.mkfifo(root / "pipe.jpg")
+    (root / "zero.jpg").symlink_to("/dev/zero")
+    below = look_below(root)
+    assert len(below.pictures) == 5
+    assert tell_left_out(below.left_out) == (
+        "4 hidden, 3 .webp, 2 pipes or devices, 1 .db, 1 .jfif, 1 .tif, 1 without extension"
+    )
+    assert tell_left_out(below.left_out, 2) == "4 hidden, 3 .webp, 6 of other kinds"
+
+
+def test_an_extension_that_steers_a_terminal_is_shown_as_text(tmp_path):
+    (tmp_path / "a.\x1b[2J").touch()
+    assert tell_left_out(look_below(tmp_path).left_out) == r"1 .\x1b[2j"
+
+
+def test_folders_within_folders_without_end_are_refused(tmp_path):
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(MAX_DEPTH + 1):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    with pytest.raises(ValueError, match=rf"folders more than {MAX_DEPTH} deep, the first is d/d"):
+        look_below(tmp_path)
+
+
+def test_links_in_a_circle_end_and_no_folder_is_taken_twice(root):
+    (root / "again").symlink_to("b")
+    (root / "b/round").symlink_to(root)
+    assert pictures_below(root)[2:4] == ["again/10.png", "again/2.JPG"]
+    assert len(pictures_below(root)) == 5
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_with_its_name(root, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.path.basename(path) == "b":
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match="/b'"):
+        look_below(root)
