@@ -8,7 +8,22 @@ from pathlib import Path
 
 from benchmarks.doors import Try
 
-SIZES_KB = (64, 200, 300, 400, 500, 600, 700, 800, 1_000, 1_200, 1_500, 2_000, 2_500, 3_000)
+SIZES_KB = (
+    64,
+    300,
+    700,
+    1_200,
+    2_000,
+    3_000,
+    4_000,
+    5_000,
+    6_000,
+    7_000,
+    8_000,
+    10_000,
+    12_000,
+    16_000,
+)
 
 
 def tries(root: Path) -> Iterator[Try]:
