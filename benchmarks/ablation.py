@@ -26,6 +26,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from benchmarks.ablation_jobs import OWN_SETTINGS, Variant, changed_settings, job_of
 from benchmarks.ablation_plots import draw_epochs, draw_study
 from benchmarks.ablation_runs import run_all

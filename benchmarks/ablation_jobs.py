@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from benchmarks.ablation_table import Job
 from benchmarks.studies import AS_PAPER, STAGE2_ONLY, Overrides
-from pclhd_jax.main import plain_config
+from pclhd_jax.experiment_files import plain_config
 from pclhd_jax.settings import Settings, settings_of
 
 # What a run of a study is given by the program itself.

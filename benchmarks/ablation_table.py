@@ -11,7 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import bootstrap
 
-from pclhd_jax.reports.records import read_records
+from pclhd_jax.reports.records import TIMING, read_records
+from pclhd_jax.saving.workdir import read_pictures
+from pclhd_jax.system.json_files import read_json, read_json_lines
+from pclhd_jax.system.json_shapes import record
 
 CLUSTERINGS = ("visible", "infrared", "joint")
 UNTRAINED = "untrained encoder"
@@ -102,16 +105,15 @@ def scores_of(row: dict) -> dict[str, Scores]:
 
 def minutes_of(workdir: Path) -> float:
     """Of all its epochs, those of a shared stage 1 included; an epoch done twice counts twice."""
-    rows = [json.loads(line) for line in (workdir / "timing.jsonl").read_text().splitlines()]
+    rows = read_json_lines(workdir / "timing.jsonl", TIMING)
     beside = ("epochs_done", "waiting")  # waiting: a part of the others' seconds
     return sum(v for row in rows for name, v in row.items() if name not in beside) / 60
 
 
 def digest_of(workdir: Path) -> str:
     """Of the lists of pictures and, since those are names alone, of what a set was drawn from."""
-    lists = json.loads((workdir / "pictures.json").read_text())
-    data = json.loads((workdir / "config.json").read_text())["data"]
-    text = json.dumps([lists, data.get("synthetic")], sort_keys=True)
+    config = read_json(workdir / "config.json", record({"data": record({})}))
+    text = json.dumps([read_pictures(workdir), config["data"].get("synthetic")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

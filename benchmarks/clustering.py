@@ -11,13 +11,18 @@ within its time.
 
 import argparse
 import resource
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.dense_clustering import dense_jaccard, dense_labels
 from benchmarks.person_features import PersonFeatures, draw_features

@@ -14,7 +14,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.cards import CARDS, GIB, Card
 from benchmarks.hlo_traffic import bytes_moved

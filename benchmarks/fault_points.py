@@ -23,7 +23,7 @@ POINTS = {
     "record": "pclhd_jax.reports.records:append_line",
     "save": "pclhd_jax.saving.checkpoints:Checkpoints.save",
     "save, committed": "pclhd_jax.saving.checkpoints:write_manifest",
-    "old saves removed": "pclhd_jax.epoch.unfinished:shutil.rmtree",
+    "old saves removed": "pclhd_jax.saving.checkpoint_folders:remove_if_empty",
 }
 # Dies while Orbax writes: some files are there, the save is not.
 IN_THE_MIDDLE = "save, half-way"

@@ -19,6 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from benchmarks.corruption import print_matrix
 from benchmarks.fault_points import NAMES, arm
 

@@ -8,10 +8,15 @@ clustering, and before scores. Columns, turns and devices as in benchmarks.train
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 import numpy as np
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.contest import Contender, Outcome, compiled, contest, flops_of, forget, jax_memory
 from benchmarks.contest_command import parser_of, run

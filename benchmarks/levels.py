@@ -13,13 +13,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from benchmarks.ablation import draw_pictures
 from benchmarks.ablation_jobs import Variant, job_of
 from benchmarks.ablation_runs import run_all
 from benchmarks.ablation_table import Job, format_tables, gather, raw_records
 from benchmarks.studies import Overrides
 from data_prep.synthetic_difficulty import LEVELS
-from pclhd_jax.main import plain_config
+from pclhd_jax.experiment_files import plain_config
 
 TRAINED, BOUND = "`paper`", "true identities as labels"
 

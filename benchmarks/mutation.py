@@ -19,6 +19,9 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 ROOT = Path(__file__).parents[1]
 # File: the tests that are to notice.
 TARGETS = {

@@ -8,9 +8,13 @@ reading is faster than from a cold disk; checking, writing and memory are those 
 
 import argparse
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from data_prep.check import diagnose
 from data_prep.prepare import prepare

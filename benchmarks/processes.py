@@ -8,12 +8,16 @@ by epoch, with those of one process of four devices and of one. About three minu
 """
 
 import argparse
-import json
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pclhd_jax.reports.records import read_records
 from tests.helpers.process_cases import PEER_TIMEOUT_S
 from tests.helpers.process_pairs import Pair, pair_of_commands, run_alone
 
@@ -65,10 +69,7 @@ def wait_for_a_save(workdir: Path, pair: Pair) -> None:
 
 
 def compare(workdir: Path, alone: Path, what: str) -> None:
-    ours, theirs = (
-        [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()[1:]]
-        for path in (workdir, alone)
-    )
+    ours, theirs = (read_records(path)[1:] for path in (workdir, alone))
     for one, other in zip(ours, theirs, strict=True):
         names = [name for name in one["losses"] if name.startswith("loss")]
         worst = max(abs(one["losses"][n] / other["losses"][n] - 1) for n in names)

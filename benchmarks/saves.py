@@ -19,6 +19,9 @@ from typing import Any, NamedTuple
 
 import jax
 
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from benchmarks.contest import machine, share_the_card, write_json
 from benchmarks.contest_command import settings_named, settings_parser
 from benchmarks.programs import programs_of

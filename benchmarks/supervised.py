@@ -8,8 +8,14 @@ itself, nobody is an outlier; prototypes, terms, schedules and budget stay as th
 scores is what these terms make of perfect labels: a bound for clustering, not for the encoder.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 from absl import app
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax import main
 from pclhd_jax.batches.batch import EpochLabels

@@ -13,9 +13,14 @@ needs. JAX takes all devices that it sees, the peer one.
 
 import argparse
 import itertools
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.contest import Contender, Outcome, compiled, contest, flops_of, forget, jax_memory
 from benchmarks.contest_command import parser_of, run

@@ -12,8 +12,7 @@ config.cluster.eps lies between 0.3 and 0.6: watch the counts of clusters and ou
 """
 
 import ml_collections
-
-from configs import common
+from pclhd_jax.configs import common
 
 
 def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:

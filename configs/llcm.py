@@ -7,8 +7,7 @@ for the like size of the set and not tuned: [ours].
 """
 
 import ml_collections
-
-from configs import common
+from pclhd_jax.configs import common
 
 
 def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:

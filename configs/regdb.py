@@ -8,8 +8,7 @@ visible to thermal 84.3 / 80.7, thermal to visible 82.7 / 78.4.
 """
 
 import ml_collections
-
-from configs import common
+from pclhd_jax.configs import common
 
 
 def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:

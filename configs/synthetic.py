@@ -6,8 +6,7 @@ Draws its pictures on first use. Scores and minutes: README.
 """
 
 import ml_collections
-
-from configs import common
+from pclhd_jax.configs import common
 
 
 def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:

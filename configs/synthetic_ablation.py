@@ -7,8 +7,7 @@ configs/synthetic.py. What was measured with it: docs/ablation.md.
 """
 
 import ml_collections
-
-from configs import synthetic
+from pclhd_jax.configs import synthetic
 
 
 def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:

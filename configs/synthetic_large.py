@@ -9,8 +9,7 @@ end.
 """
 
 import ml_collections
-
-from configs import common
+from pclhd_jax.configs import common
 
 
 def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:

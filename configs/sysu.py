@@ -8,8 +8,7 @@ Hours: the PyTorch lineage reports about 6 per stage on 2 RTX 3090.
 """
 
 import ml_collections
-
-from configs import common
+from pclhd_jax.configs import common
 
 
 def get_config(recipe: str = "paper") -> ml_collections.ConfigDict:

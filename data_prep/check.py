@@ -1,6 +1,6 @@
 """The doctor: does this folder hold the whole set, and can every picture be read?
 
-    python -m data_prep.check sysu --source DIR
+    python -m pclhd_jax check sysu --source DIR
 
 Exits with 1 when something is missing, unreadable or of another number than published;
 --allow_partial accepts other numbers and unreadable pictures.
@@ -14,14 +14,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from data_prep.counts import Row, count_rows, people_without_pictures, table, wrong_copy
-from data_prep.health import Health, examine_all
-from data_prep.sources import Source, read_source
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
+
 from pclhd_jax.data.datasets import LAYOUTS, layout_named
 from pclhd_jax.data.lists import parse_labelled, read_lines
 from pclhd_jax.pictures.prepared import is_prepared
 from pclhd_jax.processes.progress import Progress, say
+from pclhd_jax.system.command import command, parser_of, path_flag
 from pclhd_jax.system.plain_files import FILE, kind_of
+
+from .counts import Row, count_rows, people_without_pictures, table, wrong_copy
+from .health import Health, examine_all
+from .overlaps import find_overlaps
+from .passed_over import passed_over
+from .sources import Source, read_source
 
 SHOWN = 20  # names of a kind; the count tells the rest
 ALLOW = "--allow_partial, in a config data.allow_partial=True"
@@ -69,8 +76,15 @@ def diagnose(
         + (", ..." if len(ids) > SHOWN else "")
         for where, ids in people_without_pictures(layout, root, source)
     ]
-    problems = _problems(layout, rows, len(paths), unreadable, _in_both(source))
-    return Findings(rows, problems, absent + _oddities(healths), unreadable)
+    contents = {path: health.content for path, health in zip(paths, healths, strict=True)}
+    published = not any(row.differs for row in rows) and any(
+        row.expected.pictures is not None for row in rows
+    )
+    overlaps = find_overlaps(source, contents, published=published)
+    left_out, hidden = passed_over(layout, root, source)
+    problems = _problems(layout, rows, len(paths), unreadable) + hidden + overlaps.problems
+    notes = absent + _oddities(healths) + left_out + overlaps.notes
+    return Findings(rows, problems, notes, unreadable)
 
 
 def _problems(
@@ -78,7 +92,6 @@ def _problems(
     rows: list[Row],
     pictures: int,
     unreadable: list[tuple[str, str]],
-    in_both: list[str],
 ) -> list[str]:
     problems = [problem] if (problem := wrong_copy(layout, rows)) else []
     if differing := sum(row.differs for row in rows):
@@ -90,11 +103,6 @@ def _problems(
         problems.append(
             f"{len(unreadable):,} of {pictures:,} pictures cannot be read; copy them again, or "
             f"leave them out: {ALLOW}"
-        )
-    if in_both:
-        problems.append(
-            f"{len(in_both):,} pictures are in training AND test, the first is {in_both[0]}; "
-            "restore the split files from the data set"
         )
     return problems
 
@@ -115,23 +123,15 @@ def missing_listed(layout: str, root: str | os.PathLike) -> list[str]:
     return sorted(missing)
 
 
-def _in_both(source: Source) -> list[str]:
-    shared: set[str] = set()
-    for lists in source.trials.values():
-        sides: dict[str, set[str]] = {"train": set(), "test": set()}
-        for split, pictures in lists.items():
-            sides[split.partition("_")[0]].update(pictures.paths)
-        shared |= sides["train"] & sides["test"]
-    return sorted(shared)
-
-
 def _oddities(healths: list[Health]) -> list[str]:
     """What the loader does with readable pictures that are not plain RGB."""
     modes = Counter(health.mode for health in healths if not health.problem)
     rotated = sum(health.rotated for health in healths if not health.problem)
     grey = modes["1"] + modes["L"]
     others = modes.total() - modes["RGB"] - modes["CMYK"] - grey
+    blank = sum(health.blank for health in healths)
     notes = {
+        "are of one colour alone: look at some": blank,
         "are grey: they become RGB with three equal channels": grey,
         "are CMYK: they become RGB without their colour profile, look at some": modes["CMYK"],
         "have a palette or transparency: they become plain RGB": others,
@@ -156,7 +156,9 @@ def check(
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """What `check` and `prepare` ask for alike."""
     parser.add_argument("layout", choices=LAYOUTS)
-    parser.add_argument("--source", required=True, help="the folder of the original layout")
+    parser.add_argument(
+        "--source", required=True, type=path_flag, help="the folder of the original layout"
+    )
     parser.add_argument("--trial", type=int, default=1, help="RegDB: a split that must be there")
     parser.add_argument(
         "--camera_pattern",
@@ -170,24 +172,22 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def explain(error: Exception, layout: str, source: str | os.PathLike) -> str:
-    """An error of the readers, with the names of the listed pictures that are missing."""
-    lines = [f"{type(error).__name__}: {error}"]
+def note_missing(error: Exception, layout: str, source: str | os.PathLike) -> None:
+    """Adds to an error of the readers the names of the listed pictures that are missing."""
     try:
         missing = missing_listed(layout, source)
     except (OSError, ValueError):  # the lists themselves are what is wrong, and the error says so
         missing = []
-    lines += [f"missing: {path[:200]}" for path in missing[:SHOWN]]
+    for path in missing[:SHOWN]:
+        error.add_note(f"missing: {path[:200]}")
     if len(missing) > SHOWN:
-        lines.append(f"missing: {len(missing) - SHOWN:,} more")
-    return "\n".join(lines)
+        error.add_note(f"missing: {len(missing) - SHOWN:,} more")
 
 
+@command
 def main(argv: list[str] | None = None) -> None:
     """Command line of `check`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.check", description="Count a set and open every picture."
-    )
+    parser = parser_of("check", "Count a set and open every picture.")
     add_source_options(parser)
     options = parser.parse_args(argv)
     try:
@@ -198,7 +198,8 @@ def main(argv: list[str] | None = None) -> None:
             camera_pattern=options.camera_pattern,
         )
     except (OSError, ValueError) as error:
-        sys.exit(explain(error, options.layout, options.source))
+        note_missing(error, options.layout, options.source)
+        raise
     say(findings.text(allowed=options.allow_partial))
     if findings.problems and not options.allow_partial:
         sys.exit(1)

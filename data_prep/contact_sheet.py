@@ -1,20 +1,23 @@
 """One PNG of a SYSU-MM01 folder: a row per identity, the first picture of every camera.
 
-python -m data_prep.contact_sheet DIR --out sheet.png [--ids 6]
+python -m pclhd_jax contact_sheet DIR --out sheet.png [--ids 6]
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
+
 from pclhd_jax.pictures.picture_files import (
     check_truncation_is_an_error,
     open_picture,
     read_picture_file,
 )
+from pclhd_jax.system.command import command, file_flag, parser_of
 
 CAMERAS = (1, 2, 4, 5, 3, 6)  # visible, then infrared
 
@@ -50,19 +53,15 @@ def _shrink(path: Path, size: tuple[int, int]) -> Image.Image:
         raise ValueError(f"cannot show {path} ({error}); copy it again, or remove it") from error
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line of `contact_sheet`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.contact_sheet", description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("root", type=Path, help="a folder in SYSU-MM01's layout")
-    parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
+    parser = parser_of("contact_sheet", __doc__)
+    parser.add_argument("root", type=file_flag, help="a folder in SYSU-MM01's layout")
+    parser.add_argument("--out", type=file_flag, required=True, help="the PNG to write")
     parser.add_argument("--ids", type=int, default=6, help="identities (default 6)")
     arguments = parser.parse_args(argv)
-    try:
-        contact_sheet(arguments.root, arguments.ids).save(arguments.out)
-    except (OSError, ValueError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    contact_sheet(arguments.root, arguments.ids).save(arguments.out)
     print(f"wrote {arguments.out}")
 
 

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.sources import ONLY, Source
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.layout import Count, Key
 from pclhd_jax.data.lists import Pictures, read_identities
+from pclhd_jax.system.plain_files import read_plain
+
+from .sources import ONLY, Source
 
 MODALITIES = ("visible", "infrared")
 NOT_PUBLISHED = Count(None, None)
@@ -46,8 +48,8 @@ def count_rows(layout: str, root: str | os.PathLike, source: Source) -> list[Row
 def is_synthetic(root: str | os.PathLike) -> bool:
     """Whether `data_prep.synthetic` drew the set, by the README.txt it leaves there."""
     try:
-        return (Path(root) / "README.txt").read_text(errors="replace").startswith("Synthetic vis")
-    except OSError:
+        return read_plain(Path(root) / "README.txt").startswith(b"Synthetic vis")
+    except (OSError, ValueError):  # none, or none of ours
         return False
 
 

@@ -4,6 +4,6 @@ Pictures that identities.csv names are test. Built by itself it knows no cameras
 `data_prep.prepare` takes a camera pattern.
 """
 
-from data_prep.pictures_builder import builder_of
+from .pictures_builder import builder_of
 
 Folders = builder_of("folders")

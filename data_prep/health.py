@@ -1,11 +1,13 @@
 """Opens every picture the way the loader will, and says what is odd about it."""
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pclhd_jax.pictures.picture_files import (
@@ -26,6 +28,8 @@ class Health(NamedTuple):
     problem: str
     mode: str = ""
     rotated: bool = False
+    content: bytes = b""  # a digest of the file; of one colour alone: empty, it says nothing
+    blank: bool = False
 
 
 def examine(path: Path) -> Health:
@@ -36,13 +40,20 @@ def examine(path: Path) -> Health:
             return Health("zero bytes")
         with open_picture(data) as image:
             image.load()
-            return Health("", image.mode, _is_rotated(image))
+            blank = _is_blank(image)
+            content = b"" if blank else hashlib.blake2b(data, digest_size=16).digest()
+            return Health("", image.mode, _is_rotated(image), content, blank)
     except RefusedPictureError as error:
         return Health(str(error))
     except UnidentifiedImageError:
         return Health(f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture")
     except Exception as error:  # Decoders raise many types: OSError, SyntaxError, zlib.error, ...
         return Health(f"{type(error).__name__}: {error}")
+
+
+def _is_blank(image: Image.Image) -> bool:
+    bands = np.reshape(image.getextrema(), (-1, 2))
+    return bool((bands[:, 0] == bands[:, 1]).all())
 
 
 def _is_rotated(image: Image.Image) -> bool:

@@ -1,5 +1,5 @@
 """The TFDS builder of LLCM: train_visible, train_infrared, test_visible, test_infrared."""
 
-from data_prep.pictures_builder import builder_of
+from .pictures_builder import builder_of
 
 Llcm = builder_of("llcm")

@@ -12,12 +12,13 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from data_prep.sources import Source, read_source, record_of
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.pictures.picture_files import open_picture, read_picture_file
-from pclhd_jax.pictures.prepared_index import FORMAT
+from pclhd_jax.pictures.prepared_index import FORMAT, sealed
 from pclhd_jax.pictures.record_files import picture_features
+
+from .sources import Source, read_source, record_of
 
 PICTURES_PER_SHARD = 4096  # SYSU-MM01: about 400 MB
 
@@ -60,7 +61,7 @@ class PicturesBuilder(tfds.core.ShardBasedBuilder):
     def _shard_iterators_per_split(self, dl_manager: Any) -> dict[str, list[Callable]]:
         root = Path(dl_manager.manual_dir)
         source = self.source or read_source(self.LAYOUT, root)
-        self.info.metadata.update(index_of(self.LAYOUT, source), **self.facts)
+        self.info.metadata.update(sealed(index_of(self.LAYOUT, source) | self.facts))
         return {
             name: [
                 partial(self._examples, root, pictures, start)

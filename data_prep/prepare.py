@@ -1,12 +1,11 @@
 """Write a data set into ArrayRecord files, once.
 
-    python -m data_prep.prepare sysu --source DIR --data_dir data/prepared
+    python -m pclhd_jax prepare sysu --source DIR --data_dir data/prepared
 
 The doctor (data_prep.check) looks at the set first. The folder's name holds a fingerprint of the
 source, so a second run finds it, and another source never replaces it.
 """
 
-import argparse
 import contextlib
 import os
 import shutil
@@ -18,13 +17,18 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from data_prep.check import Findings, add_source_options, diagnose, explain
-from data_prep.sources import Source, fingerprint, read_source, without
-from data_prep.unchanged import check_unchanged
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
+
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.pictures.prepared_index import is_prepared, read_index
 from pclhd_jax.pictures.stamps import file_stamp
 from pclhd_jax.processes.progress import Progress, clock, say
+from pclhd_jax.system.command import command, parser_of, path_flag
+
+from .check import Findings, add_source_options, diagnose, note_missing
+from .sources import Source, fingerprint, read_source, without
+from .unchanged import check_unchanged
 
 Report = Callable[[int, int, str], None]
 
@@ -137,7 +141,7 @@ def _write(
     # TFDS takes a second to import: not for a set that is there already.
     import tensorflow_datasets as tfds
 
-    from data_prep.pictures_builder import builder_of
+    from .pictures_builder import builder_of
 
     left_out = {path for path, _ in findings.unreadable}
     kept = without(listed, left_out)
@@ -206,20 +210,23 @@ def _alone_in(data_dir: Path) -> Iterator[bool]:
         lock.release()
 
 
+@command
 def main(argv: list[str] | None = None) -> None:
     """Command line of `prepare`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.prepare", description="Write a set into ArrayRecord files, once."
-    )
+    parser = parser_of("prepare", "Write a set into ArrayRecord files, once.")
     add_source_options(parser)
-    parser.add_argument("--data_dir", required=True, help="the folder of prepared sets")
+    parser.add_argument(
+        "--data_dir", required=True, type=path_flag, help="the folder of prepared sets"
+    )
     options = vars(parser.parse_args(argv))
+    del options["traceback"]
     layout, source = options.pop("layout"), options.pop("source")
     started = time.monotonic()
     try:
         path = prepare(layout, source, options.pop("data_dir"), **options)
     except (OSError, ValueError) as error:
-        sys.exit(explain(error, layout, source))
+        note_missing(error, layout, source)
+        raise
     say(f"{path} is ready ({clock(time.monotonic() - started)}); --config.data.source={path}")
 
 

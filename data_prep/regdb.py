@@ -4,6 +4,6 @@ The identity of an example is the number of its folder; the labels of a trial's 
 numbers: see `pclhd_jax.pictures.prepared.open_prepared(path, trial=...)`.
 """
 
-from data_prep.pictures_builder import builder_of
+from .pictures_builder import builder_of
 
 Regdb = builder_of("regdb")

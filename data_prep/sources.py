@@ -5,11 +5,12 @@ Shared by the doctor and the TFDS builders, so that both see what `pclhd_jax.dat
 
 import hashlib
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from pclhd_jax.data.datasets import layout_named
-from pclhd_jax.data.lists import UNKNOWN, Pictures, make_pictures
+from pclhd_jax.data.lists import Pictures, make_pictures
+from pclhd_jax.pictures.old_index import folder_number
 from pclhd_jax.pictures.source import open_raw
 
 ONLY = 0  # the trial of a set that has no numbered splits
@@ -108,12 +109,6 @@ def _stored_once(
             for pictures in lists
             for path, camera in zip(pictures.paths, pictures.cameras_N.tolist(), strict=True)
         }
-        rows = [(path, _folder_number(path), cameras[path]) for path in sorted(cameras)]
+        rows = [(path, folder_number(path), cameras[path]) for path in sorted(cameras)]
         records[modality] = make_pictures(root, rows)
     return records
-
-
-def _folder_number(path: str) -> int:
-    """The person, by the folder's name: labels mean other people in every list."""
-    name = PurePosixPath(path).parent.name
-    return int(name) if name.isascii() and name.isdigit() and len(name) <= 9 else UNKNOWN

@@ -1,7 +1,7 @@
 """Draw a synthetic visible-infrared person set and lay it out as one of the real sets lies on disk.
 
-    python -m data_prep.synthetic --out data/synthetic
-    python -m data_prep.synthetic --out data/synthetic_regdb --layout regdb
+    python -m pclhd_jax synthetic --out data/synthetic
+    python -m pclhd_jax synthetic --out data/synthetic_regdb --layout regdb
 
 Nothing is downloaded and no real person is shown. Garments keep their shape, pattern and contrast
 between the modalities, but an infrared tone says nothing about the visible colour.
@@ -12,6 +12,7 @@ import inspect
 import multiprocessing
 import os
 import shutil
+import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -20,10 +21,15 @@ from typing import Any
 
 from PIL import Image
 
-from data_prep.synthetic_difficulty import Difficulty, describe, difficulty_of
-from data_prep.synthetic_layouts import PLANS, PictureFile, Size
-from data_prep.synthetic_scenes import draw_picture
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
+
 from pclhd_jax.processes.progress import Progress, say
+from pclhd_jax.system.command import command, parser_of, path_flag
+
+from .synthetic_difficulty import Difficulty, describe, difficulty_of
+from .synthetic_layouts import PLANS, PictureFile, Size
+from .synthetic_scenes import draw_picture
 
 LAYOUTS = tuple(PLANS)
 README = """Synthetic visible-infrared person pictures, drawn by data_prep/synthetic.py.
@@ -216,16 +222,17 @@ def _draw_in_pool(
             report.close()
 
 
+@command
 def main(argv: list[str] | None = None) -> None:
     """Command line of `generate`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.synthetic",
-        description="Draw a synthetic visible-infrared person set. It shows no real person.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    parser = parser_of(
+        "synthetic", "Draw a synthetic visible-infrared person set. It shows no real person."
     )
+    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.add_argument(
         "--out",
         required=True,
+        type=path_flag,
         default=argparse.SUPPRESS,
         help="folder to make; must be new or empty",
     )
@@ -246,11 +253,8 @@ def main(argv: list[str] | None = None) -> None:
         "--workers", type=int, default=argparse.SUPPRESS, help="processes (default: one per core)"
     )
     options = vars(parser.parse_args(argv))
-    try:
-        out = generate(options.pop("out"), **options)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-    print(f"wrote {out}")
+    del options["traceback"]
+    say(f"wrote {generate(options.pop('out'), **options)}")
 
 
 if __name__ == "__main__":

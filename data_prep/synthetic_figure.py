@@ -6,8 +6,8 @@
 import numpy as np
 from PIL import Image
 
-from data_prep.synthetic_canvas import SIDE_WIDTH, Canvas, Pose
-from data_prep.synthetic_people import Person
+from .synthetic_canvas import SIDE_WIDTH, Canvas, Pose
+from .synthetic_people import Person
 
 
 def paint_figure(person: Person, pose: Pose, *, height: int, width: int) -> Image.Image:

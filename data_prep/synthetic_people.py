@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data_prep.synthetic_difficulty import MEDIUM, Difficulty
+from .synthetic_difficulty import MEDIUM, Difficulty
 
 # ---- knobs: what makes identities differ -----------------------------------------------------
 # Share of upper (lower) garments that carry a pattern; the rest are plain. Higher = easier.

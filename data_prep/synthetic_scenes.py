@@ -9,11 +9,11 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from data_prep.synthetic_canvas import PARTS, Pose
-from data_prep.synthetic_difficulty import MEDIUM, Difficulty
-from data_prep.synthetic_figure import paint_figure
-from data_prep.synthetic_people import Person, as_seen_by, person_traits
-from data_prep.synthetic_tones import tones
+from .synthetic_canvas import PARTS, Pose
+from .synthetic_difficulty import MEDIUM, Difficulty
+from .synthetic_figure import paint_figure
+from .synthetic_people import Person, as_seen_by, person_traits
+from .synthetic_tones import tones
 
 # ---- knobs: what hides identities; `Difficulty.hiding` scales those marked * ------------------
 BACKGROUND_CONTRAST = 0.09  # * amplitude of a scene's pillars, panels and texture

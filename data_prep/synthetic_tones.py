@@ -5,8 +5,8 @@ Axes: H W C as everywhere, P pixels of one garment, T body parts.
 
 import numpy as np
 
-from data_prep.synthetic_canvas import PARTS, Pose
-from data_prep.synthetic_people import Pattern, Person
+from .synthetic_canvas import PARTS, Pose
+from .synthetic_people import Pattern, Person
 
 SHADES = np.array([1.0, 0.90, 0.80, 0.70])  # of the four levels: near, ..., far
 EDGE_SHADE = 0.78  # outline between two parts; without it, equal tones would merge

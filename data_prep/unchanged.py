@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data_prep.sources import Source
 from pclhd_jax.pictures.compared import compared_until_ns, note_compared
 from pclhd_jax.pictures.picture_files import open_picture, read_picture_file
 from pclhd_jax.pictures.prepared_index import read_index
 from pclhd_jax.pictures.record_files import PictureRecord
 from pclhd_jax.processes.progress import say
+
+from .sources import Source
 
 
 def check_unchanged(target: Path, root: str | os.PathLike, source: Source) -> None:
@@ -64,7 +65,7 @@ def _others(
     def is_other(path: str) -> bool:
         # Pictures that were left out as unreadable have no row.
         return path in rows and not _same_picture(
-            record.read(rows[path]), read_picture_file(Path(root) / path)
+            record.read(rows[path]).file, read_picture_file(Path(root) / path)
         )
 
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:

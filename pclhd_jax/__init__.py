@@ -12,4 +12,12 @@ Axes, written as suffixes of array names throughout the package:
 the momentum (EMA) encoder.
 """
 
+from pathlib import Path as _Path
+
 __version__ = "0.1.0"
+
+# The wheel carries configs/ and data_prep/ in this folder; in a checkout they lie beside it. By
+# `pclhd_jax.configs` both are reached, whatever else is called `configs` on a machine.
+_here = _Path(__file__).resolve().parent
+if not (_here / "configs").is_dir():
+    __path__.append(str(_here.parent))

@@ -4,11 +4,17 @@ Modules are imported when they are run: `pclhd` alone is quick.
 """
 
 import importlib
-import importlib.util
 import runpy
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pclhd_jax.system.command import command
+from pclhd_jax.system.own_parts import own_part
 
 
 class Command(NamedTuple):
@@ -26,7 +32,7 @@ COMMANDS = {
     "visualize": Command("pclhd_jax.visualize", "draw what a run has left"),
     "embed": Command("pclhd_jax.embed", "pictures in, features out"),
     "search": Command("pclhd_jax.search", "the nearest pictures of an index"),
-    "inspect": Command("pclhd_jax.inspect", "look into a checkpoint, and verify it"),
+    "inspect": Command("pclhd_jax.inspect_checkpoint", "look into a checkpoint, and verify it"),
     "export": Command("pclhd_jax.export", "an encoder as StableHLO, ONNX or torch weights"),
     "check": Command("data_prep.check", "count a picture set and open every picture"),
     "prepare": Command("data_prep.prepare", "write a picture set into ArrayRecord files, once"),
@@ -35,6 +41,7 @@ COMMANDS = {
 }
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the verb's own `main`; without one, or with --help, lists them."""
     verb, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
@@ -42,28 +49,25 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(help_text())
     elif verb == "--version":
         print(f"pclhd_jax {importlib.import_module('pclhd_jax').__version__}")
-    elif verb not in there():
-        sys.exit(f"no verb {verb!r}; there are {', '.join(there())} (pclhd --help tells more)")
+    elif verb not in COMMANDS:
+        sys.exit(f"no verb {verb!r}; there are {', '.join(COMMANDS)} (pclhd --help tells more)")
     else:
         run(verb, rest)
 
 
 def run(verb: str, arguments: list[str]) -> None:
-    command = COMMANDS[verb]
-    if command.module != "pclhd_jax.main":
-        return importlib.import_module(command.module).main(arguments)
+    module, _, flags = COMMANDS[verb]
+    if module.startswith("data_prep"):
+        return own_part(module).main(arguments)
+    if module != "pclhd_jax.main":
+        return importlib.import_module(module).main(arguments)
     # absl's --help tells the docstring and the flags of `__main__`: so that is what it must be.
-    sys.argv = [f"pclhd {verb}", *command.flags, *arguments]
-    runpy.run_module(command.module, run_name="__main__", alter_sys=True)
-
-
-def there() -> dict[str, Command]:
-    """The verbs whose module is installed."""
-    return {v: c for v, c in COMMANDS.items() if importlib.util.find_spec(c.module) is not None}
+    sys.argv = [f"pclhd {verb}", *flags, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def help_text() -> str:
-    lines = [f"  {verb:15}{command.line}" for verb, command in there().items()]
+    lines = [f"  {verb:15}{command.line}" for verb, command in COMMANDS.items()]
     return "\n".join(
         [
             "pclhd VERB ...: unsupervised visible-infrared person re-identification\n",

@@ -23,23 +23,42 @@ Pictures are resized as an evaluation resizes them. From Python, without files:
     z_ND = Embedder.load("runs/synthetic-paper")(["a.jpg", array_HWC], "visible")
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pclhd_jax.system.command import command, parser_of, path_flag
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m pclhd_jax.embed",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("embed", __doc__)
     add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", help="a workdir, a checkpoint of it or a weight file")
-    add("inputs", metavar="INPUT", nargs="+", help="pictures, folders, .txt lists, or one set")
+    add(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=path_flag,
+        help="a workdir, a checkpoint of it or a weight file",
+    )
+    add(
+        "inputs",
+        metavar="INPUT",
+        type=path_flag,
+        nargs="+",
+        help="pictures, folders, .txt lists, or one set",
+    )
     add("--modality", required=True, help="visible or infrared: the stem they go through")
-    add("--out", required=True, metavar="NAME", help="NAME.npy, NAME.csv and NAME.json are written")
+    add(
+        "--out",
+        required=True,
+        metavar="NAME",
+        type=path_flag,
+        help="NAME.npy, NAME.csv and NAME.json are written",
+    )
     add(
         "--skip", action="store_true", help="leave out pictures that cannot be read: named, counted"
     )
@@ -56,21 +75,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     from pclhd_jax.retrieval.inputs import SetChoice  # here: --help should be quick
     from pclhd_jax.retrieval.make_index import make_index
 
-    try:
-        make_index(
-            args.checkpoint,
-            args.inputs,
-            args.modality,
-            args.out,
-            height=args.height,
-            width=args.width,
-            batch_size=args.batch_size,
-            choice=SetChoice(args.layout, args.split, args.trial),
-            skip=args.skip,
-            parquet=args.parquet,
-        )
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    make_index(
+        args.checkpoint,
+        args.inputs,
+        args.modality,
+        args.out,
+        height=args.height,
+        width=args.width,
+        batch_size=args.batch_size,
+        choice=SetChoice(args.layout, args.split, args.trial),
+        skip=args.skip,
+        parquet=args.parquet,
+    )
 
 
 if __name__ == "__main__":

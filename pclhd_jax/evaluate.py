@@ -17,7 +17,7 @@ from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.lines import scores_of
 from pclhd_jax.reports.score_table import format_table
-from pclhd_jax.saving.workdir import read_json
+from pclhd_jax.saving.workdir import read_pictures
 from pclhd_jax.settings import settings_of
 
 
@@ -75,8 +75,7 @@ def find_encoder(config: Any, workdir: str | Path) -> tuple[dict[str, Any], str]
 
 def warn_of_trained_pictures(run: Run, workdir: str | Path) -> None:
     """Own pictures: an identities.csv that came after training names pictures it has seen."""
-    path = Path(workdir) / "pictures.json"
-    kept = read_json(path) if path.exists() else {}
+    kept = read_pictures(workdir)
     train = ("train_visible", "train_infrared")
     if any(kept.get(split) != run.pictures.digests[split] for split in train):
         say(

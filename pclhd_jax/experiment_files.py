@@ -1,14 +1,27 @@
-"""Where an experiment file is: here, or among those that were installed with the program."""
+"""Experiment files: which one `--config` means, and the settings that it holds."""
 
 import importlib
+import importlib.util
+import inspect
 import os
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from pclhd_jax.system.paths import given_path
+
+EXAMPLE = "configs/sysu.py shows how an experiment file looks"
 
 
 class ExperimentFile(NamedTuple):
-    """value: what --config takes. note: one line where the file is the installed one, else ""."""
+    """value: what `plain_config` takes. note: one line where the file is the installed one, else
+    ""."""
 
     value: str
     note: str
@@ -21,30 +34,19 @@ def find_experiment(value: str) -> ExperimentFile:
     none, `configs/sysu.py` is the one that came with the program. What is neither is returned as
     it was given: opening it tells that there is nothing.
     """
-    given, colon, recipe = value.partition(":")
+    given, colon, recipe = given_path(value).partition(":")
     path = Path(given if given.endswith(".py") else f"configs/{given}.py")
     if path.is_file():
-        if path.resolve().parent == Path("configs").resolve():
-            import_configs_of_this_folder()
         return ExperimentFile(f"{path}{colon}{recipe}", "")
     installed = installed_folder() / path.name
     if path.parent == Path("configs") and installed.is_file():
         note = f"--config={value}: not here; taking {installed}, installed with the program"
         return ExperimentFile(f"{installed}{colon}{recipe}", note)
-    return ExperimentFile(value, "")
-
-
-def import_configs_of_this_folder() -> None:
-    """So that `from configs import common` finds the checkout's in a checkout, as with -m."""
-    sys.path.insert(0, os.getcwd())
-    try:
-        importlib.import_module("configs")
-    finally:
-        sys.path.pop(0)
+    return ExperimentFile(f"{given}{colon}{recipe}", "")
 
 
 def installed_folder() -> Path:
-    return Path(importlib.import_module("configs").__path__[0])
+    return Path(importlib.import_module("pclhd_jax.configs").__path__[0])
 
 
 def installed_experiments() -> list[str]:
@@ -53,20 +55,93 @@ def installed_experiments() -> list[str]:
     return sorted(p.stem for p in installed_folder().glob("*.py") if p.stem not in shared)
 
 
-def with_found_experiment(argv: list[str]) -> tuple[list[str], str]:
-    """`argv` with the file that --config means, in both of absl's spellings; and the note."""
-    argv = list(argv)
-    for place, argument in enumerate(argv):
-        flag, equals, value = argument.partition("=")
-        if flag not in ("--config", "-config"):
-            continue
-        if equals:
-            found = find_experiment(value)
-            argv[place] = f"{flag}={found.value}"
-        elif place + 1 < len(argv):
-            found = find_experiment(argv[place + 1])
-            argv[place + 1] = found.value
-        else:
-            continue
-        return argv, found.note
-    return argv, ""
+def plain_config(name: str) -> ConfigDict:
+    """The settings of the experiment `FILE[:recipe]`, without any override.
+
+    Raises:
+      ValueError: no such file, one that cannot be run, or one that gives no settings; in one line,
+        with the file, the line where it failed, and what helps.
+    """
+    path, colon, recipe = name.partition(":")
+    with _names_that_files_import():
+        module = _run(path)
+        get_config = getattr(module, "get_config", None)
+        if not callable(get_config):
+            raise ValueError(f"{path} has no function get_config(recipe); {EXAMPLE}")
+        arguments = [recipe] if colon and recipe else []
+        _check_takes(get_config, arguments, path)
+        with _told_by_line(path):
+            config = get_config(*arguments)
+    if not isinstance(config, ConfigDict):
+        raise ValueError(
+            f"get_config of {path} returns a {type(config).__name__}, not an "
+            f"ml_collections.ConfigDict; {EXAMPLE}"
+        )
+    if not isinstance(config.get("recipe"), str):
+        raise ValueError(
+            f"the settings of {path} lack a recipe; begin with common.base(recipe), as {EXAMPLE}"
+        )
+    return config
+
+
+def _run(path: str) -> ModuleType:
+    if os.path.isdir(path):
+        raise ValueError(f"{path} is a folder; name the experiment file in it")
+    if not os.path.exists(path):
+        raise ValueError(
+            f"no such experiment: {path}; name a file, or one of those installed, see configs/: "
+            f"{', '.join(installed_experiments())}"
+        )
+    if not os.path.isfile(path):
+        raise ValueError(f"{path} is no regular file; name an experiment file")
+    module = ModuleType("experiment", None)
+    module.__file__ = os.path.abspath(path)
+    sys.modules["experiment"] = module  # as an import does: dataclasses look their module up
+    with _told_by_line(path):
+        code = compile(Path(path).read_bytes(), path, "exec")
+        exec(code, module.__dict__)
+    return module
+
+
+@contextmanager
+def _told_by_line(path: str) -> Iterator[None]:
+    """What an experiment file raises, as a ValueError that names the file's line."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+        what = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ValueError(
+            f"{path}{f', line {line}' if line else ''}: {type(error).__name__}: "
+            + " ".join(what.split())
+        ) from error
+
+
+def _check_takes(get_config: Any, arguments: list[str], path: str) -> None:
+    try:
+        signature = inspect.signature(get_config)
+    except (TypeError, ValueError):  # built in: calling it tells
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        remedy = (
+            f"it takes no recipe: give --config={path}, or let the function take one"
+            if arguments
+            else f"it wants a recipe: --config={path}:RECIPE"
+        )
+        raise ValueError(f"get_config{signature} of {path}: {remedy}") from error
+
+
+@contextmanager
+def _names_that_files_import() -> Iterator[None]:
+    """What lies in the current folder can be imported, as with `python -m`; and `configs` is the
+    program's own where nothing else has that name."""
+    sys.path.insert(0, os.getcwd())
+    try:
+        if importlib.util.find_spec("configs") is None:
+            sys.modules["configs"] = importlib.import_module("pclhd_jax.configs")
+        yield
+    finally:
+        sys.path.remove(os.getcwd())

@@ -11,31 +11,33 @@ stem, without that input). Out: `features`, (batch, D) of length one. Normalisat
 so is the mean over a picture and its mirror image, as in every feature that this project scores;
 --single_view leaves that out: half the time, other numbers.
 
-torch holds the weights alone, by the names of PCLHD's authors (docs/weights.md).
+torch holds the weights alone, by the names of PCLHD's authors.
 
 Every file is compared with the model before it gets its name; the largest difference is printed.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.checkpoint_name import HELP as CHECKPOINT
+from pclhd_jax.system.command import command, parser_of, path_flag
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m pclhd_jax.export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT)
+    parser = parser_of("export", __doc__)
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=path_flag, help=CHECKPOINT)
     parser.add_argument("--format", required=True, metavar="FORMAT", help="stablehlo, onnx, torch")
     parser.add_argument(
         "--out",
         required=True,
         metavar="FILE",
+        type=path_flag,
         help="FILE.stablehlo, FILE.onnx, FILE.safetensors or FILE.pth",
     )
     parser.add_argument(
@@ -63,10 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from pclhd_jax.exporting.write import export_encoder  # here: --help should be quick
 
     mirror = not options.pop("single_view")
-    try:
-        print(export_encoder(**options, mirror=mirror).text())
-    except (ValueError, OSError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    print(export_encoder(**options, mirror=mirror).text())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ Several processes, here or on several machines, train as one (README, "Several p
     srun ... --distributed=slurm
 
 The recipe after the colon is `paper` (default) or `released`; behind a comma the memory of the
-card, 16gb, 24gb or 80gb: --config=configs/sysu.py:paper,16gb (docs/performance.md). Any setting can
+card, 16gb, 24gb or 80gb: --config=configs/sysu.py:paper,16gb. Any setting can
 be given as --config.section.key=value; the experiment files and configs/common.py list them all.
 The same command, given again, continues where its workdir left off; with --mode=eval it scores what
 is there, and writes nothing. SIGTERM or ctrl-C: the run saves after the step at hand and ends with
@@ -18,9 +18,7 @@ exit code 143 or 130; a second one ends it at once.
 """
 
 import faulthandler
-import importlib.util
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,7 +31,20 @@ os.environ.setdefault(
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from pclhd_jax.experiment_files import installed_experiments, with_found_experiment
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pclhd_jax.experiment_files import find_experiment, plain_config
+from pclhd_jax.system.command import command
+from pclhd_jax.system.paths import given_path
+
+
+class GivenPath(flags.ArgumentParser):
+    """The parser of every flag that takes a path."""
+
+    def parse(self, argument: str) -> str:
+        return given_path(argument)
+
 
 CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -50,7 +61,8 @@ MODE = flags.DEFINE_enum(
     "eval: score config.init.agw, or else what --workdir names: a workdir (its newest sound "
     "checkpoint), one checkpoint of it (RUN/checkpoints/12) or a weight file; no training.",
 )
-WORKDIR = flags.DEFINE_string(
+WORKDIR = flags.DEFINE(
+    GivenPath(),
     "workdir",
     None,
     "Where records and checkpoints go; the same command continues from there. "
@@ -62,11 +74,12 @@ ACCEPT_CHANGES = flags.DEFINE_bool(
     "Go on in a workdir of other settings from its newest checkpoint, with the new ones; "
     "changes.jsonl there notes them.",
 )
-PROFILE = flags.DEFINE_string(
+PROFILE = flags.DEFINE(
+    GivenPath(),
     "profile",
     None,
     "A folder for a trace of ten steps of each stage, in its first epoch of this start, after "
-    "three that warm up. `python -m benchmarks.read_profile DIR` tells where the time goes; "
+    "three that warm up. "
     "`tensorboard --logdir DIR` (with the xprof plugin) and ui.perfetto.dev show it.",
 )
 COORDINATOR = flags.DEFINE_string(
@@ -94,6 +107,7 @@ PEER_TIMEOUT_S = flags.DEFINE_integer(
 TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error came from.")
 
 
+@command
 def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # Orbax tells thirty lines a save
     faulthandler.enable()  # a mapped picture cache that is cut short ends in SIGBUS: say where
@@ -130,11 +144,6 @@ def main(argv: list[str]) -> None:
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         sys.exit(stop.exit_code)
-    except (ValueError, OSError, FloatingPointError) as error:
-        # These say what is wrong and what helps; a traceback would bury it.
-        if TRACEBACK.value:
-            raise
-        sys.exit(f"{type(error).__name__}: {error}")
 
 
 def default_workdir(experiment: str, config: ConfigDict) -> str:
@@ -162,53 +171,70 @@ def place_among_several() -> dict[str, Any] | None:
     return place
 
 
+class ExperimentParser(flags.ArgumentParser):
+    """--config: the settings of the named experiment, kept in `read` before any override."""
+
+    read: ConfigDict | None = None
+
+    def parse(self, argument: str) -> ConfigDict:
+        found = find_experiment(argument)
+        if found.note:
+            print(found.note, flush=True)
+        try:
+            self.read = plain_config(found.value).lock()
+        except ValueError as error:  # as it is, without absl's words around it
+            raise flags.Error(str(error)) from error
+        return self.read
+
+
+flags.FLAGS["config"].parser = EXPERIMENT = ExperimentParser()
+
+
 def parse_flags(argv: list[str]) -> list[str]:
     """absl's parsing, with errors in one line that says what would be right."""
-    argv, note = with_found_experiment(argv)
-    if note:
-        print(note, flush=True)
     try:
-        remaining = flags.FLAGS(argv)
-        if CONFIG.value is not None:
-            _ = CONFIG.value.recipe  # a file that could not be read shows itself only here
-        return remaining
-    except flags.Error as error:
-        sys.exit(str(error).strip().splitlines()[-1].strip())
-    except OSError as error:
-        sys.exit(
-            f"no such experiment: {str(error).splitlines()[-1].strip()}; name a file, or one of "
-            f"those installed, see configs/: {', '.join(installed_experiments())}"
-        )
-    except (AttributeError, KeyError):
-        sys.exit(unknown_setting(argv))
+        return flags.FLAGS(argv)
+    except (flags.Error, AttributeError, LookupError, TypeError, ValueError) as error:
+        wrong = wrong_override(argv)
+        sys.exit(wrong or str(error).strip().splitlines()[-1].strip())
 
 
-def unknown_setting(argv: list[str]) -> str:
+def wrong_override(argv: list[str]) -> str:
     """What is wrong with the first --config.key that the experiment lacks, and the keys it has."""
-    named = re.search(r"--?config[= ](\S+)", " ".join(argv))  # absl takes both spellings
-    config = plain_config(named[1])
     for argument in argv:
-        if not argument.startswith("--config."):
+        name = argument.partition("=")[0].lstrip("-").removeprefix("no")
+        if not argument.startswith("-") or not name.startswith("config."):
             continue
-        section: Any = config
+        if EXPERIMENT.read is None:
+            return f"{argument}: name the experiment first, with --config=FILE"
+        section: Any = EXPERIMENT.read
         where = "config"
-        for key in argument.removeprefix("--config.").split("=")[0].split("."):
+        for key in name.removeprefix("config.").split("."):
+            if section is None:
+                return f"{argument}: {where} is None, so this experiment has no {where}.{key}"
             if not isinstance(section, ConfigDict):
                 return f"{argument}: {where} is one value ({section!r}), with nothing below it"
             if key not in section:
                 return f"{argument}: {where} has no {key!r}; it has {', '.join(section)}"
             section, where = section[key], f"{where}.{key}"
-    return "a setting that the experiment does not have; see configs/common.py"
+        if isinstance(section, ConfigDict):
+            return f"{argument}: {where} is a section; set what is in it: {', '.join(section)}"
+        if section is None:
+            return f"{argument}: {where} is None in this experiment, and cannot be set from here"
+    return ""
 
 
-def plain_config(name: str) -> ConfigDict:
-    """The experiment `FILE[:recipe]` without any override."""
-    path, _, recipe = name.partition(":")
-    spec = importlib.util.spec_from_file_location("experiment", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(*[recipe] if recipe else [])
+@command
+def run(argv: list[str] | None = None) -> None:
+    """The command line."""
+    logging.get_absl_handler().python_handler.stream = sys.stderr
+    try:
+        app.run(main, flags_parser=parse_flags)
+    except SystemExit as end:
+        if end.code == 1 and any(word.lstrip("-").startswith("help") for word in sys.argv[1:]):
+            raise SystemExit(0) from end  # absl ends its --help with 1
+        raise
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    run()

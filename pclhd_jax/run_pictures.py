@@ -19,6 +19,7 @@ from pclhd_jax.pictures.cache import cached_pictures
 from pclhd_jax.pictures.prepared import is_prepared
 from pclhd_jax.pictures.source import PictureSource, open_raw, open_records
 from pclhd_jax.processes.progress import Progress, say
+from pclhd_jax.system.own_parts import own_part
 
 FILTERS = {"train": "bicubic", "test": "lanczos"}
 MODALITIES = ("visible", "infrared")
@@ -143,8 +144,7 @@ def open_source(config: Any) -> PictureSource:
 
 def _prepared_copy(config: Any) -> Path:
     """The folder of the prepared set, which is made on first use."""
-    from data_prep.prepare import prepare
-
+    prepare = own_part("data_prep.prepare").prepare
     data = config.data
     return prepare(
         data.layout,
@@ -163,16 +163,17 @@ def draw_if_missing(data: Any) -> None:
     Raises:
       ValueError: the set that is there was drawn from other settings.
     """
-    from data_prep.synthetic import describe_set, generate
-
+    synthetic = own_part("data_prep.synthetic")
     drawn = asdict(data.synthetic) if is_dataclass(data.synthetic) else dict(data.synthetic)
     if Path(data.source).exists():
         readme = Path(data.source) / "README.txt"
-        if readme.exists() and readme.read_text() != describe_set(layout=data.layout, **drawn):
+        if readme.exists() and readme.read_text() != synthetic.describe_set(
+            layout=data.layout, **drawn
+        ):
             raise ValueError(
                 f"{data.source} was drawn from other settings than config.data.synthetic (its "
                 "README.txt tells which); name another config.data.source, or remove that folder"
             )
         return
     say(f"drawing the synthetic picture set into {data.source} (once)")
-    generate(data.source, layout=data.layout, **drawn)
+    synthetic.generate(data.source, layout=data.layout, **drawn)

@@ -21,19 +21,38 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pclhd_jax.system.command import command, parser_of, path_flag
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m pclhd_jax.search",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("search", __doc__)
     add = parser.add_argument
-    add("index", metavar="INDEX", help="NAME that embed wrote")
-    add("queries", metavar="QUERY", nargs="+", help="pictures, folders, lists, or embeddings")
-    add("--out", required=True, metavar="NAME", help="NAME.csv and NAME.png are written")
-    add("--checkpoint", help="for pictures: the one of the index, by any name")
+    add("index", metavar="INDEX", type=path_flag, help="NAME that embed wrote")
+    add(
+        "queries",
+        metavar="QUERY",
+        type=path_flag,
+        nargs="+",
+        help="pictures, folders, lists, or embeddings",
+    )
+    add(
+        "--out",
+        required=True,
+        metavar="NAME",
+        type=path_flag,
+        help="NAME.csv and NAME.png are written",
+    )
+    add(
+        "--checkpoint",
+        type=path_flag,
+        help="for pictures: the index's encoder, where it does not lie as recorded",
+    )
     add("--modality", help="of query pictures: visible or infrared")
     add("--k", type=int, default=10, help="pictures found for each query (%(default)s)")
     add("--rerank", action="store_true", help="re-rank by k-reciprocal neighbours")
@@ -46,7 +65,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--split", default="test", help="of a set: test or train (%(default)s)")
     add("--trial", type=int, default=1, help="of RegDB's ten splits (%(default)s)")
     add("--sheet_queries", type=int, default=20, help="rows of NAME.png, 0: none (%(default)s)")
-    add("--gallery_root", help="where the index's pictures lie now, if they were moved")
+    add(
+        "--gallery_root",
+        type=path_flag,
+        help="where the index's pictures lie now, if they were moved",
+    )
+    add("--show", type=int, default=5, help="queries printed, the best three of each (%(default)s)")
+    add(
+        "--score",
+        action=argparse.BooleanOptionalAction,
+        help="compute Rank-1 and mAP where identities are known on both sides, however many "
+        "pictures there are (by default: up to 200 million pairs), or never",
+    )
     args = parser.parse_args(argv)
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -54,23 +84,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     from pclhd_jax.retrieval.rerank import RerankSettings
     from pclhd_jax.retrieval.search_index import search_index
 
-    try:
-        search_index(
-            args.index,
-            args.queries,
-            args.out,
-            k=args.k,
-            checkpoint=args.checkpoint,
-            modality=args.modality,
-            reranked=RerankSettings(args.k1, args.k2, args.weight) if args.rerank else None,
-            choice=SetChoice(args.layout, args.split, args.trial),
-            skip=args.skip,
-            batch_size=args.batch_size,
-            sheet_queries=args.sheet_queries,
-            gallery_root=args.gallery_root,
-        )
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    search_index(
+        args.index,
+        args.queries,
+        args.out,
+        k=args.k,
+        checkpoint=args.checkpoint,
+        modality=args.modality,
+        reranked=RerankSettings(args.k1, args.k2, args.weight) if args.rerank else None,
+        choice=SetChoice(args.layout, args.split, args.trial),
+        skip=args.skip,
+        batch_size=args.batch_size,
+        sheet_queries=args.sheet_queries,
+        gallery_root=args.gallery_root,
+        score=args.score,
+        show=args.show,
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Takes each run's last epoch and prints, per protocol, mean and standard deviatio
 RegDB's splits count as one protocol. The runs must differ in nothing but seed, split and paths.
 """
 
-import argparse
 import re
 import sys
 from collections.abc import Sequence
@@ -16,11 +15,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.differences import FREE_BETWEEN_RUNS, differences
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.workdir import read_config
+from pclhd_jax.system.command import command, parser_of, path_flag
 
 RANKS = (1, 5, 10, 20)
 COLUMNS = (*(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP")
@@ -34,17 +37,13 @@ class Result(NamedTuple):
     scores: dict[str, np.ndarray]
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m pclhd_jax.summarize",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = parser_of("summarize", __doc__)
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", type=path_flag, help="workdir of a finished run"
     )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="workdir of a finished run")
-    try:
-        print(summarize(parser.parse_args(argv).runs))
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    print(summarize(parser.parse_args(argv).runs))
 
 
 def summarize(workdirs: Sequence[str | Path]) -> str:

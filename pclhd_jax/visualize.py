@@ -7,8 +7,9 @@
 RUN: one HTML page that needs no network and nothing beside it, and its PNGs in the same folder:
 results, curves by epoch, rank lists, t-SNE, heat maps, prototypes as pictures, clusters against
 eps; of several runs side by side, with the differences of their settings. Rank lists, t-SNE, heat
-maps and prototypes need the pictures where the run's settings name them, so give the command in
-the folder that the run was started in. What a run lacks is left out, and the page says why.
+maps and prototypes need the pictures where the run's settings name them: give the command in the
+folder that the run was started in, or say with --pictures_root where the pictures lie now. What a
+run lacks is left out, and the page says why.
 
 --clusters: what other values of eps would make of a saved epoch. From the workdir alone (no
 pictures, no GPU, no checkpoint) it computes the distances anew, prints a table per modality and
@@ -22,20 +23,26 @@ writes one PNG; stage 2 adds both modalities together. How to read it:
                     upwards, a larger eps gains little but pictures that stand alone
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pclhd_jax.system.command import command, parser_of, path_flag
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m pclhd_jax.visualize",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = parser_of("visualize", __doc__)
+    parser.add_argument(
+        "runs", nargs="*", metavar="RUN", type=path_flag, help="workdir of a run, finished or not"
     )
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="workdir of a run, finished or not")
-    parser.add_argument("--clusters", metavar="RUN", help="workdir of a run, finished or not")
+    parser.add_argument(
+        "--clusters", metavar="RUN", type=path_flag, help="workdir of a run, finished or not"
+    )
     parser.add_argument(
         "--epoch",
         type=int,
@@ -50,8 +57,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--out",
         metavar="PATH",
+        type=path_flag,
         help="folder of the page, by default RUN/page; with --clusters a FILE.png, by default "
         "RUN/clusters-epoch-N.png, N with four digits",
+    )
+    parser.add_argument(
+        "--pictures_root",
+        type=path_flag,
+        metavar="DIR",
+        help="where the pictures of the runs lie now, as their authors hand them out or prepared",
     )
     args = parser.parse_args(argv)
     if bool(args.runs) == bool(args.clusters):
@@ -61,20 +75,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     if args.runs and (args.epoch is not None or args.eps_max is not None):
         sys.exit("--epoch and --eps_max go with --clusters RUN; a page shows the newest epoch")
+    if args.clusters and args.pictures_root is not None:
+        sys.exit("--pictures_root goes with runs; --clusters RUN needs no pictures")
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # Here: --help should be quick.
     from pclhd_jax.pages.page import write_page
     from pclhd_jax.reports.eps_report import report_clusters
 
-    try:
-        if args.runs:
-            write_page(args.runs, args.out)
-        else:
-            eps_max = 0.9 if args.eps_max is None else args.eps_max
-            report_clusters(args.clusters, epochs_done=args.epoch, eps_max=eps_max, out=args.out)
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    if args.runs:
+        write_page(args.runs, args.out, pictures_root=args.pictures_root)
+    else:
+        eps_max = 0.9 if args.eps_max is None else args.eps_max
+        report_clusters(args.clusters, epochs_done=args.epoch, eps_max=eps_max, out=args.out)
 
 
 if __name__ == "__main__":

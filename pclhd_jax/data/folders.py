@@ -181,4 +181,5 @@ LAYOUT = Layout(
         manual="Put person crops into visible/ and infrared/ below manual_dir, at any depth.",
     ),
     takes_camera_pattern=True,
+    modality_folders={modality: modality for modality in MODALITIES},
 )

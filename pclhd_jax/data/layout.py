@@ -54,4 +54,6 @@ class Layout(NamedTuple):
     takes_camera_pattern: bool = False
     picture_lists: str = ""  # files that name pictures, as a glob below the root
     identity_lists: Mapping[str, str] = {}  # files that name identities: train or test
+    modality_folders: Mapping[str, str] = {}  # by name, the modality of what lies below
+    mark: str = ""  # what lies beside them in every such set
     validation: str = ""  # the one of them that belongs to training and is counted apart

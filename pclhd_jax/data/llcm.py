@@ -124,5 +124,12 @@ LAYOUT = Layout(
     ),
     expected=EXPECTED,
     picture_lists="idx/train_*.txt",
+    modality_folders={
+        "vis": "visible",
+        "test_vis": "visible",
+        "nir": "infrared",
+        "test_nir": "infrared",
+    },
+    mark="idx",
     identity_lists={"idx/test_id.txt": "test"},
 )

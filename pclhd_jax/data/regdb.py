@@ -87,4 +87,6 @@ LAYOUT = Layout(
     trials=TRIALS,
     trial_lists="idx/*_*_{}.txt",
     picture_lists="idx/*_*_*.txt",
+    modality_folders={"Visible": "visible", "Thermal": "infrared"},
+    mark="idx",
 )

@@ -160,5 +160,10 @@ LAYOUT = Layout(
         "exp/val_id.txt": "train",
         "exp/test_id.txt": "test",
     },
+    modality_folders={
+        **{f"cam{camera}": "visible" for camera in VISIBLE_CAMERAS},
+        **{f"cam{camera}": "infrared" for camera in INFRARED_CAMERAS},
+    },
+    mark="exp",
     validation="exp/val_id.txt",
 )

@@ -1,6 +1,5 @@
 """The epoch under way, saved so that it goes on at the step it had reached."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,15 +155,10 @@ class Unfinished:
 
     def remove(self) -> None:
         """`clear`, by process 0 alone."""
-        self.checkpoints.close()
-        folder = self.checkpoints.folder
-        # Renamed first: a kill half-way through must not leave what looks like a damaged save.
-        old = folder.with_name(f"{folder.name}-old")
-        if old.exists():  # of such a kill
-            shutil.rmtree(old)
-        if folder.exists():
-            folder.rename(old)
-            shutil.rmtree(old)
+        self.checkpoints.remove_all()
+        # Earlier versions gave the folder this name before they removed it.
+        with Checkpoints(self.checkpoints.workdir, folder="unfinished-old") as old:
+            old.remove_all()
 
 
 def bank_arrays(bank: PrototypeBank) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def score(
 
     def result_of(trial: np.ndarray) -> RankingMetrics:
         return evaluate_blocks(
-            _similarities(query_QD, gallery_GD[trial]),
+            similarity_blocks(query_QD, gallery_GD[trial]),
             (len(query_QD), len(trial)),
             protocol.query.identities_N,
             protocol.gallery.identities_N[trial],
@@ -82,7 +82,7 @@ def score(
     )
 
 
-def _similarities(query_QD: np.ndarray, gallery_GD: np.ndarray) -> Iterator[np.ndarray]:
+def similarity_blocks(query_QD: np.ndarray, gallery_GD: np.ndarray) -> Iterator[np.ndarray]:
     """Rows of query @ gallery.T, some at a time: of large sets the whole would not fit."""
     # Blocks of nearly one length: BLAS takes another way, and rounds otherwise, for a single row.
     num_blocks = -(-query_QD.shape[0] * len(gallery_GD) // _BLOCK_CELLS)

@@ -22,6 +22,7 @@ from pclhd_jax.saving.integrity import (
     damaged_files,
     reading_verified,
 )
+from pclhd_jax.saving.plain_name import PlainName
 from pclhd_jax.saving.quiet import quiet
 from pclhd_jax.weights.agw_torch import agw_from_torch
 from pclhd_jax.weights.files import read_state_dict
@@ -89,6 +90,6 @@ def restore_plain(place: Place, id: int) -> Restored:
 
 def metadata_of(path: Path) -> Any:
     """A tree of what has the shape and dtype of each leaf; no array is read."""
-    with quiet(), ocp.StandardCheckpointer() as checkpointer:
-        found = checkpointer.metadata(path / "state")
+    with quiet(), PlainName(path) as name, ocp.StandardCheckpointer() as checkpointer:
+        found = checkpointer.metadata(name.path / "state")
     return getattr(found, "item_metadata", found).tree  # older Orbax gives the inner one

@@ -72,9 +72,7 @@ def inspect_checkpoint(checkpoint: str | os.PathLike) -> Inspection:
         lines = (f"{one.name} is {one.verdict.words}" for one in saved.values())
         raise DamagedCheckpoint(*lines, remedy=remedy_for(checkpoint, place))
     restored = restore_plain(place, sound[-1])
-    path = place.workdir / "config.json"
-    config = read_config(place.workdir) if path.exists() else None
-    settings = describe_settings(config) if config else [f"settings: there is no {path}"]
+    config, settings = settings_in(place.workdir)
     return Inspection(
         title_of(checkpoint, config, restored),
         list(saved.values()),
@@ -87,6 +85,15 @@ def inspect_checkpoint(checkpoint: str | os.PathLike) -> Inspection:
 def set_aside(workdir: Path) -> list[str]:
     names = ", ".join(sorted(path.name for path in (workdir / "damaged").glob("*")))
     return [f"set aside as damaged, never read: {names}"] if names else []
+
+
+def settings_in(workdir: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """The run's settings, and what there is to say about them: arrays can be read without."""
+    try:
+        config = read_config(workdir)
+    except (ValueError, FileNotFoundError) as error:
+        return None, [f"settings: {error}"]
+    return config, describe_settings(config)
 
 
 def look_at(place: Place, id: int) -> Saved:

@@ -4,8 +4,8 @@ import importlib
 import pkgutil
 from typing import Any
 
-import configs
-from configs.common import RECIPES
+import pclhd_jax.configs
+from pclhd_jax.configs.common import RECIPES
 from pclhd_jax.differences import differences
 
 
@@ -16,7 +16,7 @@ def describe_settings(config: dict[str, Any]) -> list[str]:
         return [f"settings: recipe {recipe!r}, which this version does not have"]
     found = {}
     for name in experiments():
-        defaults = importlib.import_module(f"configs.{name}").get_config(recipe).to_dict()
+        defaults = importlib.import_module(f"pclhd_jax.configs.{name}").get_config(recipe).to_dict()
         found[name] = differences(defaults, config)
     nearest = min(found, key=lambda name: len(found[name]))
     lines = found[nearest]
@@ -30,4 +30,4 @@ def describe_settings(config: dict[str, Any]) -> list[str]:
 
 def experiments() -> list[str]:
     """The experiment files that are installed."""
-    return [m.name for m in pkgutil.iter_modules(configs.__path__) if m.name != "common"]
+    return [m.name for m in pkgutil.iter_modules(pclhd_jax.configs.__path__) if m.name != "common"]

@@ -1,5 +1,7 @@
 """Arrays that need the run's encoder and pictures; what draws them needs neither."""
 
+import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +17,11 @@ from pclhd_jax.epoch.scores import test_features
 from pclhd_jax.experiment import make_model, start_evaluation
 from pclhd_jax.method.augment import normalise
 from pclhd_jax.models.resnet import trunk_of_depth
+from pclhd_jax.pictures.prepared import is_prepared
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.run_pictures import RunPictures, load_all_pictures
-from pclhd_jax.saving.workdir import read_config, read_json
+from pclhd_jax.saving.workdir import read_config, read_pictures
 from pclhd_jax.settings import Settings, settings_of
 
 
@@ -31,8 +34,10 @@ class Seen(NamedTuple):
     z: dict[str, np.ndarray]  # unit rows (N, D) by modality
 
 
-def see_test_pictures(workdir: Path) -> Seen:
+def see_test_pictures(workdir: Path, pictures_root: str | None = None) -> Seen:
     """Features of all test pictures, by the newest sound checkpoint.
+
+    pictures_root: where the pictures lie now; None: where the run's settings say.
 
     Raises:
       FileNotFoundError: no checkpoint, or no pictures where the settings say.
@@ -40,12 +45,12 @@ def see_test_pictures(workdir: Path) -> Seen:
         nobody whose identity is known.
     """
     encoder = load_encoder(workdir)
-    check_pictures_at_hand(encoder.settings)
-    run = start_evaluation(encoder.settings)
-    check_same_lists(workdir, run.pictures.digests, "test")
+    settings = settings_at(encoder.settings, pictures_root)
+    run = start_evaluation(settings)
+    check_same_lists(workdir, settings, run.pictures.digests, "test")
     if not run.pictures.protocols:
         raise ValueError(
-            f"nobody's identity is known in {encoder.settings.data.source}; an identities.csv "
+            f"nobody's identity is known in {settings.data.source}; an identities.csv "
             "beside the pictures names some to query with (docs/data.md)"
         )
     z = test_features(run, replicate(run.mesh, same_as_first(encoder.variables)))
@@ -53,16 +58,17 @@ def see_test_pictures(workdir: Path) -> Seen:
     return Seen(encoder, run.pictures.protocols, run.pictures.test_NHWC, by_modality)
 
 
-def training_pictures(workdir: Path) -> RunPictures:
+def training_pictures(workdir: Path, pictures_root: str | None = None) -> RunPictures:
     """The pictures that a run's features and labels are of, row by row.
+
+    pictures_root: as for `see_test_pictures`.
 
     Raises:
       FileNotFoundError, ValueError: as `see_test_pictures`.
     """
-    settings = settings_of(read_config(workdir))
-    check_pictures_at_hand(settings)
+    settings = settings_at(settings_of(read_config(workdir)), pictures_root)
     pictures = load_all_pictures(settings)
-    check_same_lists(workdir, pictures.digests, "train")
+    check_same_lists(workdir, settings, pictures.digests, "train")
     return pictures
 
 
@@ -107,25 +113,41 @@ def shares(y_BhwD: jax.Array, z_BD: jax.Array) -> jax.Array:
     return jnp.einsum("bhwd,bd->bhw", share_BhwD, z_BD**2)
 
 
-def check_pictures_at_hand(settings: Settings) -> None:
-    """Raises FileNotFoundError; a synthetic set is not drawn anew for a look at a run."""
-    source = Path(settings.data.source)
-    if settings.data.synthetic and not source.exists():
-        raise FileNotFoundError(
-            f"no pictures at {source} (config.data.source); give the command in the folder that "
-            "the run was started in, or the run's own command again, which draws them"
+def settings_at(settings: Settings, pictures_root: str | None) -> Settings:
+    """The run's settings, with the pictures where they lie now. Raises FileNotFoundError.
+
+    Pictures of another place are read as they lie: nothing is drawn, prepared or kept beside them.
+    Whether they are the run's is for `check_same_lists` to say.
+    """
+    data = settings.data
+    if pictures_root:
+        data = replace(
+            data,
+            source=pictures_root,
+            prepared="",
+            allow_partial=True,
+            cache=data.cache if os.path.isdir(data.cache) else "",
+            camera_pattern="" if is_prepared(pictures_root) else data.camera_pattern,
+            synthetic=None,
         )
+    if not os.path.isdir(data.source):
+        named = "--pictures_root" if pictures_root else "config.data.source"
+        raise FileNotFoundError(
+            f"no pictures at {data.source} ({named}); --pictures_root DIR says where they lie now, "
+            "or give the command in the folder that the run was started in"
+        )
+    return replace(settings, data=data)
 
 
-def check_same_lists(workdir: Path, digests: dict[str, str], kind: str) -> None:
+def check_same_lists(workdir: Path, settings: Settings, digests: dict[str, str], kind: str) -> None:
     """Raises ValueError where the pictures are not those that the run was trained on."""
-    path = workdir / "pictures.json"
-    kept = read_json(path) if path.exists() else {}
+    kept = read_pictures(workdir)
     changed = sorted(
         split for split in digests if split.startswith(kind) and digests[split] != kept.get(split)
     )
     if changed:
         raise ValueError(
-            f"the lists of pictures are not those of the run ({', '.join(changed)} differ from "
-            f"{path.name}); bring the pictures back"
+            f"the pictures at {settings.data.source} are not those of the run: the lists "
+            f"{', '.join(changed)} differ from pictures.json; --pictures_root DIR names another "
+            "folder"
         )

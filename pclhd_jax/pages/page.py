@@ -17,6 +17,8 @@ from pclhd_jax.pages.tsne_section import tsne_section
 from pclhd_jax.pages.why_section import why_section
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.paths import given_path
+from pclhd_jax.system.plain_files import is_there
 from pclhd_jax.system.whole_files import whole_file
 
 MOST_BYTES = 8_000_000
@@ -24,22 +26,33 @@ RANK_LISTS = 8  # of the worst and of the best, shared by the runs
 NAME = "index.html"
 
 
-def write_page(workdirs: Sequence[str | Path], out: str | Path | None = None) -> Path:
+def write_page(
+    workdirs: Sequence[str | Path],
+    out: str | Path | None = None,
+    *,
+    pictures_root: str | Path | None = None,
+) -> Path:
     """Write the page of these runs and the PNGs it shows; return the page's path.
 
-    out: the folder; of one run by default `page` in its workdir. What a run lacks (pictures, a
-    checkpoint, identities, a second epoch's features) leaves its part out, and the page and the
-    terminal say why. Of the workdirs themselves nothing is changed.
+    What a run lacks (pictures, a checkpoint, identities, a second epoch's features) leaves its part
+    out, and the page and the terminal say why. Of the workdirs themselves nothing is changed.
+
+    Args:
+      out: the folder; of one run by default `page` in its workdir.
+      pictures_root: where the pictures of these runs lie now, original or prepared; None: where
+        each run's settings say.
 
     Raises:
       FileNotFoundError: a folder that is no workdir.
       ValueError: a run named twice, several without `out`, a folder whose page is not ours, a
         damaged record, a page above 8 MB.
     """
+    folder = folder_of([Path(workdir) for workdir in workdirs], out)
     records = read_runs(list(workdirs))
-    folder = folder_of(records, out)
+    make_folder_of(folder / NAME)
     say(f"drawing {', '.join(record.name for record in records)}")
-    runs = [view_of(record) for record in records]
+    root = None if pictures_root is None else given_path(pictures_root)
+    runs = [view_of(record, root) for record in records]
     each = max(2, RANK_LISTS // len(runs))
     sections = [
         result_section(records),
@@ -69,9 +82,9 @@ def write_page(workdirs: Sequence[str | Path], out: str | Path | None = None) ->
     return folder / NAME
 
 
-def view_of(record: RunRecord) -> RunView:
-    seen = tried(see_test_pictures, record.workdir)
-    return RunView(record, seen, tried(training_pictures, record.workdir))
+def view_of(record: RunRecord, pictures_root: str | None) -> RunView:
+    seen = tried(see_test_pictures, record.workdir, pictures_root)
+    return RunView(record, seen, tried(training_pictures, record.workdir, pictures_root))
 
 
 def older_encoder(run: RunView) -> str:
@@ -85,18 +98,24 @@ def older_encoder(run: RunView) -> str:
     )
 
 
-def folder_of(records: Sequence[RunRecord], out: str | Path | None) -> Path:
+def folder_of(workdirs: Sequence[Path], out: str | Path | None) -> Path:
     """Raises ValueError for several runs without `out`, or a folder with somebody's page."""
-    if out is None and len(records) > 1:
-        raise ValueError(f"{len(records)} runs, and no folder for their page; name one: --out DIR")
-    folder = records[0].workdir / "page" if out is None else Path(out)
+    if out is None and len(set(workdirs)) > 1:
+        raise ValueError(f"{len(workdirs)} runs, and no folder for their page; name one: --out DIR")
+    folder = workdirs[0] / "page" if out is None else Path(out)
     page = folder / NAME
+    if out is None and folder.is_symlink():
+        raise ValueError(f"{folder} is a link to another folder; name the page's: --out DIR")
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out {folder} is a file; name a folder")
-    make_folder_of(page)
-    if page.exists() and GENERATOR not in page.read_text(errors="replace")[:2000]:
+    if is_there(page) and GENERATOR.encode() not in read_start(page):
         raise ValueError(f"{page} is no page of this program; name another --out")
     return folder
+
+
+def read_start(page: Path) -> bytes:
+    with page.open("rb") as file:
+        return file.read(2000)
 
 
 def intro(records: Sequence[RunRecord]) -> Html:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pclhd_jax.batches.apart_and_joint import TrainPictures
 from pclhd_jax.epoch.features import MODALITIES
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.pages.html import Html, Section, box, figure, heading, joined, paragraph
@@ -19,7 +20,7 @@ from pclhd_jax.pages.prototype_picks import (
 )
 from pclhd_jax.pages.seen_runs import Missing, RunView, tried
 from pclhd_jax.reports.thumbnails import GAP, encoded, framed, strip
-from pclhd_jax.saving.labelled_features import load_epoch, saved_epochs
+from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch, saved_epochs
 from pclhd_jax.settings import Settings, settings_of
 
 TITLE = "Prototypes of a cluster"
@@ -54,6 +55,8 @@ def run_prototypes(run: RunView) -> Drawn:
     if saved[-1].labels is None:
         raise Missing("the newest epoch stopped for want of clusters: it has no prototypes")
     saved = [one for one in saved if one.labels is not None]
+    for one in saved:
+        check_rows(one, pictures.train)
     banks = [banks_of_rows(settings, pictures, one) for one in saved]
     images = pictures.train.visible_NHWC, pictures.train.infrared_NHWC
     parts, files = [paragraph(hard_words(settings))], {}
@@ -77,6 +80,17 @@ def run_prototypes(run: RunView) -> Drawn:
         "--config.keep_features=2 keeps those of two"
     )
     return Drawn(joined(parts), files, [reason])
+
+
+def check_rows(saved: SavedEpoch, train: TrainPictures) -> None:
+    """Raises Missing where the features are of another number of pictures."""
+    counts = [(len(saved.visible_ND), len(saved.infrared_ND))]
+    counts.append((len(train.visible_NHWC), len(train.infrared_NHWC)))
+    if counts[0] != counts[1]:
+        raise Missing(
+            f"the features of epoch {saved.epochs_done} are of {counts[0][0]:,} visible and "
+            f"{counts[0][1]:,} infrared pictures, the set has {counts[1][0]:,} and {counts[1][1]:,}"
+        )
 
 
 def hard_words(settings: Settings) -> str:

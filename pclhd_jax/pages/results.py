@@ -66,6 +66,8 @@ def score_row(row: dict[str, Any], protocol: str) -> list[str]:
 
 def counts(score: dict[str, Any], with_spread: bool) -> str:
     """What a score rests on; its spread over trials where one run alone is shown."""
+    if "num_trials" not in score:
+        return ""
     valid, gallery = (span(score[name]) for name in ("num_valid", "gallery_size"))
     spread = ""
     if with_spread and score["num_trials"] > 1:

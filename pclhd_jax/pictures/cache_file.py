@@ -19,11 +19,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from pclhd_jax.system.json_shapes import fits, record, text, whole
+
 HEADER_BYTES = 4096  # a page: the pixels behind it stay aligned
 BLOCK_BYTES = 4 * 2**20
 MODE = 0o444  # a file cut short while it is mapped ends the process: keep `cp` and `>` away
 
 Header = dict[str, Any]
+# What a whole file's header says beside that which was asked for.
+FINISHED = record({"pixels": text(), "files": whole(), "changed_ns": whole()})
 
 
 class UnfitFileError(Exception):
@@ -113,7 +117,7 @@ def _checksum_behind_header(file: BinaryIO) -> str:
 
 def _check_header(line: bytes, expected: Header) -> Header:
     header = _parse(line)
-    if header is None:
+    if header is None or not fits(header, FINISHED):
         raise UnfitFileError("the header is damaged")
     changed = [key for key in expected if header.get(key) != expected[key]]
     if changed:

@@ -4,15 +4,17 @@ import contextlib
 import json
 from pathlib import Path
 
+from pclhd_jax.system.json_files import read_json
+from pclhd_jax.system.json_shapes import record, text, whole
 from pclhd_jax.system.whole_files import whole_file
 
 
 def compared_until_ns(note: Path, made: str) -> int:
     """The time that `note_compared` wrote for `made`; 0 without a sound note of it."""
     try:
-        entry = json.loads(note.read_text())
-        return int(entry["changed_ns"]) if entry["made"] == made else 0
-    except (OSError, ValueError, KeyError, TypeError):
+        entry = read_json(note, record({"changed_ns": whole(0), "made": text()}))
+        return entry["changed_ns"] if entry["made"] == made else 0
+    except (OSError, ValueError):
         return 0
 
 

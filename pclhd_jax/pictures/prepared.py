@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.pictures.prepared_index import is_prepared, read_index
+from pclhd_jax.pictures.old_index import check_lists
+from pclhd_jax.pictures.picture_files import UnreadablePictureError
+from pclhd_jax.pictures.prepared_index import DIGEST, INDEX, damaged, is_prepared, read_index
 from pclhd_jax.pictures.record_files import PictureRecord
 
 __all__ = ["PreparedSet", "is_prepared", "open_prepared"]
@@ -42,12 +44,29 @@ class PreparedSet:
     def read(self, split: str, index: int) -> bytes:
         """The picture file of row `index` of `pictures[split]`: JPEG or PNG.
 
-        Raises IndexError outside 0 <= index < N, and ValueError for one that is damaged.
+        Raises IndexError outside 0 <= index < N, and ValueError for one that is damaged or of whom
+        the record says another identity or camera than the list.
         """
         record, rows_N = self._places[split]
         if not 0 <= index < rows_N.size:
             raise IndexError(f"{split} has {rows_N.size:,} pictures, there is no index {index}")
-        return self._records[record].read(int(rows_N[index]))
+        stored = self._records[record].read(int(rows_N[index]))
+        listed = self.pictures[split]
+        for what, found, expected_N in (
+            ("identity", stored.identity, listed.identities_N),
+            ("camera", stored.camera, listed.cameras_N),
+        ):
+            # RegDB's records are of no list: their identity is the folder's number.
+            compared = record == split or what == "camera"
+            if compared and found != expected_N[index]:
+                name = f"{split}, {listed.paths[index]}"
+                raise UnreadablePictureError(
+                    damaged(
+                        Path(listed.root),
+                        f"{name} has {what} {found} in its record, {expected_N[index]} in {INDEX}",
+                    )
+                )
+        return stored.file
 
 
 def open_prepared(path: str | os.PathLike, *, trial: int | None = None) -> PreparedSet:
@@ -60,6 +79,8 @@ def open_prepared(path: str | os.PathLike, *, trial: int | None = None) -> Prepa
     root = Path(path)
     index = read_index(root)
     lists = _lists(root, index, trial)
+    if DIGEST not in index:
+        check_lists(root, index["records"], lists)
     records = {name: PictureRecord(root, name, paths) for name, paths in index["records"].items()}
     pictures, places = {}, {}
     for split, entry in lists.items():

@@ -1,5 +1,6 @@
 """metadata.json of a prepared set: checked entry by entry, for the folder may be a stranger's."""
 
+import hashlib
 import json
 import os
 import re
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from pclhd_jax.data.lists import check_names, check_path
+from pclhd_jax.system.plain_files import is_there, read_text
 
 FORMAT = 1
+DIGEST = "digest"  # the entry with the checksum of the others
 INDEX, TFDS_INFO = "metadata.json", "dataset_info.json"
 SPLITS = ("train_visible", "train_infrared", "test_visible", "test_infrared")
 INT32 = np.iinfo(np.int32)
@@ -21,9 +24,9 @@ def is_prepared(path: str | os.PathLike) -> bool:
 
     Preparation writes elsewhere and renames at the end: a folder that is there is complete.
     """
-    if not all((Path(path) / name).is_file() for name in (INDEX, TFDS_INFO)):
-        return False
     try:
+        if not all(is_there(Path(path) / name) for name in (INDEX, TFDS_INFO)):
+            return False
         index = _load(Path(path))
     except ValueError:
         return False
@@ -32,6 +35,9 @@ def is_prepared(path: str | os.PathLike) -> bool:
 
 def read_index(path: str | os.PathLike) -> dict[str, Any]:
     """What metadata.json says: format, layout, records, trials, problems, left_out, changed_ns.
+
+    Sets that were prepared before there was a checksum have none: `PreparedSet` compares their
+    lists with the records.
 
     Names of records become parts of file names, rows are looked up, paths are names alone and open
     nothing. Raises FileNotFoundError (no prepared set), ValueError (another format, or damaged).
@@ -50,6 +56,10 @@ def read_index(path: str | os.PathLike) -> dict[str, Any]:
         )
     try:
         _check(index)
+        _expect(
+            index.get(DIGEST, digest := digest_of(index)) == digest,
+            "an entry is another than was written (a checksum does not fit)",
+        )
     except ValueError as error:
         raise ValueError(damaged(root, f"{INDEX}: {short(error)}")) from error
     except (TypeError, KeyError, AttributeError) as error:  # another shape than ours altogether
@@ -57,6 +67,18 @@ def read_index(path: str | os.PathLike) -> dict[str, Any]:
         raise ValueError(damaged(root, what)) from error
     # Facts of the preparation: a set that TFDS alone built has none.
     return {"problems": [], "left_out": [], "changed_ns": 0} | index
+
+
+def sealed(index: dict[str, Any]) -> dict[str, Any]:
+    """The index with a checksum of all its entries."""
+    return index | {DIGEST: digest_of(index)}
+
+
+def digest_of(index: dict[str, Any]) -> str:
+    """64 hex digits of all entries but the checksum itself."""
+    entries = {key: value for key, value in index.items() if key != DIGEST}
+    text = json.dumps(entries, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def damaged(root: str | os.PathLike, what: str) -> str:
@@ -80,7 +102,7 @@ def check_not_damaged(path: str | os.PathLike) -> None:
 
 def _load(root: Path) -> Any:
     try:
-        return json.loads((root / INDEX).read_text(encoding="utf-8"))
+        return json.loads(read_text(root / INDEX))
     except RecursionError as error:  # brackets without end
         raise ValueError("nested too deeply") from error
 

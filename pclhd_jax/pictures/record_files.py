@@ -6,7 +6,7 @@ so a folder of a stranger's could run code. Here the features are ours and the f
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,14 @@ def picture_features() -> Any:
             "camera": np.int32,
         }
     )
+
+
+class StoredPicture(NamedTuple):
+    """The bytes of a picture's file, and who is on it: of RegDB the number of the folder."""
+
+    file: bytes
+    identity: int
+    camera: int
 
 
 class PictureRecord:
@@ -55,8 +63,8 @@ class PictureRecord:
                 )
             )
 
-    def read(self, row: int) -> bytes:
-        """The picture file. Raises UnreadablePictureError."""
+    def read(self, row: int) -> StoredPicture:
+        """What is stored. Raises UnreadablePictureError."""
         what = f"picture {row:,} of {self._name}, {self._paths[row]},"
         try:
             # ArrayRecord keeps checksums: what was not as written raises.
@@ -64,13 +72,14 @@ class PictureRecord:
                 self._source[row], decoders=self._decoders
             )
             stored = example["path"].decode()
+            numbers = int(example["identity"]), int(example["camera"])
         except Exception as error:  # RuntimeError of Riegeli, and what parsers raise
             raise UnreadablePictureError(
                 damaged(self._root, f"{what} cannot be read ({short(error)})")
             ) from error
         if stored != self._paths[row]:
             raise UnreadablePictureError(damaged(self._root, f"{what} is {short(stored)} there"))
-        return example["image"]
+        return StoredPicture(example["image"], *numbers)
 
 
 def _files(root: Path, name: str) -> list[str]:

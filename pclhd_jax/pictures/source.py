@@ -60,5 +60,5 @@ def open_records(layout: str, folder: str | os.PathLike, *, trial: int = 1) -> P
             f"{folder} holds a prepared set of layout {prepared.layout}, config.data.layout is "
             f"{layout}; change one of them"
         )
-    files = sorted(p.relative_to(folder) for p in Path(folder).rglob("*") if p.is_file())
+    files = sorted(path.name for path in Path(folder).iterdir() if path.is_file())
     return PictureSource(prepared.pictures, prepared.read, file_stamp(folder, files))

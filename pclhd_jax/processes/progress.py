@@ -7,6 +7,8 @@ import time
 from tqdm.auto import tqdm
 
 from pclhd_jax.processes.exchange import is_alone, is_first, number
+from pclhd_jax.system.terminal import as_is
+from pclhd_jax.system.text import printable
 
 
 class Progress:
@@ -38,16 +40,16 @@ class Progress:
     def _bar(self, done: int, total: int, note: str) -> None:
         if self.bar is None:
             self.bar = tqdm(
-                desc=self.what,
+                desc=printable(self.what),
                 total=total,
                 unit=f" {self.unit}",
                 unit_scale=total >= 100_000,
                 delay=self.after_s,
                 leave=False,
                 dynamic_ncols=True,
-                file=sys.stdout,
+                file=as_is(sys.stdout),
             )
-        self.bar.set_postfix_str(note.removeprefix(", "), refresh=False)
+        self.bar.set_postfix_str(printable(note).removeprefix(", "), refresh=False)
         self.bar.update(done - self.bar.n)
         if done >= total:
             self.close()
@@ -76,14 +78,14 @@ def say(line: str) -> None:
     """One line to the terminal, at once (a pipe would hold it back); from process 0 alone."""
     stream = sys.stdout  # None where there is no terminal, or while another thread silences it
     if is_first() and stream is not None:
-        tqdm.write(line, file=stream)  # above a bar, if there is one
+        tqdm.write(printable(line), file=as_is(stream))  # above a bar, if there is one
         stream.flush()
 
 
 def tell(line: str) -> None:
     """One line from whichever process this is, of several with its number; to stderr."""
     who = "" if is_alone() else f"process {number()} ({socket.gethostname()}): "
-    print(who + line, file=sys.stderr, flush=True)
+    print(printable(who + line), file=sys.stderr, flush=True)
 
 
 def clock(seconds: float) -> str:

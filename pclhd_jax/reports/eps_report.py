@@ -88,7 +88,7 @@ class ToSweep(NamedTuple):
 
 def what_to_sweep(workdir: Path, epochs_done: int | None, eps_max: float) -> ToSweep:
     """Raises as `report_clusters`."""
-    config = clustered_config(workdir)
+    config = read_config(workdir)
     settings = ClusterSettings(*(config["cluster"][name] for name in ClusterSettings._fields))
     eps_E = eps_grid(settings.eps, eps_max)
     saved = load_epoch(workdir, epochs_done)
@@ -107,17 +107,6 @@ def sweep_parts(todo: ToSweep) -> list[PartReport]:
         say("at the run's own eps a modality has fewer than 2 clusters: the run stopped here")
     parts = parts_of(todo.saved, todo.settings)
     return [report_part(part, todo.eps_E, todo.settings) for part in parts]
-
-
-def clustered_config(workdir: Path) -> dict[str, Any]:
-    config = read_config(workdir)
-    missing = [name for name in ClusterSettings._fields if name not in config.get("cluster", {})]
-    if missing:
-        raise ValueError(
-            f"{workdir / 'config.json'} has no config.cluster.{missing[0]}; it is of another "
-            "version of this program"
-        )
-    return config
 
 
 def eps_grid(eps: float, eps_max: float) -> np.ndarray:

@@ -12,6 +12,38 @@ from pclhd_jax.processes.exchange import from_first, is_first
 from pclhd_jax.reports.curves import Curves, Shown
 from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.workdir import append_line
+from pclhd_jax.system.json_files import read_json_lines
+from pclhd_jax.system.json_shapes import list_of, real, record, table_of, whole
+
+SHARE = real(0, 1)
+SCORE = record(
+    {"cmc": list_of(SHARE, least=20, most=20), "mean_ap": SHARE, "mean_inp": SHARE},
+    {
+        "num_queries": whole(0),
+        "num_trials": whole(1),
+        "num_valid": list_of(whole(0), least=1),
+        "gallery_size": list_of(whole(0), least=1),
+        "rank1_std": SHARE,
+        "mean_ap_std": SHARE,
+    },
+)
+NUMBERS = table_of(real(finite=False))
+ROW = record(
+    {"epochs_done": whole(0)},
+    {
+        "stage": whole(1, 2),
+        "epoch": whole(0),
+        "evaluation": table_of(SCORE),
+        "losses": NUMBERS,
+        "gradients": NUMBERS,
+        "clusters": table_of(NUMBERS),
+        "prototypes": table_of(NUMBERS),
+    },
+)
+
+SECONDS = real(0)
+# A line of timing.jsonl.
+TIMING = record({"epochs_done": whole(0)}, {"waiting": table_of(SECONDS)}, others=SECONDS)
 
 
 class Records:
@@ -85,22 +117,13 @@ def read_records(workdir: str | Path) -> list[dict[str, Any]]:
     """The rows of `metrics.jsonl`; none if there is no such file. A torn last line is left out.
 
     Raises:
-      ValueError: a line that is damaged.
+      ValueError: a line that is damaged, or no record; it names the file, the line, the field.
     """
     path = Path(workdir) / "metrics.jsonl"
     if not path.exists():
         return []
-    # A kill can tear only the last line, which has no newline then.
-    rows = []
-    for number, line in enumerate(path.read_text().split("\n")[:-1], 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            raise ValueError(
-                f"{path}, line {number} is damaged ({error}); if it is the last one, remove it: "
-                "the run writes it again"
-            ) from error
-    return rows
+    remedy = "if it is the last one, remove it: the run writes it again"
+    return read_json_lines(path, ROW, remedy=remedy, nan=True)
 
 
 def flatten(row: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:

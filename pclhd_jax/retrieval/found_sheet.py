@@ -1,7 +1,6 @@
 """The contact sheet of a search: only the pictures that it shows are read."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -9,13 +8,14 @@ from pclhd_jax.data.lists import UNKNOWN, Pictures
 from pclhd_jax.pictures.decode import Read, load_pictures
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.rank_sheet import HEIGHT, WIDTH, SheetRow, Tile, draw_sheet
+from pclhd_jax.retrieval.found import Found
 from pclhd_jax.system.whole_files import whole_file
 
 MOST_PLACES = 20  # of a row
 
 
-def write_sheet(path: Path, found: Any, query: Read, gallery: Read, most: int) -> None:
-    """Draw up to `most` queries of a `search_index.Found`, evenly chosen, into a PNG.
+def write_sheet(path: Path, found: Found, query: Read, gallery: Read, most: int) -> None:
+    """Draw up to `most` queries of a search, evenly chosen, into a PNG.
 
     Raises ValueError for a picture that cannot be read (by now).
     """
@@ -28,18 +28,32 @@ def write_sheet(path: Path, found: Any, query: Read, gallery: Read, most: int) -
     row_of = row_of.reshape(indices_SK.shape)
     sheet = [
         SheetRow(
-            Tile(query_SHWC[s], caption_of_query(found.query, q)),
+            Tile(query_SHWC[s], caption_of_query(found.query, q), name=found.query.paths[q]),
             [
-                Tile(gallery_RHWC[row_of[s, place]], f"{place + 1}", same(found, q, row))
+                Tile(
+                    gallery_RHWC[row_of[s, place]],
+                    f"{place + 1}  {found.similarities_QK[q, place]:.2f}",
+                    found.same(q, row),
+                    found.gallery.paths[row],
+                )
                 for place, row in enumerate(indices_SK[s])
             ],
         )
         for s, q in enumerate(shown)
     ]
-    title = f"{len(shown):,} of {total:,} queries (blue), then the nearest"
     with whole_file(path) as file:
-        draw_sheet(sheet, title).save(file, format="PNG")
+        draw_sheet(sheet, *title_and_legend(found, len(shown))).save(file, format="PNG")
     say(f"wrote {path}: {len(shown):,} of {total:,} queries, evenly chosen")
+
+
+def title_and_legend(found: Found, num_shown: int) -> tuple[str, str]:
+    title = f"{num_shown:,} of {len(found.query.paths):,} queries (blue), then the nearest"
+    title += f" of {len(found.gallery.paths):,} pictures"
+    if found.distances_QK is not None:
+        title += ", re-ranked"
+    known = all((side.identities_N != UNKNOWN).any() for side in (found.query, found.gallery))
+    frames = "; green: the same person; broken red: another person" if known else ""
+    return title, f"below: rank, similarity, file{frames}"
 
 
 def thumbnails(pictures: Pictures, read: Read, rows: np.ndarray) -> np.ndarray:
@@ -55,8 +69,3 @@ def thumbnails(pictures: Pictures, read: Read, rows: np.ndarray) -> np.ndarray:
 def caption_of_query(query: Pictures, row: int) -> str:
     identity = query.identities_N[row]
     return "query" if identity == UNKNOWN else f"query: {identity}"
-
-
-def same(found: Any, q: int, row: int) -> bool | None:
-    pair = found.query.identities_N[q], found.gallery.identities_N[row]
-    return None if UNKNOWN in pair else bool(pair[0] == pair[1])

@@ -26,6 +26,7 @@ from pclhd_jax.retrieval.index import (
     plain_name,
     write_index,
 )
+from pclhd_jax.retrieval.index_encoder import checkpoint_places
 from pclhd_jax.retrieval.inputs import NO_SET, Listed, SetChoice, list_inputs
 from pclhd_jax.saving.disk import make_folder_of
 
@@ -75,6 +76,7 @@ def make_index(
     say(f"{len(listed.pictures.paths):,} {modality} pictures; encoder: {embedder.encoder.origin}")
     embedded = embed_listed(embedder, listed, modality, skip=skip)
     header = header_of(embedder.encoder, modality, listed.source) | {"skipped": embedded.skipped}
+    header |= checkpoint_places(checkpoint, embedder.encoder, out)
     pictures = embedded.listed.pictures
     index = write_index(out, embedded.features_ND, pictures, header, parquet=parquet)
     rows, columns = index.features_ND.shape

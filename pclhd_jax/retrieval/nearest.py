@@ -35,9 +35,11 @@ def nearest(
       block_rows: queries per matrix product. tile_rows: gallery rows on the devices at a time.
       report: called with (pairs compared, all pairs) after each product.
 
-    Raises ValueError for no query, an empty gallery, other shapes, k below 1.
+    Raises ValueError for no query, an empty gallery, other shapes, numbers that are not finite, k
+    below 1.
     """
     check(query_QD, gallery_GD, k)
+    check_finite(query_QD, "query")
     mesh = make_mesh()
     num_queries, num_gallery = len(query_QD), len(gallery_GD)
     k, block_rows = min(k, num_gallery), min(block_rows, num_queries)
@@ -47,6 +49,7 @@ def nearest(
     for first in range(0, num_gallery, tile_rows):
         rows_TD = np.asarray(gallery_GD[first : first + tile_rows], np.float32)
         live = len(rows_TD)
+        check_finite(rows_TD, "gallery")
         tile_TD = shard_batch(mesh, filled(rows_TD, tile_rows))
         for b, query_row in enumerate(range(0, num_queries, block_rows)):
             block_BD = filled(query_QD[query_row : query_row + block_rows], block_rows)
@@ -109,3 +112,13 @@ def check(query_QD: np.ndarray, gallery_GD: np.ndarray, k: int) -> None:
         )
     if k < 1:
         raise ValueError(f"k is {k}; give at least 1")
+
+
+def check_finite(rows_ND: np.ndarray, side: str) -> None:
+    """NaN has no place in an order."""
+    bad_N = ~np.isfinite(rows_ND).all(axis=1)
+    if bad_N.any():
+        raise ValueError(
+            f"{bad_N.sum():,} of {len(rows_ND):,} {side} features are not finite, the first in row "
+            f"{bad_N.argmax():,}; embed the pictures again"
+        )

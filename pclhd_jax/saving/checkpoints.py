@@ -19,13 +19,19 @@ from jax.sharding import Mesh
 from pclhd_jax.processes.exchange import from_first, is_first
 from pclhd_jax.processes.mesh import readable, replicate
 from pclhd_jax.processes.progress import say
-from pclhd_jax.saving.disk import disk_error, free_name, refused, remove_at_last
+from pclhd_jax.saving.checkpoint_folders import (
+    checkpoint_ids,
+    remove_checkpoint,
+    remove_if_empty,
+    remove_left_over,
+)
+from pclhd_jax.saving.disk import free_name
+from pclhd_jax.saving.failed_save import save_explained
 from pclhd_jax.saving.integrity import (
     check_files,
     check_fits,
     check_leaves,
     damage_named,
-    damaged_files,
     digest_of,
     leaf_digests,
     reading_verified,
@@ -33,6 +39,8 @@ from pclhd_jax.saving.integrity import (
     unsealed,
     write_manifest,
 )
+from pclhd_jax.saving.manager import open_manager
+from pclhd_jax.saving.plain_name import PlainName
 from pclhd_jax.saving.quiet import quiet
 from pclhd_jax.saving.writer import Writer, write_now_or_behind
 
@@ -57,6 +65,7 @@ class Checkpoints:
         self.folder = self.workdir / folder
         self.keep = keep
         self._manager: ocp.CheckpointManager | None = None
+        self._name: PlainName | None = None
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -65,35 +74,29 @@ class Checkpoints:
         self.close()
 
     def close(self) -> None:
-        if self._manager is not None:
-            self._manager.close()
-        self._manager = None
+        manager, self._manager = self._manager, None
+        try:
+            if manager is not None:
+                manager.close()
+        finally:
+            if self._name is not None:
+                self._name.close()
+            self._name = None
 
     @property
     def manager(self) -> ocp.CheckpointManager:
         """Opened when it is needed, for it lists the folder once only."""
         if self._manager is None:
-            writes = self.keep is not None and is_first()
-            if writes:
+            if self.keep is not None and is_first():
                 self.folder.mkdir(parents=True, exist_ok=True)
-            self._manager = ocp.CheckpointManager(
-                self.folder,
-                options=ocp.CheckpointManagerOptions(
-                    create=False,
-                    multiprocessing_options=each_alone(),
-                    cleanup_tmp_directories=writes,  # of a killed save
-                    enable_async_checkpointing=False,
-                ),
-                item_names=("state", "progress", "checksums"),
-            )
+                remove_left_over(self.folder)
+            self._name = PlainName(self.folder)
+            self._manager = open_manager(self._name.path)
         return self._manager
 
     def ids(self) -> list[int]:
         """Of the finished checkpoints, damaged or not, ascending; nothing is opened."""
-        if not self.folder.is_dir():
-            return []
-        paths = (path for path in self.folder.iterdir() if path.is_dir())
-        return sorted(int(path.name) for path in paths if path.name.isdecimal())
+        return checkpoint_ids(self.folder)
 
     def latest(self) -> int | None:
         """The newest id, or None."""
@@ -108,6 +111,8 @@ class Checkpoints:
     ) -> None:
         """Write a checkpoint; without `writer`, return when it is complete on the disk.
 
+        It is read back, and every leaf compared, before it counts and before older ones go.
+
         state: any pytree of NumPy arrays and of jax.Arrays that are whole on every device;
           Orbax takes no array without elements. progress: a small JSON object.
         writer: writes it while the caller goes on, and raises what went wrong later. A copy of the
@@ -115,8 +120,8 @@ class Checkpoints:
           in memory. Until it has finished, nothing is to be asked of this object but to save.
 
         Raises:
-          RuntimeError: Orbax did not take the id (it refuses, silently, one not newer).
-          OSError: it could not be written; the older checkpoints are as they were.
+          RuntimeError: the id is not newer than those that are there.
+          OSError: it could not be written or read back; the older checkpoints are as they were.
         """
         from_first(self._save, id, jax.tree.map(readable, state), progress, writer)
 
@@ -126,65 +131,59 @@ class Checkpoints:
             # once, and no device of this machine is needed to read them. Copies: on a CPU
             # np.asarray gives views, and both they and NumPy's own may change meanwhile.
             on_host = jax.tree.map(np.array, state)
-            return partial(self._write_or_explain, id, on_host, progress)
+            return partial(self._save_whole, id, on_host, progress)
 
         write_now_or_behind(writer, take)
 
-    def _write_or_explain(self, id: int, state: Any, progress: dict[str, Any]) -> None:
-        with quiet():
-            try:
-                saved = self._write(id, state, progress)
-            except Exception as error:
-                self._discard()
-                reason = disk_error(error)
-                if not reason:
-                    raise
-                size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
-                text = refused(f"saving checkpoint {id}", self.folder, size, reason)
-                raise OSError(f"{text}; {self._last_intact()}") from error
-        if not saved:
+    def _save_whole(self, id: int, state: Any, progress: dict[str, Any]) -> None:
+        path = self.folder / str(id)
+        newest = self.latest()
+        if newest is not None and newest >= id:
             raise RuntimeError(
-                f"Orbax did not save checkpoint {id} in {self.folder} (newest: {self.latest()}); "
-                "is another run writing to this workdir?"
+                f"the run did not save checkpoint {id} in {self.folder} (newest: {newest}); is "
+                "another run writing to this workdir?"
             )
+        if os.path.lexists(path):
+            raise FileExistsError(f"{path} is no checkpoint of this program; move it away")
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        with quiet(), save_explained(self.folder, id, size):
+            try:
+                self._write(id, state, progress)
+            except Exception:
+                self._discard(id)
+                raise
+            write_manifest(path)
+            # Only now, when the new one is complete: Orbax itself would not wait so long.
+            for old in self.ids()[: -self.keep] if self.keep is not None else ():
+                remove_checkpoint(self.folder / str(old))
 
-    def _write(self, id: int, state: Any, progress: dict[str, Any]) -> bool:
+    def _write(self, id: int, state: Any, progress: dict[str, Any]) -> None:
         checksums = sealed({"leaves": leaf_digests(state), "progress": digest_of(progress)})
-        saved = self.manager.save(
+        self.manager.save(
             id,
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(state),
                 progress=ocp.args.JsonSave(progress),
                 checksums=ocp.args.JsonSave(checksums),
             ),
+            force=True,  # else a folder of somebody else's with a higher number would forbid it
         )
-        if saved:
-            write_manifest(self.folder / str(id))
-            # Only now, when the new one is complete: Orbax itself would not wait so long.
-            for old in self.ids()[: -self.keep] if self.keep is not None else ():
-                self.manager.delete(old)
-        return saved
+        # Orbax reports success also where nobody can read what it wrote.
+        self.restore(id, lambda _: state, None)
 
-    def _discard(self) -> None:
-        """Remove the half-written save, and forget the manager that believes in it."""
-        manager, self._manager = self._manager, None
-        if manager is not None:
-            with suppress(Exception):  # it may only tell the same error again
-                manager.close()
-        for path in self.folder.glob("*.orbax-checkpoint-tmp*"):
-            remove_at_last(path)  # threads of Orbax may still be writing
-
-    def _last_intact(self) -> str:
-        ids = reversed(self.ids())
-        # [] alone says so: without a manifest nothing vouches for it.
-        last = next((id for id in ids if damaged_files(self.folder / str(id)) == []), None)
-        return "no other is known to be sound" if last is None else f"checkpoint {last} is intact"
+    def _discard(self, id: int) -> None:
+        """Remove the save that failed, and forget the manager that believes in it."""
+        with suppress(Exception):  # it may only tell the same error again
+            self.close()
+        with suppress(OSError):
+            remove_checkpoint(self.folder / str(id))
+        remove_left_over(self.folder, seconds=2.0)  # threads of Orbax may still be writing
 
     def restore(
         self,
         id: int,
         like: Callable[[dict[str, Any]], Any],
-        mesh: Mesh,
+        mesh: Mesh | None,
         warn: Callable[[str], None] = say,
     ) -> Restored:
         """The state and progress of a checkpoint, verified, on every device of `mesh`.
@@ -225,6 +224,14 @@ class Checkpoints:
         with quiet():
             return self.manager.restore(id, args=ocp.args.Composite(**args))
 
+    def remove_all(self) -> None:
+        """Remove every checkpoint, and the folder, but nothing that no save wrote."""
+        self.close()
+        for id in self.ids():
+            remove_checkpoint(self.folder / str(id))
+        remove_left_over(self.folder)
+        remove_if_empty(self.folder)
+
     def _checksums(self, id: int, progress: dict[str, Any]) -> dict[str, list] | None:
         """Of the leaves; None for a checkpoint of the time before there were any.
 
@@ -248,9 +255,3 @@ class Checkpoints:
         os.rename(self.folder / str(id), target)
         self.close()  # the manager would still list it
         return target
-
-
-def each_alone() -> ocp.options.MultiprocessingOptions:
-    """Orbax without its meetings, in which it would wait for a process that is lost."""
-    this = jax.process_index()
-    return ocp.options.MultiprocessingOptions(primary_host=this, active_processes={this})

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,18 +87,10 @@ def disk_explained(workdir: str | Path) -> Iterator[None]:
         ) from error
 
 
-def remove_at_last(folder: Path, seconds: float = 2.0) -> None:
-    """Remove a folder that others may still be writing to; what cannot be removed stays."""
-    end = time.monotonic() + seconds
-    while folder.exists() and time.monotonic() < end:
-        shutil.rmtree(folder, ignore_errors=True)
-        time.sleep(0.05)
-
-
 def free_name(path: Path) -> Path:
     """`path`, or the first of `path-2`, `path-3`, ... that nothing has."""
     number, free = 1, path
-    while free.exists():
+    while os.path.lexists(free):
         number += 1
         free = path.with_name(f"{path.name}-{number}")
     return free

@@ -1,14 +1,17 @@
 """What clustering saw and what it found, an epoch a file: `workdir/features/epoch-0012.npz`."""
 
 import re
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.system.array_files import read_npz
 from pclhd_jax.system.whole_files import whole_file
+
+PREFIX = "labels_"
+MOST_PEOPLE = 2**31
 
 
 class SavedEpoch(NamedTuple):
@@ -67,13 +70,14 @@ def load_epoch(workdir: str | Path, epochs_done: int | None = None) -> SavedEpoc
             f"no features of epoch {number} in {workdir}; there are those of epoch "
             f"{', '.join(map(str, sorted(paths)))}. A higher config.keep_features keeps more"
         )
+    path = paths[number]
     try:
-        with np.load(paths[number], allow_pickle=False) as arrays:
-            return unpack({name: arrays[name] for name in arrays.files})
-    except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+        return checked(read_npz(path), number)
+    except FileNotFoundError:
+        raise
+    except ValueError as error:
         raise ValueError(
-            f"{paths[number]} is damaged ({error}); remove it, and name another epoch or train "
-            "one more"
+            f"{path} is damaged ({error}); remove it, and name another epoch or train one more"
         ) from error
 
 
@@ -86,13 +90,72 @@ def saved_epochs(workdir: str | Path) -> dict[int, Path]:
     return {int(match[1]): path for path, match in named.items() if match}
 
 
-def unpack(arrays: dict[str, np.ndarray]) -> SavedEpoch:
-    prefix = "labels_"
-    labels = {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
-    fields = {name: arrays[name] for name in SavedEpoch._fields if name != "labels"}
-    counts = {name: int(fields.pop(name)) for name in ("stage", "epoch", "epochs_done")}
-    return SavedEpoch(**fields, labels=EpochLabels(**labels) if labels else None, **counts)
+def checked(arrays: dict[str, np.ndarray], number: int) -> SavedEpoch:
+    """Raises ValueError, which names the array, unless `save_epoch` could have written them."""
+    needed = [name for name in SavedEpoch._fields if name != "labels"]
+    missing = [name for name in needed if name not in arrays]
+    if missing:
+        raise ValueError(f"it has no {', '.join(missing)}")
+    counts = {name: count_of(name, arrays[name]) for name in ("stage", "epoch", "epochs_done")}
+    if counts["stage"] not in (1, 2) or counts["epochs_done"] != number:
+        raise ValueError(f"stage {counts['stage']}, {counts['epochs_done']} epochs done")
+    visible_ND, infrared_ND = (
+        features_of(name, arrays[name]) for name in ("visible_ND", "infrared_ND")
+    )
+    if visible_ND.shape[1] != infrared_ND.shape[1]:
+        raise ValueError(f"features of {visible_ND.shape[1]} and {infrared_ND.shape[1]} numbers")
+    rows = len(visible_ND), len(infrared_ND)
+    names = ("visible_identities_N", "infrared_identities_N")
+    identities = [
+        labels_of(name, arrays[name], length, MOST_PEOPLE)
+        for name, length in zip(names, rows, strict=True)
+    ]
+    labels = epoch_labels(arrays, rows)
+    return SavedEpoch(visible_ND, infrared_ND, labels, *identities, **counts)
+
+
+def epoch_labels(arrays: dict[str, np.ndarray], rows: tuple[int, int]) -> EpochLabels | None:
+    """rows: pictures, visible and infrared."""
+    names = {name.removeprefix(PREFIX) for name in arrays if name.startswith(PREFIX)}
+    if not names:
+        return None
+    unknown = sorted(names - set(EpochLabels._fields))
+    pairs = (EpochLabels._fields[i : i + 2] for i in (0, 2, 4))  # each is there whole or not at all
+    halves = [pair for pair in pairs if len(names & set(pair)) == 1]
+    if unknown or halves or "visible_N" not in names:
+        raise ValueError(f"its labels are {', '.join(sorted(names))}")
+    found = {name: arrays[PREFIX + name] for name in names}
+    labels = {}
+    for name, length in zip(("visible_N", "infrared_N"), rows, strict=True):
+        labels[name] = labels_of(name, found[name], length, length)
+        joint = f"joint_{name}"
+        if joint in found:
+            labels[joint] = labels_of(joint, found[joint], length, sum(rows))
+    if "visible_to_infrared_K" in found:
+        K, L = (int(labels[name].max(initial=-1)) + 1 for name in ("visible_N", "infrared_N"))
+        for name, length, most in zip(EpochLabels._fields[2:4], (K, L), (L, K), strict=True):
+            labels[name] = labels_of(name, found[name], length, most)
+    return EpochLabels(**labels)
+
+
+def count_of(name: str, array: np.ndarray) -> int:
+    if array.shape != () or array.dtype.kind not in "iu" or array < 0:
+        raise ValueError(f"{name} is no whole number of 0 or more")
+    return int(array)
+
+
+def features_of(name: str, array: np.ndarray) -> np.ndarray:
+    if array.ndim != 2 or array.dtype != np.float32 or not array.size:
+        raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, no float32 features")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds features that are not finite")
+    return array
+
+
+def labels_of(name: str, array: np.ndarray, length: int, most: int) -> np.ndarray:
+    """`length` whole numbers from -1 to below `most`."""
+    if array.shape != (length,) or array.dtype.kind not in "iu":
+        raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, no {length} numbers")
+    if array.min(initial=-1) < -1 or array.max(initial=-1) >= most:
+        raise ValueError(f"{name} has a number outside -1 to {most - 1:,}")
+    return array

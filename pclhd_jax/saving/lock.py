@@ -11,8 +11,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pclhd_jax.processes.exchange import from_first
+from pclhd_jax.system.json_files import read_json
+from pclhd_jax.system.json_shapes import record, text, whole
+from pclhd_jax.system.text import printable
 
 LOCK, HOLDER = "run.lock", "run.holder"
+WHO = record({"pid": whole(0), "host": text(), "since": text(most=100)})
 
 
 @contextmanager
@@ -72,7 +76,8 @@ def _lock(workdir: Path) -> Iterator[None]:
 
 def _holder(workdir: Path) -> str:
     try:
-        who = json.loads((workdir / HOLDER).read_text())
-        return f"process {who['pid']} on {who['host']}, since {who['since']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it has only just taken the lock
+        who = read_json(workdir / HOLDER, WHO, most_bytes=10_000)
+        words = f"process {who['pid']} on {who['host']}, since {who['since']}"
+        return printable(words, keep="")
+    except (OSError, ValueError):  # it has only just taken the lock
         return "it has only just started"

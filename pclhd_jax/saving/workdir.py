@@ -11,7 +11,11 @@ from typing import Any
 from pclhd_jax.differences import FREE_ON_RESUME, differences
 from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.saving.disk import on_disk, write_whole
+from pclhd_jax.settings import settings_of
+from pclhd_jax.system.json_files import read_json
+from pclhd_jax.system.json_shapes import anything, table_of, text
 
+CONFIG = "config.json"
 # Settings that a run of an earlier version does not name, with the value that is as it was before.
 CAME_LATER = {"loss.align_weight": 0.0, "model.remat": False, "bn_groups": 1}
 
@@ -32,8 +36,7 @@ def check_pictures(workdir: str | Path, digests: dict[str, str]) -> list[str]:
 
 
 def _check_pictures(workdir: Path, digests: dict[str, str]) -> list[str]:
-    path = workdir / "pictures.json"
-    kept = read_json(path) if path.exists() else digests
+    kept = read_pictures(workdir) if (workdir / "pictures.json").exists() else digests
     changed = sorted(s for s in kept.keys() | digests.keys() if kept.get(s) != digests.get(s))
     if changed and has_checkpoint(workdir):
         raise ValueError(
@@ -57,8 +60,8 @@ def check_workdir(
 
 def _check_workdir(workdir: Path, config: dict[str, Any], accept_changes: bool) -> list[str]:
     lines = []
-    if (workdir / "config.json").exists():
-        lines = differences(read_config(workdir), config, but=FREE_ON_RESUME)
+    if (workdir / CONFIG).exists():
+        lines = differences(read_kept_config(workdir), config, but=FREE_ON_RESUME)
     if lines and has_checkpoint(workdir) and not accept_changes:
         raise ValueError(
             f"{workdir} belongs to a run with other settings:\n  "
@@ -102,8 +105,8 @@ def _start_workdir(
         (workdir / "metrics.jsonl").unlink(missing_ok=True)  # of the ones before
         shutil.rmtree(workdir / "features", ignore_errors=True)
     for name, content in (("config", config), ("pictures", digests)):
-        text = json.dumps(content, indent=2, sort_keys=True) + "\n"
-        write_whole(workdir / f"{name}.json", text)
+        lines = json.dumps(content, indent=2, sort_keys=True) + "\n"
+        write_whole(workdir / f"{name}.json", lines)
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
@@ -113,33 +116,48 @@ def append_line(path: Path, row: dict[str, Any]) -> None:
 
 
 def read_config(workdir: str | Path) -> dict[str, Any]:
-    """The settings that a run left; those that came after it stand at what it did without them.
+    """The settings that a run left, checked as `settings_of` checks them.
 
     Raises:
-      FileNotFoundError: no config.json. ValueError: one that is not whole.
+      FileNotFoundError: no config.json.
+      ValueError: one that is damaged, or whose settings this version does not take; it names the
+        file and the setting.
     """
-    path = Path(workdir) / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(
-            f"no config.json in {workdir}; name the workdir of a run, itself, or bring the file "
-            "back: what "
-            "a run left is read with its settings"
-        )
-    config = read_json(path)
-    for path, value in CAME_LATER.items():
-        *sections, name = path.split(".")
-        section = config
-        for key in sections:
-            section = section.get(key, {})
-        section.setdefault(name, value)
+    config = read_kept_config(workdir)
+    try:
+        settings_of(config)
+    except ValueError as error:
+        raise ValueError(f"{Path(workdir) / CONFIG}: {error}") from error
     return config
 
 
-def read_json(path: Path) -> Any:
-    """Raises ValueError, with the remedy, for a file that is not whole."""
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is damaged ({error}); bring it back from a backup, or name another --workdir"
-        ) from error
+def read_kept_config(workdir: str | Path) -> dict[str, Any]:
+    """The settings that a run left, of any version, unchecked: to be compared with others.
+
+    Those that came after the run stand at what it did without them. Raises as `read_config`, but
+    for the values of settings.
+    """
+    path = Path(workdir) / CONFIG
+    if not path.exists():
+        raise FileNotFoundError(
+            f"no config.json in {workdir}; name the workdir of a run, itself, or bring the file "
+            "back: what a run left is read with its settings"
+        )
+    config = read_json(path, table_of(anything))
+    for setting, value in CAME_LATER.items():
+        *sections, name = setting.split(".")
+        section = config
+        for key in sections:
+            section = section.get(key) if isinstance(section, dict) else None
+        if isinstance(section, dict):
+            section.setdefault(name, value)
+    return config
+
+
+def read_pictures(workdir: str | Path) -> dict[str, str]:
+    """The digests of a run's lists of pictures by split, from pictures.json; none without it.
+
+    Raises ValueError for a file that is damaged, or of another shape.
+    """
+    path = Path(workdir) / "pictures.json"
+    return read_json(path, table_of(text(most=200), most=100)) if path.exists() else {}

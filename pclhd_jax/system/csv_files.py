@@ -1,15 +1,16 @@
-"""The one reader of CSV files: columns by name, bounded, every error with file and line."""
+"""The one reader and writer of CSV files: columns by name, bounded, errors with file and line."""
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, NamedTuple
 
 from pclhd_jax.system.plain_files import MAX_TEXT_BYTES, divided, read_text
+from pclhd_jax.system.text import csv_cell
 
 
 class CsvRow(NamedTuple):
-    """A row of a table. line: the number of its first line; cells: by column, stripped."""
+    """A row of a table. line: the number of its first line; cells: by column."""
 
     line: int
     cells: dict[str, str]
@@ -21,12 +22,14 @@ def read_csv(
     optional: Sequence[str] = (),
     *,
     limit: int = MAX_TEXT_BYTES,
+    strip: bool = True,
 ) -> Iterator[CsvRow]:
     """The rows of a CSV file (UTF-8, commas, a header), blank ones left out.
 
     The header has `columns`, then none or some of `optional`, in this order. A cell that
     `system.text.csv_cell` wrote is left as it is: `csv_text` gives back the text of it.
-    limit: the most bytes that are read.
+    limit: the most bytes that are read. strip: leave out spaces around a cell; a program's own
+    names keep theirs.
 
     Raises OSError; ValueError with file and line: not UTF-8, too large, another header, another
     number of cells, a quote that is not closed or stands within a cell.
@@ -40,10 +43,21 @@ def read_csv(
             f"{','.join((*columns, *optional))!r}"
             + (f", where {', '.join(optional)} may be left out" if optional else "")
         )
-    return _rows(os.fspath(path), header, lines)
+    return _rows(os.fspath(path), header, lines, strip)
 
 
-def _rows(path: str, header: list[str], lines: Iterator[tuple[int, list[str]]]) -> Iterator[CsvRow]:
+def write_csv(file: IO[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write rows to a text file that keeps line ends; a spreadsheet runs no cell of them.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe, which `csv_text` removes.
+    """
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerows([csv_cell(cell) for cell in row] for row in rows)
+
+
+def _rows(
+    path: str, header: list[str], lines: Iterator[tuple[int, list[str]]], strip: bool
+) -> Iterator[CsvRow]:
     for line, cells in lines:
         if not any(cell.strip() for cell in cells):
             continue
@@ -52,8 +66,8 @@ def _rows(path: str, header: list[str], lines: Iterator[tuple[int, list[str]]]) 
                 f"{path}, line {line}: {len(cells)} fields, the header has {len(header)}; write "
                 f"{','.join(header)}, with text that holds commas in double quotes"
             )
-        stripped = (cell.strip() for cell in cells)
-        yield CsvRow(line, dict(zip(header, stripped, strict=True)))
+        kept = (cell.strip() for cell in cells) if strip else cells
+        yield CsvRow(line, dict(zip(header, kept, strict=True)))
 
 
 def _records(path: str, text: str) -> Iterator[tuple[int, list[str]]]:

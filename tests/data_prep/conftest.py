@@ -19,9 +19,9 @@ def drawn(tmp_path_factory):
 @pytest.fixture
 def own(tmp_path):
     """Folders of one's own: 5 pictures of each modality, in two cameras."""
-    for modality in ("visible", "infrared"):
+    for first, modality in ((0, "visible"), (5, "infrared")):
         for number in range(5):
             path = tmp_path / f"own/{modality}/c{number % 2}/{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            noise(number).save(path)
+            noise(first + number).save(path)
     return tmp_path / "own"

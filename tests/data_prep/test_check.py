@@ -36,9 +36,9 @@ def tiny(tmp_path):
 @pytest.fixture
 def folders(tmp_path):
     """A good picture of each modality in folders of one's own."""
-    for modality in ("visible", "infrared"):
+    for seed, modality in ((100, "visible"), (101, "infrared")):
         (tmp_path / "own" / modality).mkdir(parents=True)
-        noise(0).save(tmp_path / "own" / modality / "good.png")
+        noise(seed).save(tmp_path / "own" / modality / "good.png")
     return tmp_path / "own"
 
 

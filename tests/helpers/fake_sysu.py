@@ -38,16 +38,18 @@ def fake_sysu(root: Path, counts: Iterable = REAL, *, height: int = 8, width: in
     (root / "exp").mkdir(parents=True)
     for name, ids in (("train", TRAIN_IDS), ("val", VAL_IDS), ("test", TEST_IDS)):
         (root / f"exp/{name}_id.txt").write_text(",".join(map(str, ids)))
-    links = 0
+    originals = 0
     for ids, cameras, pictures in counts:
+        links = 0
         folders = [root / f"cam{camera}/{identity:04d}" for identity in ids for camera in cameras]
         each, more = divmod(pictures, len(folders))
         for place, folder in enumerate(folders):
             folder.mkdir(parents=True)
             for number in range(1, each + (place < more) + 1):
                 if links % 10_000 == 0:  # file systems limit the links of a file
-                    original = root / f"original{links}"
-                    original.write_bytes(_picture(links, height, width))
+                    original = root / f"original{originals}"
+                    original.write_bytes(_picture(originals, height, width))
+                    originals += 1
                 os.link(original, folder / f"{number:04d}.jpg")
                 links += 1
     return root

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from configs import synthetic
-from pclhd_jax.inspect import main
+from pclhd_jax.inspect_checkpoint import main
 from pclhd_jax.inspection.report import inspect_checkpoint
 from pclhd_jax.inspection.settings_words import describe_settings
 from pclhd_jax.saving.integrity import MANIFEST

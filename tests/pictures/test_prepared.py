@@ -14,6 +14,7 @@ from data_prep.synthetic import generate
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.pictures.decode import load_pictures
 from pclhd_jax.pictures.prepared import is_prepared, open_prepared
+from pclhd_jax.pictures.prepared_index import sealed
 from pclhd_jax.pictures.source import open_raw
 
 TINY = dict(train_ids=4, val_ids=2, test_ids=2, shots=2, height=32, width=16, workers=1)
@@ -288,10 +289,78 @@ def test_a_picture_of_a_prepared_set_is_a_name_and_never_opened_as_a_file(copy, 
 
 
 def entry(index):
-    return index["trials"]["1"]["train_visible"]
+    return splits(index)["train_visible"]
 
 
-def edit(folder, change):
+def edit(folder, change, seal=sealed):
+    """Changes an index as somebody would who knows of its checksum."""
     index = json.loads((folder / "metadata.json").read_text())
     change(index)
-    (folder / "metadata.json").write_text(json.dumps(index))
+    (folder / "metadata.json").write_text(json.dumps(seal(index)))
+
+
+def unsealed(index):
+    """As it was written before there were checksums."""
+    return {key: value for key, value in index.items() if key != "digest"}
+
+
+@pytest.fixture(scope="module")
+def sysu(tmp_path_factory):
+    root = tmp_path_factory.mktemp("sysu")
+    return prepare("sysu", generate(root / "raw", **TINY), root / "prepared", allow_partial=True)
+
+
+CHANGES = {
+    "identities": lambda i: entry(i)["identities"].__setitem__(0, entry(i)["identities"][0] ^ 1),
+    "cameras": lambda i: entry(i)["cameras"].__setitem__(0, 7),
+    "order": lambda i: [entry(i)[key].reverse() for key in ("rows", "identities", "cameras")],
+    "fewer": lambda i: [entry(i)[key].pop() for key in ("rows", "identities", "cameras")],
+    "twice": lambda i: [entry(i)[key].append(entry(i)[key][0]) for key in KEYS],
+    "split": lambda i: splits(i).update(train_visible=splits(i)["test_visible"]),
+    "layout": lambda i: i.update(layout="llcm"),
+    "names": lambda i: next(iter(i["records"].values())).reverse(),
+    "problems": lambda i: i.update(problems=["none"]),
+    "left out": lambda i: i.update(left_out=["x.jpg"]),
+    "date": lambda i: i.update(changed_ns=2**62),
+}
+KEYS = ("rows", "identities", "cameras")
+
+
+def splits(index):
+    return index["trials"].get("0") or index["trials"]["1"]
+
+
+@pytest.mark.parametrize("layout", ["sysu", "regdb"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_entry_of_the_index_can_be_another_than_was_written(
+    layout, change, regdb, sysu, tmp_path
+):
+    folder = shutil.copytree(sysu if layout == "sysu" else regdb[1], tmp_path / "moved")
+    edit(folder, CHANGES[change], dict)
+    with pytest.raises(ValueError, match=r"is damaged: metadata\.json: .*than was written"):
+        open_prepared(folder, trial=1)
+
+
+def read_every_list(folder):
+    prepared = open_prepared(folder, trial=1)
+    for split, pictures in prepared.pictures.items():
+        for row in range(len(pictures.paths)):
+            prepared.read(split, row)
+
+
+@pytest.mark.parametrize("layout", ["sysu", "regdb"])
+@pytest.mark.parametrize(
+    "change", ["identities", "cameras", "order", "fewer", "twice", "split", "names", None]
+)
+def test_of_a_set_without_a_checksum_the_lists_are_compared_with_the_records(
+    layout, change, regdb, sysu, tmp_path
+):
+    if layout == "regdb" and change in ("order", "fewer", "twice"):
+        pytest.skip("RegDB's records do not know the lists")
+    folder = shutil.copytree(sysu if layout == "sysu" else regdb[1], tmp_path / "moved")
+    edit(folder, CHANGES.get(change, lambda index: None), unsealed)
+    if change is None:
+        read_every_list(folder)  # an old set that nobody changed stays readable
+    else:
+        with pytest.raises(ValueError, match="is damaged: "):
+            read_every_list(folder)

@@ -5,6 +5,7 @@ import pytest
 from PIL import ImageColor
 
 from pclhd_jax.reports.rank_sheet import (
+    APART,
     BLUE,
     FRAME,
     GAP,
@@ -12,6 +13,7 @@ from pclhd_jax.reports.rank_sheet import (
     GREY,
     HEIGHT,
     RED,
+    TOP,
     WIDTH,
     SheetRow,
     Tile,
@@ -24,10 +26,10 @@ BLACK = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 def upper_frames(found):
     """The colours along the middle of each frame's upper side, from left to right."""
     pixels = np.asarray(draw_sheet([SheetRow(Tile(BLACK, "q"), found)], "title"))
-    row = 26 + GAP + FRAME // 2  # below the title
+    row = TOP + FRAME // 2
     cells, width = [], WIDTH + 2 * FRAME
     for column in range(1 + len(found)):
-        left = GAP + column * (width + GAP) + GAP * (column > 0)
+        left = GAP + column * (width + GAP) + APART * (column > 0)
         cells.append({tuple(p) for p in pixels[row, left : left + width].tolist()})
     return cells
 

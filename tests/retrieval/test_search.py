@@ -110,7 +110,7 @@ def test_a_query_by_another_encoder_is_refused_with_both_digests(run, index, cop
 
 
 def test_what_is_missing_or_too_much_is_said(run, index, pictures, tmp_path):
-    with pytest.raises(ValueError, match=r"give a checkpoint, the one of the index .*modality"):
+    with pytest.raises(ValueError, match=r"query pictures need a modality"):
         search_index(index.name, [pictures], choice=SYSU)
     with pytest.raises(ValueError, match="leave checkpoint and modality out"):
         search_index(index.name, [index.name], checkpoint=run)

@@ -208,7 +208,7 @@ KILLS = {
     "in the middle of its files": ("os.rename", "2.orbax-checkpoint-tmp/checksums", 1),
     "before it is finished": ("os.rename", "/checkpoints/2", 1),
     "between the checkpoint and its manifest": ("os.rename", "/2/manifest.json", 2),
-    "while the older one is removed": ("os.rmdir", "/checkpoints/1", 2),
+    "while the older one is removed": ("os.rmdir", "/checkpoints/1.removed", 2),
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.corruption import DAMAGES, GOOD, corruption_matrix, flipped, tiny_checkpoints
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.saving.checkpoints import Checkpoints
+from pclhd_jax.saving.failed_save import last_intact
 from pclhd_jax.saving.integrity import DamagedCheckpoint, leaf_digests, sealed, unsealed
 from pclhd_jax.saving.newest import restore_newest
 from tests.helpers.states import assert_same_bits, small_state
@@ -131,10 +132,10 @@ def test_an_error_in_reading_what_was_verified_is_that_error_and_moves_nothing(
 
 def test_a_checkpoint_without_a_manifest_is_not_called_intact(tmp_path, monkeypatch):
     saved(tmp_path, 1)
-    with Checkpoints(tmp_path) as checkpoints:
-        assert checkpoints._last_intact() == "checkpoint 1 is intact"
-        (tmp_path / "checkpoints/1/manifest.json").unlink()
-        assert checkpoints._last_intact() == "no other is known to be sound"
+    folder = tmp_path / "checkpoints"
+    assert last_intact(folder) == "checkpoint 1 is intact"
+    (folder / "1/manifest.json").unlink()
+    assert last_intact(folder) == "no other is known to be sound"
 
 
 def test_when_all_are_damaged_it_stops_and_lists_them_and_moves_nothing(tmp_path):

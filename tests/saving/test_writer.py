@@ -154,7 +154,7 @@ def test_one_copy_of_a_state_at_a_time_is_in_memory(tmp_path, monkeypatch):
 
     with Checkpoints(tmp_path, keep=2) as checkpoints, Writer() as writer:
         monkeypatch.setattr(
-            checkpoints, "_write_or_explain", lambda id, *_: (time.sleep(0.2), written.append(id))
+            checkpoints, "_save_whole", lambda id, *_: (time.sleep(0.2), written.append(id))
         )
         monkeypatch.setattr(np, "array", array)
         for id in (1, 2, 3):

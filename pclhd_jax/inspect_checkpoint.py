@@ -1,7 +1,7 @@
 """Look into a checkpoint: what is in it, of which run, and whether it is what was saved.
 
-    python -m pclhd_jax.inspect runs/synthetic-paper
-    python -m pclhd_jax.inspect runs/synthetic-paper/checkpoints/28 --leaves
+    python -m pclhd_jax inspect runs/synthetic-paper
+    python -m pclhd_jax inspect runs/synthetic-paper/checkpoints/28 --leaves
 
 CHECKPOINT is a workdir, one checkpoint of it or a weight file. Of a workdir, every checkpoint is
 verified by its digests and the newest sound one is shown: its parts with their sizes (--leaves:
@@ -13,34 +13,29 @@ checkpoint is damaged. The arrays themselves, as NumPy's:
     load_params("runs/synthetic-paper")["params"]["bottleneck"]["scale"]
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.checkpoint_name import HELP as CHECKPOINT
+from pclhd_jax.system.command import command, parser_of, path_flag
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m pclhd_jax.inspect",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=CHECKPOINT)
+    parser = parser_of("inspect", __doc__)
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=path_flag, help=CHECKPOINT)
     parser.add_argument("--leaves", action="store_true", help="a row for every array")
     args = parser.parse_args(argv)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     from pclhd_jax.inspection.report import inspect_checkpoint  # here: --help should be quick
 
-    try:
-        inspection = inspect_checkpoint(args.checkpoint)
-    except (ValueError, OSError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
-    try:
-        print(inspection.text(every_leaf=args.leaves), flush=True)
-    except BrokenPipeError:  # `| head` has seen enough; nor is the flush at exit to fail
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    inspection = inspect_checkpoint(args.checkpoint)
+    print(inspection.text(every_leaf=args.leaves))
     if not inspection.sound:
         sys.exit(1)
 

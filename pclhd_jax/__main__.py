@@ -1,0 +1,12 @@
+"""`python -m pclhd_jax VERB ...` is `pclhd VERB ...`."""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pclhd_jax.commands import main
+
+if __name__ == "__main__":
+    main()

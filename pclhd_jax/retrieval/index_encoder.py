@@ -1,0 +1,91 @@
+"""The encoder that an index names: where embed found it, and where search finds it again."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from pclhd_jax.checkpoint_name import RunCheckpoint, parse_checkpoint
+from pclhd_jax.encoder import Encoder, load_encoder
+from pclhd_jax.processes.progress import say
+from pclhd_jax.retrieval.index import Index, file_of
+from pclhd_jax.system.text import printable
+
+ABSOLUTE, BESIDE = "checkpoint_path", "checkpoint_beside"  # keys of NAME.json
+
+
+def checkpoint_places(
+    checkpoint: str | os.PathLike, encoder: Encoder, index: Path
+) -> dict[str, str]:
+    """For NAME.json: the checkpoint that was loaded, as a whole path and as seen from the index.
+
+    Of a workdir it is the one checkpoint that was newest, so that a run that goes on does not
+    change which encoder the index names. The second path holds where both were moved together.
+    """
+    named = parse_checkpoint(checkpoint)
+    if isinstance(named, RunCheckpoint):
+        path = named.workdir / "checkpoints" / str(encoder.epochs_done)
+    else:
+        path = named.path
+    places = {ABSOLUTE: os.fspath(path)}
+    with suppress(ValueError):  # on Windows: two drives
+        places[BESIDE] = Path(os.path.relpath(path, os.path.abspath(index.parent))).as_posix()
+    return places
+
+
+def encoder_of_index(index: Index) -> Encoder:
+    """The encoder that NAME.json names, if it is still there with the same weights.
+
+    The paths come from a file that a stranger may have made: they are opened as checkpoints and
+    weight files alone, with the checks of `load_encoder`, and what is loaded is told.
+
+    Raises:
+      FileNotFoundError: it is not there, or the index does not say where.
+      ValueError: other weights lie there, or it cannot be read.
+    """
+    header = file_of(index.name, ".json")
+    paths = named_paths(index)
+    remedy = f"give --checkpoint, the encoder of the index ({shown(index.header['checkpoint'])})"
+    if not paths:
+        raise FileNotFoundError(f"{header} does not say where its encoder lies; {remedy}")
+    there = [path for path in paths if os.path.exists(path)]
+    if not there:
+        raise FileNotFoundError(
+            f"the encoder that {header} names is not at {shown(paths[0])} any more; {remedy}"
+        )
+    reasons = []
+    for path in there:
+        try:
+            encoder = load_encoder(path)
+        except (ValueError, OSError) as error:
+            reasons.append(f"the encoder that {header} names cannot be loaded: {error}")
+            continue
+        if encoder.digest == index.header["encoder"]:
+            say(f"encoder: {shown(encoder.origin)}, which {header.name} names")
+            return encoder
+        reasons.append(
+            f"{shown(path)} holds other weights (encoder {encoder.digest}) than when {header} was "
+            f"written ({index.header['encoder']})"
+        )
+    raise ValueError(f"{reasons[0]}; {remedy}, or embed the pictures again")
+
+
+def named_paths(index: Index) -> list[str]:
+    """As seen from the index first: where both were copied, the copy is meant."""
+    beside, absolute = (index.header.get(key) for key in (BESIDE, ABSOLUTE))
+    paths = []
+    if is_local(beside) and not os.path.isabs(beside):
+        paths.append(os.path.abspath(index.name.parent / beside))
+    if is_local(absolute) and os.path.isabs(absolute) and absolute not in paths:
+        paths.append(absolute)
+    return paths
+
+
+def is_local(path: object) -> bool:
+    """Not of another computer: Windows would send it the user's name and password."""
+    if not isinstance(path, str) or not path or "\0" in path:
+        return False
+    return not path.startswith(("\\\\", "//", "\\/", "/\\"))
+
+
+def shown(path: str) -> str:
+    return printable(path, keep="")

@@ -1,0 +1,103 @@
+"""What a search asks for: embeddings that are there, or pictures that go through the encoder."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pclhd_jax.data.lists import Pictures
+from pclhd_jax.encoder import Encoder, load_encoder
+from pclhd_jax.pictures.decode import Read
+from pclhd_jax.retrieval.embedder import Embedder, check_modality
+from pclhd_jax.retrieval.index import Index, file_of, plain_name, read_index
+from pclhd_jax.retrieval.index_encoder import encoder_of_index
+from pclhd_jax.retrieval.inputs import SetChoice, list_inputs, reader_of
+from pclhd_jax.retrieval.make_index import embed_listed
+
+
+class Queries(NamedTuple):
+    features_QD: np.ndarray
+    pictures: Pictures
+    modality: str
+    open: Callable[[], Read]  # what reads their bytes; called for a contact sheet alone
+
+
+def find_queries(
+    gallery: Index,
+    queries: Sequence[str | os.PathLike],
+    *,
+    checkpoint: str | os.PathLike | None,
+    modality: str | None,
+    choice: SetChoice,
+    skip: bool,
+    batch_size: int,
+) -> Queries:
+    header = gallery.header
+    given = checkpoint is not None or modality is not None
+    if is_index(queries, pictures_meant=given):
+        if given:
+            raise ValueError(
+                f"{os.fspath(queries[0])} holds embeddings, of an encoder and a modality that it "
+                "names itself; leave checkpoint and modality out"
+            )
+        index = read_index(queries[0])
+        check_encoder(header, index.header["encoder"], os.fspath(queries[0]))
+        read = partial(reader_of, index.header["source"], index.pictures)
+        features_QD = np.asarray(index.features_ND)
+        return Queries(features_QD, index.pictures, index.header["modality"], read)
+    gone = [query for query in queries if not os.path.exists(query)]
+    if gone:
+        raise FileNotFoundError(
+            f"there is no {os.fspath(gone[0])}; name pictures, folders, lists, a set, or what "
+            "python -m pclhd_jax.embed wrote"
+        )
+    if modality is None:
+        raise ValueError(
+            "query pictures need a modality, visible or infrared: the stem of the encoder that "
+            "they go through; give --modality"
+        )
+    check_modality(modality)
+    listed = list_inputs(queries, modality, choice)
+    encoder = encoder_for(gallery, checkpoint)
+    embedded = embed_listed(Embedder.of(encoder, batch_size), listed, modality, skip=skip)
+    return Queries(
+        embedded.features_ND, embedded.listed.pictures, modality, lambda: embedded.listed.read
+    )
+
+
+def is_index(queries: Sequence[str | os.PathLike], *, pictures_meant: bool) -> bool:
+    """One name, of an index or of a file of one. Pictures and folders are none.
+
+    Of a folder with an index of its name beside it, the pictures may be meant.
+    """
+    if len(queries) != 1:
+        return False
+    path = Path(queries[0])
+    if pictures_meant and path.is_dir():
+        return False
+    return path.suffix == ".npy" or file_of(plain_name(path), ".json").is_file()
+
+
+def encoder_for(gallery: Index, checkpoint: str | os.PathLike | None) -> Encoder:
+    """The encoder of the index, from where it is named, or from where the index says."""
+    header = gallery.header
+    if checkpoint is None:
+        encoder = encoder_of_index(gallery)
+    else:
+        encoder = load_encoder(checkpoint)
+        check_encoder(header, encoder.digest, os.fspath(checkpoint))
+    # A weight file may not tell its size: the gallery's pictures were of this one.
+    return encoder._replace(height=header["height"], width=header["width"])
+
+
+def check_encoder(header: dict, digest: str, name: str) -> None:
+    """Raises ValueError, with both digests, for another encoder than the index's."""
+    if digest != header["encoder"]:
+        raise ValueError(
+            f"{name} is of encoder {digest}, the index of encoder {header['encoder']} "
+            f"({header['checkpoint']}); features of two encoders cannot be compared: name that "
+            "one, or embed the index anew"
+        )

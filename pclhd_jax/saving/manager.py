@@ -1,0 +1,28 @@
+"""Orbax's own CheckpointManager, made to do no more than it is asked for."""
+
+from pathlib import Path
+
+import jax
+import orbax.checkpoint as ocp
+
+from pclhd_jax.saving.checkpoint_folders import ITEMS
+
+
+def open_manager(folder: Path) -> ocp.CheckpointManager:
+    """Lists `folder` once, now; makes and removes nothing there but what it is told to save."""
+    return ocp.CheckpointManager(
+        folder,
+        options=ocp.CheckpointManagerOptions(
+            create=False,
+            multiprocessing_options=each_alone(),
+            cleanup_tmp_directories=False,  # it would remove what is not ours
+            enable_async_checkpointing=False,
+        ),
+        item_names=ITEMS,
+    )
+
+
+def each_alone() -> ocp.options.MultiprocessingOptions:
+    """Orbax without its meetings, in which it would wait for a process that is lost."""
+    this = jax.process_index()
+    return ocp.options.MultiprocessingOptions(primary_host=this, active_processes={this})

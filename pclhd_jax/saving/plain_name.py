@@ -1,0 +1,55 @@
+"""A folder under a plain name, for Orbax, which reads the path of a checkpoint as a pattern.
+
+Where Orbax merges the parts of a save, and where it lists a checkpoint, it looks for files by a
+glob, and the glob takes the whole path for a pattern. A pair of brackets in a parent's name then
+matches nothing, and the save reports success although nobody can read it.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# A backslash separates folders on Windows, and a colon ends the name of a drive.
+PLAIN = re.compile(r"[\w/. -]*" if os.sep == "/" else r"[\w\\/:. -]*")
+
+
+class PlainName:
+    """`path` is `folder` itself, or until `close` a link to it in a temporary folder."""
+
+    def __init__(self, folder: Path):
+        """folder: absolute. Raises OSError where a link is needed and none can be made."""
+        self.folder, self.path, self._link = folder, folder, None
+        if PLAIN.fullmatch(str(folder)):
+            return
+        try:
+            place = next(place for place in _places() if PLAIN.fullmatch(place))
+            self._link = tempfile.TemporaryDirectory(
+                prefix="pclhd-", dir=place, ignore_cleanup_errors=True
+            )
+            self.path = Path(self._link.name) / "folder"
+            self.path.symlink_to(folder, target_is_directory=True)
+        except (OSError, StopIteration) as error:
+            raise OSError(
+                f"{folder} has characters in its path that Orbax reads as a pattern, and no link "
+                f"to it can be made in the temporary folder ({error or 'there is none'}); name a "
+                "--workdir of letters, digits, '-', '_' and '.', or set TMPDIR to such a folder"
+            ) from error
+
+    def __enter__(self) -> "PlainName":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._link is not None:
+            self._link.cleanup()
+
+
+def _places() -> Iterator[str]:
+    """Folders for temporary files, the user's first."""
+    yield os.path.abspath(tempfile.gettempdir())
+    yield from (place for place in ("/tmp", "/var/tmp", "/dev/shm") if os.access(place, os.W_OK))

@@ -1,0 +1,83 @@
+"""What every command has in common: its flags' types, its streams, and errors in one line."""
+
+import argparse
+import functools
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pclhd_jax.system.device_memory import explained_exhaustion
+from pclhd_jax.system.environment import prepare_environment
+from pclhd_jax.system.paths import given_path
+from pclhd_jax.system.terminal import safe_terminal
+from pclhd_jax.system.text import printable
+
+# These say what is wrong and what helps; a traceback would bury it.
+EXPLAINED = (ValueError, OSError, FloatingPointError, ImportError, MemoryError)
+
+
+def command(main: Callable[..., None]) -> Callable[..., None]:
+    """Decorates a command's `main(argv)`: it ends as a command should, whatever happens.
+
+    An error that says what is wrong: one line and exit code 1; with --traceback, and for an error
+    that nobody foresaw, the traceback. ctrl-C: exit code 130.
+    """
+
+    @functools.wraps(main)
+    def as_command(argv: Sequence[str] | None = None) -> None:
+        words = sys.argv if argv is None else argv
+        with safe_terminal():
+            try:
+                prepare_environment()
+                main(argv)
+            except SystemExit as end:
+                raise SystemExit(
+                    printable(end.code) if isinstance(end.code, str) else end.code
+                ) from end.__cause__
+            except KeyboardInterrupt as stop:
+                print(f"stopped {stop}".strip(), file=sys.stderr)
+                raise SystemExit(130) from stop
+            except Exception as error:
+                line = explained(error)
+                if line is None or "--traceback" in words:
+                    traceback.print_exc()
+                    raise SystemExit(1) from error
+                raise SystemExit(printable(line)) from error
+
+    return as_command
+
+
+def explained(error: Exception) -> str | None:
+    """An error in one line; None: it is not one that the program foresees."""
+    exhausted = explained_exhaustion(error)
+    if exhausted:
+        return exhausted
+    if not isinstance(error, EXPLAINED):
+        return None
+    text = str(error) or "there is not enough memory" * isinstance(error, MemoryError)
+    return "\n".join([f"{type(error).__name__}: {text}", *getattr(error, "__notes__", ())])
+
+
+def parser_of(verb: str, description: str | None) -> argparse.ArgumentParser:
+    """The parser of a verb. description: the docstring of its file, None under `python -OO`."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m pclhd_jax {verb}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--traceback", action="store_true", help="show where an error came from")
+    return parser
+
+
+def path_flag(text: str) -> str:
+    """The `type` of every flag that takes a path."""
+    try:
+        return given_path(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def file_flag(text: str) -> Path:
+    """`path_flag` for flags that are never empty."""
+    return Path(path_flag(text))

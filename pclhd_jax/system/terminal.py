@@ -1,0 +1,87 @@
+"""The standard streams of a command, be they ASCII alone, closed, or a pipe cut short."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pclhd_jax.system.text import printable
+
+NAMES = ("stdin", "stdout", "stderr")  # by their descriptors: 0, 1, 2
+
+
+class SafeStream:
+    """A stream whose text is made printable first, and that outlives its reader.
+
+    as_is: the same without a change to the text, for what draws on a terminal, such as a bar.
+    """
+
+    def __init__(self, stream: Any, change: Callable[[str], str] = printable):
+        self.stream, self.change = stream, change
+        self.as_is = self if change is str else SafeStream(stream, str)
+
+    def write(self, text: str) -> int:
+        try:
+            return self.stream.write(self.change(text))
+        except BrokenPipeError:  # `| head` has seen enough: the work goes on, unheard
+            self._to_nowhere()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self.stream.flush()
+        except BrokenPipeError:
+            self._to_nowhere()
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def _to_nowhere(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.stream.fileno())
+        os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def as_is(stream: Any) -> Any:
+    """The stream to draw on, where nothing is to be escaped."""
+    return getattr(stream, "as_is", stream)
+
+
+@contextmanager
+def safe_terminal() -> Iterator[None]:
+    """Within it stdout and stderr show any text as visible characters, and closed ones swallow it.
+
+    A standard stream that is closed would be the next file that the program opens.
+    """
+    open_closed_streams()
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (_safe(stream) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.stdout, sys.stderr = before
+
+
+def open_closed_streams() -> None:
+    for descriptor, name in enumerate(NAMES):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w"))
+
+
+def _safe(stream: Any) -> SafeStream:
+    if isinstance(stream, SafeStream):
+        return stream
+    if hasattr(stream, "reconfigure"):  # a terminal of few characters gets the others as escapes
+        stream.reconfigure(errors="backslashreplace")
+    return SafeStream(stream)
