@@ -50,6 +50,7 @@ def make_sample(folder: Path) -> None:
 
     folder.mkdir()
     config = tiniest_config(folder / "set")
+    config.model.depth = 18  # the least that has torch's names
     config.stage1.batches_per_epoch = 2
     train_and_evaluate(config, folder / "run")
     quiet(
@@ -63,7 +64,7 @@ def make_sample(folder: Path) -> None:
     for modality, camera in (("visible", 1), ("infrared", 3)):
         shutil.copytree(folder / f"set/cam{camera}", own / modality)
     names = sorted(path.relative_to(own) for path in own.rglob("*.jpg"))
-    rows = [f"{name.as_posix()},{int(name.parts[1])},1" for name in names]
+    rows = [f"{name.as_posix()},{int(name.parts[1])},1" for name in names[::2]]
     (own / "identities.csv").write_text("\n".join(["path,identity,camera", *rows]) + "\n")
     quiet(
         ["prepare", "sysu", f"--source={folder}/set", f"--data_dir={folder}/p", "--allow_partial"]
@@ -115,7 +116,8 @@ def through(sample: Path, file: str, command: tuple[str, ...]) -> Iterator[Try]:
         path.write_bytes(changed)
         ended, said = outcome_of(sample, command)
         path.write_bytes(content)
-        yield Try(f"{command[0]}: {file}: {what}", *judged(ended, said, undisturbed[1], must_tell))
+        told = judged(ended, said, undisturbed[1], must_tell, path.name)
+        yield Try(f"{command[0]}: {file}: {what}", *told)
 
 
 def single(path: Path) -> Path:
@@ -126,7 +128,8 @@ def single(path: Path) -> Path:
     return path
 
 
-def judged(ended: str, said: str, before: str, must_tell: bool) -> tuple[str, str]:
+def judged(ended: str, said: str, before: str, must_tell: bool, name: str) -> tuple[str, str]:
+    """A command that does its work without the file is well, too, if it names the file."""
     if ended == "traceback":
         return "TRACEBACK", said
     if ended == "one line":
@@ -135,7 +138,8 @@ def judged(ended: str, said: str, before: str, must_tell: bool) -> tuple[str, st
         return "TRACEBACK", said
     if said == before and not must_tell:
         return "worked", ""  # this command does not read that
-    return "SILENT", "; ".join(sorted(set(said.splitlines()) - set(before.splitlines())))
+    new = [line for line in said.splitlines() if line not in before.splitlines()]
+    return ("told" if any(name in line for line in new) else "SILENT"), "; ".join(new)
 
 
 def changes(suffix: str, content: bytes) -> Iterator[tuple[str, bytes, bool]]:
