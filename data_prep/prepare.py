@@ -9,6 +9,7 @@ source, so a second run finds it, and another source never replaces it.
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import sys
 import time
@@ -33,7 +34,9 @@ from .sources import Source, fingerprint, read_source, without
 from .unchanged import check_unchanged
 
 Report = Callable[[int, int, str], None]
-LEFTOVER = re.compile(r"\.partial-[0-9a-f]{12}")  # a folder that a killed process was filling
+LEFTOVER = re.compile(
+    r"\.partial-[0-9a-f]{12}(-[0-9a-f]{8})?"
+)  # a folder that a killed process was filling
 
 
 def prepare(
@@ -129,8 +132,7 @@ def _make(
     say(findings.text(brief=True, allowed=allow_partial))
     if not allow_partial:
         _refuse(findings.problems, root)
-    partial_dir = data_dir / f".partial-{target.parent.name}"
-    shutil.rmtree(partial_dir, ignore_errors=True)  # a killed process left it, and no lock told
+    partial_dir = data_dir / f".partial-{target.parent.name}-{secrets.token_hex(4)}"
     try:
         facts = {"problems": findings.problems, "changed_ns": stamp.changed_ns}
         made = _write(layout, root, listed, findings, facts, partial_dir, report)
@@ -140,7 +142,11 @@ def _make(
                 "writes there, and start again"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        made.rename(target)
+        try:
+            made.rename(target)
+        except OSError:
+            if not is_prepared(target):  # by another process, on a drive without locks
+                raise
     finally:  # Ctrl-C too: leave nothing half-made
         shutil.rmtree(partial_dir, ignore_errors=True)
 
