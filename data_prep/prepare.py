@@ -9,6 +9,7 @@ source, so a second run finds it, and another source never replaces it.
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import sys
 import time
@@ -33,7 +34,9 @@ from .sources import Source, fingerprint, read_source, without
 from .unchanged import check_unchanged
 
 Report = Callable[[int, int, str], None]
-LEFTOVER = re.compile(r"\.partial-[0-9a-f]{12}")  # a folder that a killed process was filling
+LEFTOVER = re.compile(
+    r"\.partial-[0-9a-f]{12}(-[0-9a-f]{8})?"
+)  # a folder that a killed process was filling
 
 
 def prepare(
@@ -89,13 +92,10 @@ def prepare(
             "config data.prepared"
         ) from error
     waiting = f"waiting for another process that prepares a set in {data_dir}"
-    explained = disk_explained(
-        "preparing the set",
-        data_dir,
-        size=partial(bytes_of, Path(source), listed),
-        remedy="make room there, or name another --data_dir, in a config data.prepared",
-    )
-    with explained, one_at_a_time(data_dir / ".lock", partial(say, waiting)) as alone:
+    with (
+        _explained(data_dir, source, listed),
+        one_at_a_time(data_dir / ".lock", partial(say, waiting)) as alone,
+    ):
         for leftover in data_dir.glob(".partial-*") if alone else ():  # of killed processes
             if LEFTOVER.fullmatch(leftover.name):
                 shutil.rmtree(leftover, ignore_errors=True)
@@ -104,6 +104,15 @@ def prepare(
         report = report or Progress(f"preparing {layout}, two steps a picture", "steps")
         _make(layout, Path(source), listed, target, data_dir, allow_partial, report)
     return target
+
+
+def _explained(data_dir: Path, source: str | os.PathLike, listed: Source) -> Any:
+    return disk_explained(
+        "preparing the set",
+        data_dir,
+        size=partial(bytes_of, Path(source), listed),
+        remedy="make room there, or name another --data_dir, in a config data.prepared",
+    )
 
 
 def bytes_of(root: Path, listed: Source) -> int:
@@ -129,18 +138,22 @@ def _make(
     say(findings.text(brief=True, allowed=allow_partial))
     if not allow_partial:
         _refuse(findings.problems, root)
-    partial_dir = data_dir / f".partial-{target.parent.name}"
-    shutil.rmtree(partial_dir, ignore_errors=True)  # a killed process left it, and no lock told
+    partial_dir = data_dir / f".partial-{target.parent.name}-{secrets.token_hex(4)}"
     try:
         facts = {"problems": findings.problems, "changed_ns": stamp.changed_ns}
-        made = _write(layout, root, listed, findings, facts, partial_dir, report)
+        with _explained(data_dir, root, listed):  # while what is half-made takes its room
+            made = _write(layout, root, listed, findings, facts, partial_dir, report)
         if file_stamp(root, paths).digest != stamp.digest:
             raise ValueError(
                 f"pictures below {root} were changed while they were prepared; wait until nothing "
                 "writes there, and start again"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        made.rename(target)
+        try:
+            made.rename(target)
+        except OSError:
+            if not is_prepared(target):  # by another process, on a drive without locks
+                raise
     finally:  # Ctrl-C too: leave nothing half-made
         shutil.rmtree(partial_dir, ignore_errors=True)
 

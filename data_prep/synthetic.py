@@ -15,6 +15,7 @@ import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -106,13 +107,23 @@ def generate(
             for path, text in (plan.texts | {"README.txt": readme}).items():
                 (partial_dir / path).parent.mkdir(exist_ok=True)
                 (partial_dir / path).write_text(text)
-            if out.exists():
-                out.rmdir()  # empty, or _check would have refused it
-            partial_dir.rename(out)
-    except BaseException:  # Ctrl-C too: leave nothing half-made
+            with suppress(OSError):
+                out.rmdir()  # an empty one; what is in another stays
+            try:
+                partial_dir.rename(out)
+            except OSError:
+                if not _is_drawn(out, readme):  # by another process, on a drive without locks
+                    raise
+    finally:  # Ctrl-C too: leave nothing half-made
         shutil.rmtree(partial_dir, ignore_errors=True)
-        raise
     return out
+
+
+def _is_drawn(out: Path, readme: str) -> bool:
+    try:
+        return (out / "README.txt").read_text() == readme
+    except OSError:
+        return False
 
 
 def describe_set(**settings: Any) -> str:

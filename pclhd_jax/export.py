@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     options = vars(parser.parse_args(argv))
+    del options["traceback"]
     # No accelerator is needed, and none is taken from a run that uses it.
     os.environ["JAX_PLATFORMS"] = "cpu"
     from pclhd_jax.exporting.write import export_encoder  # here: --help should be quick

@@ -1,6 +1,7 @@
 """One page of one or several runs, and its pictures beside it."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.disk import make_folder_of
 from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.plain_files import is_there
-from pclhd_jax.system.private_files import make_private_folder
 from pclhd_jax.system.whole_files import whole_file
 
 MOST_BYTES = 8_000_000
@@ -50,7 +50,7 @@ def write_page(
     """
     folder = folder_of([Path(workdir) for workdir in workdirs], out)
     records = read_runs(list(workdirs))
-    make_folder_of(folder / NAME)
+    make_folder_of(folder / NAME, private=True)
     say(f"drawing {', '.join(record.name for record in records)}")
     root = None if pictures_root is None else given_path(pictures_root)
     runs = [view_of(record, root) for record in records]
@@ -75,6 +75,8 @@ def write_page(
     title = " and ".join(record.name for record in records)
     text = document(title, intro(records), sections).encode()
     check_size(text, len(records))
+    if out is not None:
+        check_nobodys(folder, [name for section in sections for name in section.files])
     write_files(folder, text, sections)
     for section in sections:
         for reason in section.missing:
@@ -112,6 +114,15 @@ def folder_of(workdirs: Sequence[Path], out: str | Path | None) -> Path:
     if is_there(page) and GENERATOR.encode() not in read_start(page):
         raise ValueError(f"{page} is no page of this program; name another --out")
     return folder
+
+
+def check_nobodys(folder: Path, names: Sequence[str]) -> None:
+    """Raises ValueError where pictures of these names lie without a page of this program."""
+    there = [name for name in names if os.path.lexists(folder / name)]
+    if there and not is_there(folder / NAME):
+        raise ValueError(
+            f"{folder} holds {there[0]} and no page of this program; name another --out"
+        )
 
 
 def read_start(page: Path) -> bytes:
@@ -158,8 +169,7 @@ def check_size(text: bytes, num_runs: int) -> None:
 
 def write_files(folder: Path, text: bytes, sections: Sequence[Section]) -> None:
     """Beside and renamed, the page last: it never shows half of what it names."""
-    make_private_folder(folder)  # pictures of people
     files = {name: data for section in sections for name, data in section.files.items()}
     for name, data in (files | {NAME: text}).items():
-        with whole_file(folder / name, private=True) as file:
+        with whole_file(folder / name, private=True) as file:  # pictures of people
             file.write(data)

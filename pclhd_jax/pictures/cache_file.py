@@ -23,6 +23,7 @@ import numpy as np
 from pclhd_jax.system.disk_errors import room
 from pclhd_jax.system.json_shapes import fits, record, text, whole
 from pclhd_jax.system.plain_files import FILE, NOTHING, kind_of
+from pclhd_jax.system.windows import is_alive, renames_open_files
 
 HEADER_BYTES = 4096  # a page: the pixels behind it stay aligned
 BLOCK_BYTES = 4 * 2**20
@@ -91,9 +92,15 @@ def build_pixels(path: Path, header: Header, fill: Callable[[np.ndarray], Header
                 file.write(_header_line(header))
                 file.flush()
                 os.fsync(file.fileno())
-                partial.chmod(MODE)
-                partial.replace(path)
-            return np.asarray(_map(file, header, "r"))
+                if renames_open_files():
+                    partial.chmod(MODE)
+                    partial.replace(path)
+                    return np.asarray(_map(file, header, "r"))
+        del pixels_NHWC
+        with _explained(path, size):
+            partial.replace(path)
+            with path.open("rb") as file:
+                return np.asarray(_map(file, header, "r"))
     finally:
         with contextlib.suppress(OSError):  # renamed, or never made: the reason is on its way
             partial.unlink()
@@ -188,8 +195,6 @@ def _remove_leftovers(path: Path) -> None:
     host = escape(socket.gethostname())
     for leftover in path.parent.glob(f"{escape(path.name)}.*.{host}.*.partial"):
         owner = leftover.name.split(".")[-2]
-        with contextlib.suppress(PermissionError, ValueError):  # another user's; not ours at all
-            try:
-                os.kill(int(owner), 0)
-            except ProcessLookupError:
+        if owner.isdecimal() and not is_alive(int(owner)):
+            with contextlib.suppress(PermissionError):  # another user's
                 leftover.unlink(missing_ok=True)

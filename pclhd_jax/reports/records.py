@@ -14,6 +14,7 @@ from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.workdir import append_line
 from pclhd_jax.system.json_files import read_json_lines
 from pclhd_jax.system.json_shapes import list_of, real, record, table_of, whole
+from pclhd_jax.system.private_files import make_private_folder
 
 SHARE = real(0, 1)
 SCORE = record(
@@ -77,6 +78,7 @@ class Records:
         if last_row is not None and (not kept or kept[-1]["epochs_done"] < epochs_done):
             kept.append(last_row)
         write_whole(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+        make_private_folder(workdir / "tensorboard")  # it shows pictures of people
         self.curves = Curves(workdir / "tensorboard", purge_step=epochs_done + 1)
         if settings is not None:
             self.curves.write_settings(settings, epochs_done + 1)

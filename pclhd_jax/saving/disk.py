@@ -5,15 +5,19 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
+from pclhd_jax.system.private_files import make_private_folder
 from pclhd_jax.system.whole_files import whole_file
 
 
-def make_folder_of(path: Path, flag: str = "--out") -> None:
+def make_folder_of(path: Path, flag: str = "--out", *, private: bool = False) -> None:
     """The folder that `path` is to lie in, made and tried: before hours of work, not after.
 
-    flag: that named it. Raises OSError, with the remedy, where nothing can be written.
+    flag: that named it. private: a folder that is made is its owner's alone. Raises OSError, with
+    the remedy, where nothing can be written.
     """
     try:
+        if private:
+            make_private_folder(path.parent)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
             pass

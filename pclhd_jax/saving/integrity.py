@@ -97,7 +97,7 @@ def unsealed(record: Any) -> dict[str, Any]:
 def write_manifest(folder: Path) -> None:
     """Size and digest of every file below `folder`, in `manifest.json`; all is on the disk then."""
     files = {
-        str(path.relative_to(folder)): [path.stat().st_size, file_digest(path, sync=True)]
+        path.relative_to(folder).as_posix(): [path.stat().st_size, file_digest(path, sync=True)]
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }

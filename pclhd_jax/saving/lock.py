@@ -1,23 +1,17 @@
 """One workdir, one run. Of several processes, process 0 holds it for all."""
 
-import json
-import os
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pclhd_jax.processes.exchange import from_first
+from pclhd_jax.saving.holder import HeldError, holder_of, holding, holding_without_lock
 from pclhd_jax.saving.mark import check_is_run, mark_run
-from pclhd_jax.system.json_files import read_json
-from pclhd_jax.system.json_shapes import record, text, whole
-from pclhd_jax.system.text import printable
+from pclhd_jax.system.one_at_a_time import one_at_a_time
 
-LOCK, HOLDER = "run.lock", "run.holder"
-WHO = record({"pid": whole(0), "host": text(), "since": text(most=100)})
+LOCK = "run.lock"
 
 
 @contextmanager
@@ -40,48 +34,33 @@ def _locked(workdir: str | Path) -> Iterator[None]:
     workdir = Path(workdir)
     check_is_run(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    with _lock(workdir):
-        mark_run(workdir)
-        who = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%F %T")}
-        (workdir / HOLDER).write_text(json.dumps(who))
+    with ExitStack() as held:
         try:
-            yield
-        finally:
-            (workdir / HOLDER).unlink(missing_ok=True)
+            has_lock = held.enter_context(one_at_a_time(workdir / LOCK))
+            mark_run(workdir)
+            held.enter_context(holding(workdir) if has_lock else holding_without_lock(workdir))
+        except (Timeout, HeldError) as error:
+            raise ValueError(_in_use(workdir)) from error
+        yield
 
 
 def check_unlocked(workdir: str | Path) -> None:
     """Raises ValueError if another run holds `workdir`, or it is none of ours; makes nothing."""
-    from_first(_check_unlocked, workdir)
+    from_first(_check_unlocked, Path(workdir))
 
 
-def _check_unlocked(workdir: str | Path) -> None:
+def _check_unlocked(workdir: Path) -> None:
     check_is_run(workdir)
-    if (Path(workdir) / LOCK).exists():
-        with _lock(Path(workdir)):
-            pass
+    if (workdir / LOCK).exists():
+        try:
+            with one_at_a_time(workdir / LOCK):
+                pass
+        except Timeout as error:
+            raise ValueError(_in_use(workdir)) from error
 
 
-@contextmanager
-def _lock(workdir: Path) -> Iterator[None]:
-    lock = FileLock(workdir / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ValueError(
-            f"{workdir} is in use by another run ({_holder(workdir)}); wait for it, end it, or "
-            "name another --workdir"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _holder(workdir: Path) -> str:
-    try:
-        who = read_json(workdir / HOLDER, WHO, most_bytes=10_000)
-        words = f"process {who['pid']} on {who['host']}, since {who['since']}"
-        return printable(words, keep="")
-    except (OSError, ValueError):  # it has only just taken the lock
-        return "it has only just started"
+def _in_use(workdir: Path) -> str:
+    return (
+        f"{workdir} is in use by another run ({holder_of(workdir)}); wait for it, end it, or name "
+        "another --workdir"
+    )

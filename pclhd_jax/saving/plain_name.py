@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# A backslash separates folders on Windows, and a colon ends the name of a drive.
-PLAIN = re.compile(r"[\w/. -]*" if os.sep == "/" else r"[\w\\/:. -]*")
+from pclhd_jax.system.windows import WINDOWS
+
+# On Windows names have neither * nor ?, and a backslash is no part of them.
+PLAIN = re.compile(r"[^\[\]]*" if WINDOWS else r"[\w/. -]*")
 
 
 class PlainName:

@@ -18,6 +18,7 @@ from typing import IO
 
 from pclhd_jax.system.disk_errors import disk_explained
 from pclhd_jax.system.private_files import private_mode
+from pclhd_jax.system.windows import sync_folder
 
 LEFTOVER_SECONDS = 3600  # nobody writes for so long at one file; what is older, a kill left
 
@@ -71,17 +72,6 @@ def whole_path(path: str | Path) -> Iterator[Path]:
             os.replace(folder / path.name, path)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def sync_folder(folder: str | Path) -> None:
-    """Returns when a rename in `folder` is on the disk; Windows has no such call."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def remove_leftovers(path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pclhd_jax.pages import page
 from pclhd_jax.pages.html import Section, document, table
-from pclhd_jax.pages.page import check_size, older_encoder, write_page
+from pclhd_jax.pages.page import check_nobodys, check_size, older_encoder, write_page
 from pclhd_jax.pages.results import result_section
 from pclhd_jax.pages.seen_runs import RunRecord, RunView, Tried, read_run
 from pclhd_jax.visualize import main
@@ -187,3 +187,12 @@ def test_a_mistake_is_one_line_that_says_what_helps(tmp_path, monkeypatch, flags
     with pytest.raises(SystemExit, match=message) as stopped:
         main([flag.format(run="run", other="other", theirs="theirs") for flag in flags])
     assert "\n" not in str(stopped.value)
+
+
+def test_pictures_of_somebody_else_are_not_replaced(tmp_path):
+    check_nobodys(tmp_path, ["losses.png"])
+    (tmp_path / "losses.png").write_text("mine")
+    with pytest.raises(ValueError, match=r"holds losses\.png and no page .*another --out"):
+        check_nobodys(tmp_path, ["a.png", "losses.png"])
+    (tmp_path / "index.html").write_text("ours: the page was checked before")
+    check_nobodys(tmp_path, ["losses.png"])

@@ -1,15 +1,20 @@
+import errno
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+from pclhd_jax.saving import holder
 from pclhd_jax.saving.lock import check_unlocked, locked
 
 HOLD = """
 import sys, time
+from pclhd_jax.saving import holder
 from pclhd_jax.saving.lock import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
@@ -68,3 +73,51 @@ def test_a_lock_whose_holder_cannot_be_read_still_locks(holding, tmp_path, text)
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(ValueError, match=r"in use by another run \(it has only just started"):
         check_unlocked(tmp_path)
+
+
+@pytest.fixture
+def no_locks(monkeypatch):
+    """As on Colab's Drive, and everything twenty times as quick."""
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for name, seconds in {"RENEW_S": 0.05, "WATCH_S": 0.4, "SETTLE_S": 0.05}.items():
+        monkeypatch.setattr(holder, name, seconds)
+
+
+def test_on_a_drive_without_locks_a_run_goes_on_and_says_so(no_locks, tmp_path, capsys):
+    with locked(tmp_path):
+        first = (tmp_path / "run.holder").read_text()
+        time.sleep(0.3)
+        assert (tmp_path / "run.holder").read_text() != first
+    assert not (tmp_path / "run.holder").exists()
+    assert capsys.readouterr().out.count("without file locks") == 1
+
+
+def test_on_a_drive_without_locks_a_second_run_is_refused(no_locks, tmp_path):
+    with (
+        locked(tmp_path),
+        pytest.raises(ValueError, match="in use by another run"),
+        locked(tmp_path),
+    ):
+        pass
+
+
+def test_on_a_drive_without_locks_a_killed_run_is_in_nobodys_way(no_locks, tmp_path, capsys):
+    who = {"pid": 1, "host": "gone", "since": "then", "run": "a", "renewed": 3}
+    (tmp_path / "run.lock").touch()
+    (tmp_path / "run.holder").write_text(json.dumps(who))
+    check_unlocked(tmp_path)
+    with locked(tmp_path):
+        assert json.loads((tmp_path / "run.holder").read_text())["pid"] == os.getpid()
+    assert "watching for" in capsys.readouterr().out
+
+
+def test_a_run_whose_place_was_taken_says_so(no_locks, tmp_path, capsys):
+    with locked(tmp_path):
+        (tmp_path / "run.holder").write_text('{"pid": 7, "host": "b", "since": "now", "run": "b"}')
+        time.sleep(0.3)
+    assert "another run has taken" in capsys.readouterr().out
+    assert json.loads((tmp_path / "run.holder").read_text())["pid"] == 7  # it is that run's

@@ -1,6 +1,6 @@
 import os
 
-from pclhd_jax.system.private_files import open_private
+from pclhd_jax.system.private_files import make_private_folder, open_private
 
 
 def mode(path):
@@ -24,3 +24,15 @@ def test_a_group_may_read_where_the_user_says_so(tmp_path, monkeypatch):
     with open_private(tmp_path / "new"):
         pass
     assert mode(tmp_path / "new") == 0o640
+
+
+def test_folders_are_private_unless_they_are_there_already(tmp_path, monkeypatch):
+    monkeypatch.delenv("PCLHD_GROUP_READABLE", raising=False)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old").chmod(0o755)
+    for name, expected in {"old": 0o755, "new": 0o700, "a/b": 0o700}.items():
+        make_private_folder(tmp_path / name)
+        assert mode(tmp_path / name) == expected
+    monkeypatch.setenv("PCLHD_GROUP_READABLE", "1")
+    make_private_folder(tmp_path / "group")
+    assert mode(tmp_path / "group") == 0o750
