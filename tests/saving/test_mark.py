@@ -41,7 +41,7 @@ def test_a_folder_of_something_else_is_refused_and_stays_as_it_is(tmp_path, name
         lambda: check_unlocked(tmp_path / "x"),
         lambda: locked(tmp_path / "x").__enter__(),
     ):
-        with pytest.raises(ValueError, match="no pclhd-run.json.*nothing there was touched"):
+        with pytest.raises(ValueError, match=r"no pclhd-run.json.*nothing there was touched"):
             enter()
     assert everything_in(tmp_path) == before
 
