@@ -17,6 +17,7 @@ from pclhd_jax.checkpoint_name import (
     parse_checkpoint,
 )
 from pclhd_jax.experiment import make_model, state_shapes
+from pclhd_jax.kept_settings import read_config
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.devices import check_jax
@@ -25,7 +26,6 @@ from pclhd_jax.processes.mesh import make_mesh, replicate
 from pclhd_jax.saving.checkpoints import Checkpoints, Restored
 from pclhd_jax.saving.integrity import DamagedCheckpoint, digest_of, leaf_digests
 from pclhd_jax.saving.newest import restore_newest
-from pclhd_jax.saving.workdir import read_config
 from pclhd_jax.settings import Settings, settings_of
 from pclhd_jax.weights.agw_torch import agw_from_torch, agw_of
 from pclhd_jax.weights.files import read_weights

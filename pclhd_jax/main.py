@@ -3,6 +3,8 @@
     python -m pclhd_jax.main --config=configs/synthetic.py
     python -m pclhd_jax.main --config=configs/sysu.py:released --config.data.source=DIR
     python -m pclhd_jax.main --mode=eval --config=configs/sysu.py --config.init.agw=FILE
+    python -m pclhd_jax.main --workdir=runs/sysu-paper                    goes on, as it was begun
+    python -m pclhd_jax.main --mode=eval --workdir=runs/sysu-paper        scores it
 
 Several processes, here or on several machines, train as one (README, "Several processes"):
 
@@ -30,6 +32,7 @@ if not __package__:  # run as a file: the checkout takes the place of this folde
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.experiment_files import find_experiment, plain_config
+from pclhd_jax.kept_settings import config_of_json, config_of_run
 from pclhd_jax.system.caches import keep_compiled_programs
 from pclhd_jax.system.command import command
 from pclhd_jax.system.paths import given_path
@@ -47,7 +50,8 @@ CONFIG = config_flags.DEFINE_config_file(
     None,
     "Experiment file, with an optional recipe: configs/sysu.py or configs/sysu.py:released; with "
     "a card's memory behind it, configs/sysu.py:paper,24gb; those that come "
-    "with the program also as sysu, from any folder. "
+    "with the program also as sysu, from any folder. Or a run's own settings, RUN/config.json; "
+    "with --workdir=RUN alone they are taken by themselves. "
     "Override a setting with --config.section.key=value.",
 )
 MODE = flags.DEFINE_enum(
@@ -109,8 +113,7 @@ def main(argv: list[str]) -> None:
     faulthandler.enable()  # a mapped picture cache that is cut short ends in SIGBUS: say where
     if len(argv) > 1:
         sys.exit(f"unknown arguments: {' '.join(argv[1:])}; settings are --config.key=value")
-    if CONFIG.value is None:
-        sys.exit("name an experiment: --config=configs/synthetic.py (--help tells more)")
+    config, workdir = settings_and_workdir()
     keep_compiled_programs()
     # After the flags: --help should be quick.
     from pclhd_jax.evaluate import evaluate_only
@@ -119,28 +122,51 @@ def main(argv: list[str]) -> None:
     from pclhd_jax.processes.signals import Interrupted
     from pclhd_jax.train import train_and_evaluate
 
-    experiment = Path(config_flags.get_config_filename(flags.FLAGS["config"]).split(":")[0]).stem
-    workdir = WORKDIR.value or default_workdir(experiment, CONFIG.value)
     try:
         timeouts = dict(start_timeout_s=START_TIMEOUT_S.value, peer_timeout_s=PEER_TIMEOUT_S.value)
         with joined(place_among_several(), **timeouts):
             check_same_settings(
-                CONFIG.value.to_dict()
+                config.to_dict()
                 | {"mode": MODE.value, "workdir": workdir, "accept_changes": ACCEPT_CHANGES.value}
                 | {"num_processes": NUM_PROCESSES.value}
             )
             if MODE.value == "train":
                 changes = ACCEPT_CHANGES.value
-                train_and_evaluate(
-                    CONFIG.value, workdir, accept_changes=changes, profile=PROFILE.value
-                )
+                train_and_evaluate(config, workdir, accept_changes=changes, profile=PROFILE.value)
             elif PROFILE.value is not None:
                 raise ValueError("--profile traces training steps; with --mode=eval there are none")
             else:
-                evaluate_only(CONFIG.value, workdir)
+                evaluate_only(config, workdir)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         sys.exit(stop.exit_code)
+
+
+def settings_and_workdir() -> tuple[ConfigDict, str]:
+    """Of --config, or else those that lie in --workdir."""
+    if CONFIG.value is None and WORKDIR.value is None:
+        sys.exit(
+            "name an experiment: --config=configs/synthetic.py, or the --workdir of a run (--help "
+            "tells more)"
+        )
+    if CONFIG.value is None:
+        return config_of_run(WORKDIR.value), WORKDIR.value
+    name = config_flags.get_config_filename(flags.FLAGS["config"])
+    if WORKDIR.value is None and is_json(name):
+        sys.exit(
+            f"--config={name} is a run's own; name a --workdir too: that run's, to go on there, or "
+            "a new folder"
+        )
+    experiment = Path(name.split(":")[0]).stem
+    return CONFIG.value, WORKDIR.value or default_workdir(experiment, CONFIG.value)
+
+
+def is_json(name: str) -> bool:
+    """Raises ValueError for a recipe behind it."""
+    path, _, recipe = name.partition(".json:")
+    if recipe:
+        raise ValueError(f"--config={name}: {path}.json holds its recipe; leave :{recipe} out")
+    return name.endswith(".json")
 
 
 def default_workdir(experiment: str, config: ConfigDict) -> str:
@@ -174,14 +200,17 @@ class ExperimentParser(flags.ArgumentParser):
     read: ConfigDict | None = None
 
     def parse(self, argument: str) -> ConfigDict:
+        try:
+            self.read = (config_of_json if is_json(argument) else self._of_file)(argument).lock()
+        except (OSError, ValueError) as error:  # as it is, without absl's words around it
+            raise flags.Error(str(error)) from error
+        return self.read
+
+    def _of_file(self, argument: str) -> ConfigDict:
         found = find_experiment(argument)
         if found.note:
             print(found.note, flush=True)
-        try:
-            self.read = plain_config(found.value).lock()
-        except ValueError as error:  # as it is, without absl's words around it
-            raise flags.Error(str(error)) from error
-        return self.read
+        return plain_config(found.value)
 
 
 flags.FLAGS["config"].parser = EXPERIMENT = ExperimentParser()
@@ -189,6 +218,7 @@ flags.FLAGS["config"].parser = EXPERIMENT = ExperimentParser()
 
 def parse_flags(argv: list[str]) -> list[str]:
     """absl's parsing, with errors in one line that says what would be right."""
+    EXPERIMENT.read = None
     try:
         return flags.FLAGS(argv)
     except (flags.Error, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -203,7 +233,10 @@ def wrong_override(argv: list[str]) -> str:
         if not argument.startswith("-") or not name.startswith("config."):
             continue
         if EXPERIMENT.read is None:
-            return f"{argument}: name the experiment first, with --config=FILE"
+            return (
+                f"{argument}: name the experiment first, with --config=FILE; a run's own settings "
+                "are --config=RUN/config.json"
+            )
         section: Any = EXPERIMENT.read
         where = "config"
         for key in name.removeprefix("config.").split("."):

@@ -20,9 +20,9 @@ if not __package__:  # run as a file: the checkout takes the place of this folde
 
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.differences import FREE_BETWEEN_RUNS, differences
+from pclhd_jax.kept_settings import read_config
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.reports.records import read_records
-from pclhd_jax.saving.workdir import read_config
 from pclhd_jax.system.command import command, parser_of, path_flag
 
 RANKS = (1, 5, 10, 20)

@@ -10,10 +10,10 @@ from pclhd_jax.inspection.contents import restore_plain
 from pclhd_jax.inspection.places import Place, beside, find_place, remedy_for
 from pclhd_jax.inspection.settings_words import describe_settings
 from pclhd_jax.inspection.soundness import Verdict, bytes_below, judge
+from pclhd_jax.kept_settings import read_config
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.saving.checkpoints import Restored
 from pclhd_jax.saving.integrity import DamagedCheckpoint, named_leaves
-from pclhd_jax.saving.workdir import read_config
 from pclhd_jax.weights.agw_torch import agw_of
 from pclhd_jax.weights.files import read_state_dict
 

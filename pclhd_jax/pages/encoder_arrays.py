@@ -15,13 +15,14 @@ from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.epoch.features import MODALITIES
 from pclhd_jax.epoch.scores import test_features
 from pclhd_jax.experiment import make_model, start_evaluation
+from pclhd_jax.kept_settings import read_config
 from pclhd_jax.method.augment import normalise
 from pclhd_jax.models.resnet import trunk_of_depth
 from pclhd_jax.pictures.prepared import is_prepared
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.run_pictures import RunPictures, load_all_pictures
-from pclhd_jax.saving.workdir import read_config, read_pictures
+from pclhd_jax.saving.workdir import read_pictures
 from pclhd_jax.settings import Settings, settings_of
 
 

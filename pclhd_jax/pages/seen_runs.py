@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from pclhd_jax.kept_settings import read_config
 from pclhd_jax.reports.records import read_records
-from pclhd_jax.saving.workdir import read_config
 
 T = TypeVar("T")
 

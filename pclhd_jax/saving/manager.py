@@ -6,6 +6,9 @@ import jax
 import orbax.checkpoint as ocp
 
 from pclhd_jax.checkpoint_name import ITEMS
+from pclhd_jax.system.owners import let_owners_be_unknown
+
+let_owners_be_unknown()
 
 
 def open_manager(folder: Path) -> ocp.CheckpointManager:

@@ -9,17 +9,13 @@ from typing import Any
 
 from pclhd_jax.checkpoint_name import checkpoint_ids
 from pclhd_jax.differences import FREE_ON_RESUME, differences
+from pclhd_jax.kept_settings import CONFIG, read_kept_config
 from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.saving.disk import on_disk, write_whole
 from pclhd_jax.saving.labelled_features import remove_epochs, saved_epochs
 from pclhd_jax.saving.removing import make_way, remove_if_empty
-from pclhd_jax.settings import settings_of
 from pclhd_jax.system.json_files import read_json, read_json_lines
-from pclhd_jax.system.json_shapes import anything, record, table_of, text, whole
-
-CONFIG = "config.json"
-# Settings that a run of an earlier version does not name, with the value that is as it was before.
-CAME_LATER = {"loss.align_weight": 0.0, "model.remat": False, "bn_groups": 1}
+from pclhd_jax.system.json_shapes import record, table_of, text, whole
 
 
 def has_checkpoint(workdir: str | Path) -> bool:
@@ -132,45 +128,6 @@ def append_line(path: Path, row: dict[str, Any]) -> None:
     with path.open("a") as file:
         file.write(json.dumps(row) + "\n")
         on_disk(file)
-
-
-def read_config(workdir: str | Path) -> dict[str, Any]:
-    """The settings that a run left, checked as `settings_of` checks them.
-
-    Raises:
-      FileNotFoundError: no config.json.
-      ValueError: one that is damaged, or whose settings this version does not take; it names the
-        file and the setting.
-    """
-    config = read_kept_config(workdir)
-    try:
-        settings_of(config)
-    except ValueError as error:
-        raise ValueError(f"{Path(workdir) / CONFIG}: {error}") from error
-    return config
-
-
-def read_kept_config(workdir: str | Path) -> dict[str, Any]:
-    """The settings that a run left, of any version, unchecked: to be compared with others.
-
-    Those that came after the run stand at what it did without them. Raises as `read_config`, but
-    for the values of settings.
-    """
-    path = Path(workdir) / CONFIG
-    if not path.exists():
-        raise FileNotFoundError(
-            f"no config.json in {workdir}; name the workdir of a run, itself, or bring the file "
-            "back: what a run left is read with its settings"
-        )
-    config = read_json(path, table_of(anything))
-    for setting, value in CAME_LATER.items():
-        *sections, name = setting.split(".")
-        section = config
-        for key in sections:
-            section = section.get(key) if isinstance(section, dict) else None
-        if isinstance(section, dict):
-            section.setdefault(name, value)
-    return config
 
 
 def read_pictures(workdir: str | Path) -> dict[str, str]:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from pclhd_jax.kept_settings import read_config
 from pclhd_jax.pages.encoder_arrays import (
     check_same_lists,
     see_test_pictures,
     settings_at,
     training_pictures,
 )
-from pclhd_jax.saving.workdir import read_config
 from pclhd_jax.settings import settings_of
 from pclhd_jax.visualize import main
 from tests.helpers.small_sets import below

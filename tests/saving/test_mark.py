@@ -37,12 +37,11 @@ def test_a_folder_of_something_else_is_refused_and_stays_as_it_is(tmp_path, name
     for path, content in FOREIGN[name].items():
         write(tmp_path / "x" / path, content)
     before = everything_in(tmp_path)
-    for enter in (
-        lambda: check_unlocked(tmp_path / "x"),
-        lambda: locked(tmp_path / "x").__enter__(),
-    ):
-        with pytest.raises(ValueError, match=r"no pclhd-run.json.*nothing there was touched"):
-            enter()
+    refused = pytest.raises(ValueError, match=r"no pclhd-run\.json.*nothing there was touched")
+    with refused:
+        check_unlocked(tmp_path / "x")
+    with refused, locked(tmp_path / "x"):
+        pass
     assert everything_in(tmp_path) == before
 
 
