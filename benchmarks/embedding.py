@@ -20,6 +20,7 @@ import numpy as np
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.retrieval.embedder import BATCH_SIZE, Embedder
+from pclhd_jax.system.command import command
 
 HEADER = ("pictures", "batch", "first call s", "later ms", "filled: first s", "later ms", "apart")
 
@@ -32,6 +33,7 @@ class Filled(Embedder):
         return self.batch_size
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.embedding",

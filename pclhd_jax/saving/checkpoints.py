@@ -39,14 +39,10 @@ from pclhd_jax.saving.plain_name import PlainName
 from pclhd_jax.saving.quiet import quiet
 from pclhd_jax.saving.removing import remove_checkpoint, remove_if_empty, remove_left_over
 from pclhd_jax.saving.writer import Writer, write_now_or_behind
-<<<<<<< HEAD
 from pclhd_jax.system.owners import let_owners_be_unknown
 from pclhd_jax.system.private_files import make_private_folder
 
 let_owners_be_unknown()
-=======
-from pclhd_jax.system.private_files import make_private_folder
->>>>>>> main
 
 
 class Restored(NamedTuple):
