@@ -9,13 +9,18 @@ encoder's size, so nothing is decoded.
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import jax
 import numpy as np
+
+if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.columns import aligned

@@ -60,7 +60,7 @@ def test_help_of_each_verb_helps_and_names_only_what_is_there(options, tmp_path)
     for verb in commands.COMMANDS:
         told = helped([*options, str(ROOT / "pclhd_jax/__main__.py"), verb], tmp_path)
         assert told.returncode == 0 and told.stderr == "", (verb, told.stderr)
-        assert "--traceback" in told.stdout
+        assert "traceback" in told.stdout
         assert not re.findall(r"docs/\w+|benchmarks[./]\w+", told.stdout)
         for name in re.findall(r"configs/\w+\.py", told.stdout):
             assert (ROOT / name).is_file()
@@ -87,7 +87,7 @@ def test_each_flag_that_takes_a_path_expands_the_home_folder():
         text = path.read_text()
         for call in re.findall(r"add(?:_argument)?\(\s*(\"[^)]*?)\n?\s*\)\n", text):
             name = call.split('"')[1].lstrip("-")
-            if name in PATHS and "store_true" not in call:
+            if name in PATHS and "store_true" not in call and "type=int" not in call:
                 seen.add(name)
                 assert re.search(r"type=(path_flag|file_flag)", call), (path.name, call)
         assert "type=Path" not in text, path.name
