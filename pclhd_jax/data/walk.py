@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pclhd_jax.data.lists import is_picture_name
-from pclhd_jax.system.plain_files import BROKEN_LINK, kind_of
+from pclhd_jax.system.plain_files import BROKEN_LINK, FOLDER, NOTHING, kind_of
 from pclhd_jax.system.text import printable
 
 MAX_DEPTH = 200  # folders within folders: nobody sorts pictures deeper
@@ -97,13 +97,14 @@ def _in_order(left_out: Counter[str]) -> list[tuple[str, int]]:
 def picture_names(folder: Path) -> list[str]:
     """Sorted picture files; empty when the folder is missing (not every camera saw everyone).
 
-    Raises ValueError for a broken link: a picture that vanished is not passed over.
+    Raises ValueError for a broken link, and for a file in the folder's place: pictures that
+    vanished are not passed over.
     """
     try:
         with os.scandir(folder) as entries:
             named = [entry for entry in entries if is_picture_name(entry.name)]
     except (FileNotFoundError, NotADirectoryError):
-        check_link(folder)
+        check_folder(folder)
         return []
     for entry in named:
         if entry.is_symlink():
@@ -117,6 +118,13 @@ def check_link(path: str | os.PathLike) -> None:
         raise ValueError(f"{path} is a broken link; remove it, or bring back what it points at")
 
 
+def check_folder(path: str | os.PathLike) -> None:
+    """Raises ValueError where something that is no folder has the name of one."""
+    check_link(path)
+    if (kind := kind_of(path)) not in (NOTHING, FOLDER):
+        raise ValueError(f"{path} is {kind}, not a folder; remove it, or bring the folder back")
+
+
 def camera_folders(
     root: str | os.PathLike, ids: Sequence[int], folders: dict[int, str]
 ) -> list[tuple[str, int, int]]:
@@ -125,7 +133,7 @@ def camera_folders(
     folders: by camera number, in the order of the rows. Raises as `picture_names`.
     """
     for folder in folders.values():
-        check_link(Path(root) / folder)
+        check_folder(Path(root) / folder)
     return [
         (f"{folder}/{identity:04d}/{name}", identity, camera)
         for identity in ids

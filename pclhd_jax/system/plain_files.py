@@ -12,10 +12,10 @@ MAX_TEXT_BYTES = 256 * 2**20  # of a table: millions of rows
 MAX_LIST_BYTES = 64 * 2**20  # of a list: a million paths
 MAX_LINE = 65_536  # of a list, in characters: 10,000 identities
 CHUNK = 2**20
-NOTHING, FILE, BROKEN_LINK = "nothing", "a regular file", "a broken link"
+NOTHING, FILE, FOLDER, BROKEN_LINK = "nothing", "a regular file", "a folder", "a broken link"
 KINDS = (
     (stat.S_ISREG, FILE),
-    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISDIR, FOLDER),
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
 )

@@ -4,7 +4,13 @@ import os
 
 import pytest
 
-from pclhd_jax.data.walk import MAX_DEPTH, look_below, pictures_below, tell_left_out
+from pclhd_jax.data.walk import (
+    MAX_DEPTH,
+    camera_folders,
+    look_below,
+    pictures_below,
+    tell_left_out,
+)
 
 
 @pytest.fixture
@@ -73,3 +79,17 @@ def test_a_folder_that_cannot_be_read_is_an_error_with_its_name(root, monkeypatc
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(PermissionError, match="/b'"):
         look_below(root)
+
+
+@pytest.mark.parametrize("place", ["cam1", "cam1/0002"])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.touch(), lambda p: p.symlink_to("x")]
+)
+def test_a_file_or_a_broken_link_in_a_folders_place_is_not_a_camera_that_saw_nobody(
+    tmp_path, place, make
+):
+    assert camera_folders(tmp_path, [1, 2], {1: "cam1"}) == []
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    make(tmp_path / place)
+    with pytest.raises(ValueError, match=f"{place} is a (.*, not a folder|broken link)"):
+        camera_folders(tmp_path, [1, 2], {1: "cam1"})

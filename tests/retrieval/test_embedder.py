@@ -7,6 +7,7 @@ from PIL import Image
 
 from pclhd_jax.encoder import Encoder
 from pclhd_jax.retrieval.embedder import Embedder
+from tests.helpers.small_sets import noise
 
 SIZES = [(40, 20), (32, 16), (90, 31), (33, 70), (16, 16)]
 
@@ -135,3 +136,10 @@ def test_a_batch_of_nothing_and_features_that_are_no_numbers_are_refused(embedde
     diverged = encoder._replace(variables=encoder.variables | {"params": broken})
     with pytest.raises(ValueError, match=r"1 of 1 features of .* are not finite"):
         Embedder.of(diverged, 32)(arrays[:1], "visible")
+
+
+def test_a_path_in_a_folder_of_the_other_modality_is_warned_of(embedder, tmp_path):
+    (tmp_path / "infrared").mkdir()
+    noise(0).save(tmp_path / "infrared/a.png")
+    with pytest.warns(UserWarning, match="1 of 1 pictures lie in a folder of infrared pictures"):
+        embedder([tmp_path / "infrared/a.png"], "visible")
