@@ -35,8 +35,10 @@ from benchmarks.ablation_runs import run_all
 from benchmarks.ablation_table import Job, Outcome, format_tables, gather, raw_records
 from benchmarks.studies import STUDIES, Overrides, Study
 from pclhd_jax.run_pictures import draw_if_missing
+from pclhd_jax.system.command import command, file_flag
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ablation",
@@ -49,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of all its runs"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="(%(default)s)")
+    parser.add_argument(
+        "--out", type=file_flag, default=Path("runs/ablation"), help="(%(default)s)"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side (%(default)s)")
     parser.add_argument(
         "--only", nargs="+", metavar="N", type=int, help="numbers of the variants to run; 0 first"
@@ -58,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--table", action="store_true", help="run nothing: the table of what is there"
     )
     parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="leave table, raw records and plot there"
+        "--report", type=file_flag, metavar="DIR", help="leave table, raw records and plot there"
     )
     args = parser.parse_args(argv)
     most = len(os.sched_getaffinity(0))

@@ -34,10 +34,12 @@ from pclhd_jax.clustering.neighbour_lists import Neighbours
 from pclhd_jax.clustering.neighbours import BLOCK_ROWS, nearest_neighbours
 from pclhd_jax.clustering.neighbours_by_modality import neighbours_by_modality
 from pclhd_jax.processes.progress import Progress
+from pclhd_jax.system.command import command
 
 OWN_K1, OWN_K2 = 30, 6  # of each modality, beside the joint clustering
 
 
+@command
 def main() -> None:
     options = parse_options()
     print(f"{jax.devices()[0].device_kind}; compiling", flush=True)

@@ -22,6 +22,7 @@ if not __package__:  # run as a file: the checkout takes the place of this folde
 
 from benchmarks.cards import CARDS, GIB, Card
 from benchmarks.hlo_traffic import bytes_moved
+from pclhd_jax.system.command import command
 
 HEAD = ("program", "arguments, GiB", "temporary, GiB", "moved, GB", "TFLOP", "bound, ms", "by")
 
@@ -35,6 +36,7 @@ class Need(NamedTuple):
     flops: float
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compiled",

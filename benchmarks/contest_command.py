@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from benchmarks.ablation import parsed
 from benchmarks.ablation_jobs import changed_settings
@@ -19,6 +18,7 @@ from benchmarks.contest import (
 )
 from pclhd_jax.processes.progress import say
 from pclhd_jax.settings import Settings
+from pclhd_jax.system.command import file_flag
 
 
 def settings_parser(text: str, name: str) -> argparse.ArgumentParser:
@@ -32,7 +32,9 @@ def settings_parser(text: str, name: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the experiment"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="leave the raw numbers there")
+    parser.add_argument(
+        "--json", type=file_flag, metavar="FILE", help="leave the raw numbers there"
+    )
     return parser
 
 

@@ -6,6 +6,7 @@ Prints a line per file and damage, with the newest of two checkpoints damaged, t
 older one to fall back to; ends with status 1 if damage went unnoticed or came as a raw error.
 """
 
+import argparse
 import sys
 import tempfile
 from collections import Counter
@@ -23,6 +24,7 @@ from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
+from pclhd_jax.system.command import command
 
 DAMAGES = {
     "one byte flipped": lambda content: flipped(content, len(content) // 2),
@@ -125,6 +127,16 @@ def tiny_checkpoints(ids: tuple[int, ...], workdir: Path) -> dict[int, Any]:
     return trees
 
 
+@command
+def main() -> None:
+    argparse.ArgumentParser(
+        prog="python -m benchmarks.corruption",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+    sys.exit(not print_matrix())
+
+
 def print_matrix() -> bool:
     """The table, and how often each outcome; whether all are good."""
     rows = []
@@ -139,4 +151,4 @@ def print_matrix() -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(not print_matrix())
+    main()

@@ -25,6 +25,7 @@ if not __package__:  # run as a file: the checkout takes the place of this folde
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.retrieval.embedder import BATCH_SIZE, Embedder
+from pclhd_jax.system.command import command, path_flag
 
 HEADER = ("pictures", "batch", "first call s", "later ms", "filled: first s", "later ms", "apart")
 
@@ -37,6 +38,7 @@ class Filled(Embedder):
         return self.batch_size
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.embedding",
@@ -44,7 +46,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", help="a workdir, a checkpoint of it or a weight file")
+    add(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=path_flag,
+        help="a workdir, a checkpoint of it or a weight file",
+    )
     add("--pictures", type=int, nargs="+", default=[1, 5, 64, 200], help="of a call")
     add("--modality", default="visible", help="visible or infrared (%(default)s)")
     add("--batch_size", type=int, default=BATCH_SIZE, help="at most (%(default)s)")

@@ -44,6 +44,7 @@ from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.run_pictures import RunPictures
 from pclhd_jax.settings import Settings
+from pclhd_jax.system.command import command
 
 EPOCHS = 2  # of a stage: one that compiles, one that does not
 PATTERN = (12, 6)  # rows and columns of a person's colours
@@ -60,6 +61,7 @@ class EpochTime(NamedTuple):
     memory: int | None  # the device's peak so far
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = settings_parser(__doc__, "epoch")
     parser.add_argument("--visible", type=int, default=22_258, help="pictures (%(default)s)")

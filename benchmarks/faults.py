@@ -24,10 +24,12 @@ if not __package__:  # run as a file: the checkout takes the place of this folde
 
 from benchmarks.corruption import print_matrix
 from benchmarks.fault_points import NAMES, arm
+from pclhd_jax.system.command import command
 
 MOST_CALLS = 4  # a process dies at a point's first to fourth passing
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

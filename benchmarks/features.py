@@ -25,10 +25,12 @@ from benchmarks.step_inputs import start
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
 from pclhd_jax.processes.progress import say
 from pclhd_jax.settings import Settings
+from pclhd_jax.system.command import command
 
 MODALITIES = ("visible", "infrared")
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__, "features")
     parser.add_argument(

@@ -23,10 +23,12 @@ from benchmarks.ablation_table import Job, format_tables, gather, raw_records
 from benchmarks.studies import Overrides
 from data_prep.synthetic_difficulty import LEVELS
 from pclhd_jax.experiment_files import plain_config
+from pclhd_jax.system.command import command, file_flag
 
 TRAINED, BOUND = "`paper`", "true identities as labels"
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.levels",
@@ -36,10 +38,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", default="configs/synthetic_ablation.py", help="(%(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--levels", nargs="+", choices=list(LEVELS), default=list(LEVELS))
-    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="(%(default)s)")
+    parser.add_argument(
+        "--out", type=file_flag, default=Path("runs/ablation"), help="(%(default)s)"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side (%(default)s)")
     parser.add_argument("--table", action="store_true", help="run nothing")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="leave levels.md and .csv there")
+    parser.add_argument(
+        "--report", type=file_flag, metavar="DIR", help="leave levels.md and .csv there"
+    )
     args = parser.parse_args(argv)
     command = "python -m benchmarks.levels " + shlex.join(sys.argv[1:] if argv is None else argv)
 

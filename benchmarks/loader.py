@@ -34,6 +34,7 @@ from pclhd_jax.experiment import sampling_of
 from pclhd_jax.processes.mesh import make_mesh, shard_batch
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.settings import Settings
+from pclhd_jax.system.command import command, file_flag
 
 PEOPLE = 395  # of SYSU-MM01's training set
 
@@ -46,6 +47,7 @@ class Loaded(NamedTuple):
     draw_s: float  # of an epoch's rows, before its first batch
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = settings_parser(__doc__, "loader")
     parser.add_argument("--visible", type=int, default=22_258, help="pictures (%(default)s)")
@@ -54,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--stage", type=int, nargs="+", choices=(1, 2), default=[1, 2])
     parser.add_argument("--batches", type=int, help="that are timed; an epoch's")
     parser.add_argument("--step_ms", type=float, help="that a step takes")
-    parser.add_argument("--mapped", type=Path, metavar="FOLDER", help="not in memory, but a file")
+    parser.add_argument(
+        "--mapped", type=file_flag, metavar="FOLDER", help="not in memory, but a file"
+    )
     args = parser.parse_args(argv)
     share_the_card()
     try:

@@ -22,6 +22,8 @@ from pathlib import Path
 if not __package__:  # run as a file: the checkout takes the place of this folder on the path
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from pclhd_jax.system.command import command, file_flag
+
 ROOT = Path(__file__).parents[1]
 # File: the tests that are to notice.
 TARGETS = {
@@ -67,6 +69,7 @@ name = "local"
 """
 
 
+@command
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.mutation",
@@ -77,7 +80,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the draw (%(default)s)")
     parser.add_argument("--only", nargs="+", help="file names, without folder and .py")
     parser.add_argument("--timeout", type=int, default=300, help="seconds a mutant (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("runs/mutation"), help="(%(default)s)")
+    parser.add_argument(
+        "--out", type=file_flag, default=Path("runs/mutation"), help="(%(default)s)"
+    )
     args = parser.parse_args()
     names = {target.rpartition("/")[2]: target for target in TARGETS}
     if unknown := set(args.only or ()) - names.keys():

@@ -20,14 +20,18 @@ from data_prep.check import diagnose
 from data_prep.prepare import prepare
 from data_prep.sources import read_source
 from pclhd_jax.pictures.prepared import open_prepared
+from pclhd_jax.system.command import command, path_flag
 from tests.helpers.fake_sysu import fake_sysu
 
 
+@command
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--height", type=int, default=300)
     parser.add_argument("--width", type=int, default=120)
-    parser.add_argument("--folder", help="where to work; default: the system's temporary folder")
+    parser.add_argument(
+        "--folder", type=path_flag, help="where to work; default: the system's temporary folder"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         source = Path(folder) / "sysu"

@@ -18,6 +18,7 @@ if not __package__:  # run as a file: the checkout takes the place of this folde
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.reports.records import read_records
+from pclhd_jax.system.command import command
 from tests.helpers.process_cases import PEER_TIMEOUT_S
 from tests.helpers.process_pairs import Pair, pair_of_commands, run_alone
 
@@ -29,6 +30,7 @@ LOSSES = (
 )
 
 
+@command
 def main() -> None:
     argparse.ArgumentParser(
         prog="python -m benchmarks.processes",

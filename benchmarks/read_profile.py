@@ -22,6 +22,7 @@ if not __package__:  # run as a file: the checkout takes the place of this folde
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.reports.columns import aligned
+from pclhd_jax.system.command import command, file_flag
 
 
 class Op(NamedTuple):
@@ -37,13 +38,14 @@ class Steps(NamedTuple):
     lines: list[list[Op]]  # by thread or stream
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.read_profile",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", metavar="DIR", type=Path, help="what --profile was given")
+    parser.add_argument("folder", metavar="DIR", type=file_flag, help="what --profile was given")
     parser.add_argument("--rows", type=int, default=12, help="of a table (%(default)s)")
     args = parser.parse_args(argv)
     paths = sorted(args.folder.rglob("*.xplane.pb"))

@@ -32,6 +32,7 @@ from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.writer import Writer
 from pclhd_jax.settings import Settings
+from pclhd_jax.system.command import command, file_flag
 
 
 class Timed(NamedTuple):
@@ -41,9 +42,10 @@ class Timed(NamedTuple):
     complete_s: float
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = settings_parser(__doc__, "saves")
-    parser.add_argument("--out", type=Path, default=Path("runs/saves"), help="(%(default)s)")
+    parser.add_argument("--out", type=file_flag, default=Path("runs/saves"), help="(%(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="(%(default)s)")
     args = parser.parse_args(argv)
     share_the_card()

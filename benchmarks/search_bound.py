@@ -23,6 +23,7 @@ if not __package__:  # run as a file: the checkout takes the place of this folde
 from benchmarks.cards import CARDS
 from benchmarks.compiled import devices_of, need_of, prepare_environment
 from benchmarks.person_features import VISIBLE_SHARE
+from pclhd_jax.system.command import command
 
 NAME = "neighbours of a block"
 
@@ -48,6 +49,7 @@ def work_of(sizes: Sequence[int], devices: int, block_rows: int, tile_rows: int)
     return Work(products, tiles, blocks)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     args = parsed(argv)
     prepare_environment()

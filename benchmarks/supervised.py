@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from absl import app
 
 if not __package__:  # run as a file: the checkout takes the place of this folder on the path
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -63,4 +62,4 @@ def supervised(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(supervised, flags_parser=main.parse_flags)
+    main.run(supervised)

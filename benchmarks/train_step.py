@@ -29,8 +29,10 @@ from benchmarks.step_inputs import StepInputs, clusters_of, step_inputs
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
 from pclhd_jax.processes.progress import say
 from pclhd_jax.settings import Settings
+from pclhd_jax.system.command import command
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__, "train_step")
     parser.add_argument("--stage", type=int, nargs="+", choices=(1, 2), default=[1, 2])

@@ -22,6 +22,7 @@ exit code 143 or 130; a second one ends it at once.
 import faulthandler
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -255,8 +256,8 @@ def wrong_override(argv: list[str]) -> str:
 
 
 @command
-def run(argv: list[str] | None = None) -> None:
-    """The command line."""
+def run(main: Callable[[list[str]], None] = main) -> None:
+    """The command line of `main`, which is given what absl leaves."""
     logging.get_absl_handler().python_handler.stream = sys.stderr
     try:
         app.run(main, flags_parser=parse_flags)

@@ -25,12 +25,12 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
     """
 
     @functools.wraps(main)
-    def as_command(argv: Sequence[str] | None = None) -> None:
-        words = sys.argv if argv is None else argv
+    def as_command(*argv: Sequence[str] | None) -> None:
+        words = argv[0] if argv and argv[0] is not None else sys.argv
         with safe_terminal():
             try:
                 prepare_environment()
-                main(argv)
+                main(*argv)
             except SystemExit as end:
                 raise SystemExit(
                     printable(end.code) if isinstance(end.code, str) else end.code
