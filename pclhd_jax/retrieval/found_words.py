@@ -22,7 +22,7 @@ def write_found(path: Path, found: Found) -> None:
     columns += ["distance"] * (found.distances_QK is not None)
     columns += ["query_identity", "identity", "same"] * known
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path, "w") as file:
+    with whole_file(path, "w", private=True) as file:  # who was seen where
         write_csv(file, chain([columns], csv_lines(found, known)))
     say(f"wrote {path}")
 
