@@ -13,6 +13,7 @@ REFUSALS = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 # TensorStore and safetensors name the number; ArrayRecord gives the system's words alone.
 NUMBER = re.compile(r"os_error_code='(\d+)'|Os \{ code: (\d+),")
 ARRAY_RECORD = re.compile(r"(?:write|close|flush|open|fsync|ftruncate)\(\) failed")
+NUMPY = re.compile(r"\d+ requested and \d+ written")  # an array cut short has no number
 REMEDY = "make room there, or give the right to write, and start the same command again"
 
 
@@ -33,7 +34,7 @@ class DiskRefusedError(OSError):
 def refusal(error: BaseException) -> int | None:
     """The system's number of an error, whatever class it has; None where no system refused."""
     if isinstance(error, OSError):
-        return error.errno
+        return errno.ENOSPC if NUMPY.fullmatch(str(error)) else error.errno
     text = str(error)
     if found := NUMBER.search(text):
         return int(found[1] or found[2])
