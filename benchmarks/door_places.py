@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.doors import Try
 
 PROGRAM = Path(__file__).resolve().parent.parent
-NOBODY = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]  # has no entry in passwd
+NOBODY = {"user": 54321, "group": 54321, "extra_groups": ()}  # has no entry in passwd
 
 
 def tries(root: Path) -> Iterator[Try]:
@@ -123,7 +123,8 @@ def start(root: Path, program: Path, name: str, changed: dict[str, str]) -> tupl
         "train_and_evaluate(c, 'run')"
     )
     done = subprocess.run(
-        [*(NOBODY if os.geteuid() == 0 else []), sys.executable, "-c", code],
+        [sys.executable, "-c", code],
+        **(NOBODY if os.geteuid() == 0 else {}),
         cwd=workplace,
         env=environment,
         stdout=subprocess.PIPE,
