@@ -55,7 +55,7 @@ def test_the_camera_pattern_numbers_its_group_over_both_modalities(root):
         (r"/(door \d)/", r"no camera in 1 of 7 paths, the first is visible/b\.JPG"),
         (r"door \d", "has 0 groups, it must have 1"),
         (r"(door (\d))", "has 2 groups"),
-        (r"(door", "no regular expression"),
+        (r"(door", "not a regular expression"),
         (r"(x*)", "no camera in 7 of 7 paths"),
     ],
 )

@@ -57,7 +57,9 @@ def test_folders_within_folders_without_end_are_refused(tmp_path):
         os.close(here)
         here = below
     os.close(here)
-    with pytest.raises(ValueError, match=rf"folders more than {MAX_DEPTH} deep, the first is d/d"):
+    with pytest.raises(
+        ValueError, match=rf"folders nested more than {MAX_DEPTH} deep, the first is d/d"
+    ):
         look_below(tmp_path)
 
 

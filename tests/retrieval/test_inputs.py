@@ -118,7 +118,7 @@ def test_a_folder_or_a_list_of_the_other_modality_is_told(own, capsys):
     ]:
         list_inputs([own / given], "visible")
         out = capsys.readouterr().out
-        assert f"note: {count} pictures lie in a folder of infrared pictures" in out
+        assert f"note: {count} pictures are in a folder of infrared pictures" in out
 
 
 def test_what_a_folder_holds_beside_pictures_is_told(own, capsys):
@@ -146,7 +146,7 @@ def test_a_list_or_a_picture_that_is_a_pipe_or_a_device_is_not_waited_for(own, m
         list_inputs([own / "list.txt"], "visible")
     make(own / "pipe.png")
     listed = list_inputs([own / "pipe.png"], "visible")
-    with pytest.raises(ValueError, match="no content of its own, it is a"):
+    with pytest.raises(ValueError, match="no content, because it is a"):
         listed.read(0)
 
 

@@ -29,7 +29,9 @@ class SafetensorError(Exception):
     ],
 )
 def test_folder_room_and_remedy_are_told_whatever_raised(tmp_path, error):
-    words = r"drawing in .* failed: .*; it takes about 3\.0 MB, [\d,.]+ MB are free; make room"
+    words = (
+        r"drawing in .* failed: .*; it needs about 3\.0 MB, [\d,.]+ MB are free; free some space"
+    )
     with (
         pytest.raises(DiskRefusedError, match=words) as caught,
         disk_explained("drawing", tmp_path, size=lambda: 3_000_000),
