@@ -55,7 +55,7 @@ def read_plain(path: str | os.PathLike, limit: int = MAX_TEXT_BYTES) -> bytes:
 
     Raises:
       OSError: it is not there or may not be read.
-      ValueError: it is no regular file, or has more than `limit` bytes; no more are read.
+      ValueError: it is not a regular file, or has more than `limit` bytes; no more are read.
     """
     kind = kind_of(path)
     if kind == BROKEN_LINK:
