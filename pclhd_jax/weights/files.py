@@ -145,7 +145,9 @@ def read_torch(path: Path) -> Weights:
         size = size_in(path, loaded)
         loaded = loaded["state_dict"]
     if not isinstance(loaded, dict):
-        raise ValueError(f"{path} holds a {type(loaded).__name__}, not a state_dict; {SAVE_ALONE}")
+        raise ValueError(
+            f"{path} holds a value of type {type(loaded).__name__}, not a state_dict; {SAVE_ALONE}"
+        )
     strange = [
         name
         for name, value in loaded.items()

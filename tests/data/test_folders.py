@@ -210,7 +210,7 @@ def test_an_identities_file_that_is_no_file_is_refused_and_not_taken_as_absent(r
         folders_train(root)
 
 
-def test_a_row_that_spells_a_name_otherwise_is_told_so(root):
+def test_a_row_that_spells_a_name_differently_gets_a_hint(root):
     (root / "visible/Ren\u00e9.jpg").touch()
     write_csv(root, "visible/rene\u0301.jpg,1,")
     with pytest.raises(ValueError, match=r"line 2: no picture .*there is 'visible/Ren\\xe9\.jpg'"):

@@ -149,7 +149,7 @@ def test_arrays_come_back_as_they_were_whatever_their_order(tmp_path):
         np.testing.assert_array_equal(map_npy(tmp_path / "one.npy"), array)
 
 
-def test_a_folder_and_a_file_that_is_not_there_are_told(tmp_path):
+def test_a_folder_and_a_missing_file_are_errors(tmp_path):
     for read_file in (read_npz, map_npy):
         with pytest.raises(ValueError, match="is a folder"):
             read_file(tmp_path)

@@ -45,6 +45,6 @@ def test_rows_have_the_number_of_their_first_line(table):
         (b"path,identity\na,1\n\xff,2\n", "line 3: byte 0xff"),
     ],
 )
-def test_a_table_that_is_none_is_refused_with_file_and_line(table, text, message):
+def test_a_malformed_table_is_refused_with_file_and_line(table, text, message):
     with pytest.raises(ValueError, match=rf"t\.csv.*{message}" if text else message):
         rows(table(text))

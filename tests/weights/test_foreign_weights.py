@@ -95,7 +95,7 @@ FOREIGN = {  # by file name: content, what the message says
     "model.pth": (saved(torch.nn.Linear(1, 1)), "the whole file is a layer or a model"),
     "run.pth": (saved({"a": Harmful()}), "'a' is an object of Python"),
     "plain.pth": (pickle.dumps({"a": Harmful()}), "'a' is an object of Python"),
-    "number.pth": (saved(3), "holds a int, not a state_dict"),
+    "number.pth": (saved(3), "a value of type int, not a state_dict"),
     "numbers.pth": (saved({"a": 3}), "a are not tensors"),
     "keys.pth": (saved({3: TENSOR}), "3 are not tensors"),
     "control.pth": (saved({"\x1b[2J\u202e": 3}), "x1b"),
@@ -116,7 +116,7 @@ FOREIGN = {  # by file name: content, what the message says
     "zip.pth": (archive("readme.txt"), "is a zip archive"),
     "weights.npz": (npz(), "is a NumPy archive"),
     "gz.pth": (b"\x1f\x8b\x08", "gzip"),
-    "index.json": (b'{"weight_map": {}}', "the parts of weights"),
+    "index.json": (b'{"weight_map": {}}', "the list of a model"),
     "other.json": (b"{}", "JSON text"),
     "model.bin": (GOOD, "ends in '.bin'"),
     "cut.safetensors": (safetensors({"a": F32}, b""), "cannot be read"),
@@ -168,7 +168,7 @@ def test_no_damaged_byte_is_another_kind_of_error(tmp_path, suffix):
             assert str(path) in str(error)
 
 
-def test_folders_pipes_and_files_of_a_run_are_told(tmp_path):
+def test_folders_pipes_and_files_of_a_run_are_errors_with_a_remedy(tmp_path):
     with pytest.raises(ValueError, match=r"is a folder.*export"):
         read_state_dict(tmp_path)
     (tmp_path / "manifest").write_bytes(b"\1\2")
