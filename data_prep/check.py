@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
 
 from pclhd_jax.data.datasets import LAYOUTS, layout_named
@@ -131,7 +131,7 @@ def _oddities(healths: list[Health]) -> list[str]:
     others = modes.total() - modes["RGB"] - modes["CMYK"] - grey
     blank = sum(health.blank for health in healths)
     notes = {
-        "are of one colour alone: look at some": blank,
+        "are of a single colour; look at some": blank,
         "are grey: they become RGB with three equal channels": grey,
         "are CMYK: they become RGB without their colour profile, look at some": modes["CMYK"],
         "have a palette or transparency: they become plain RGB": others,

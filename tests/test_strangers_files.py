@@ -116,7 +116,7 @@ def test_records_of_another_shape_are_a_line_or_a_page(run, monkeypatch):
             told(lambda: summarize([run]), run, what)
 
 
-def test_an_unknown_setting_is_told_as_one_of_another_version(run):
+def test_an_unknown_setting_is_reported_as_one_of_another_version(run):
     (run / "config.json").write_text(json.dumps(CONFIG | {"newer": 1}))
     with pytest.raises(ValueError, match=r"config\.json: config has an unknown newer.*version"):
         read_config(run)
@@ -206,7 +206,7 @@ def test_features_of_another_shape_are_a_line_that_names_them(index, features):
     assert told(lambda: read_index(index.name), index.name.with_suffix(".npy"), features.dtype)
 
 
-def test_a_list_of_files_that_leads_out_of_its_folder_is_none(tmp_path):
+def test_a_list_of_files_outside_its_folder_is_refused(tmp_path):
     folder, other = tmp_path / "3", tmp_path / "other"
     folder.mkdir()
     other.write_text("secret")
@@ -249,7 +249,7 @@ def test_a_record_of_a_checkpoint_is_of_its_shape_or_refused(tmp_path, name):
         told(lambda: read_json(tmp_path / "a", shape, nan=True), tmp_path / "a", what)
 
 
-def test_a_note_of_another_shape_counts_as_none(tmp_path):
+def test_a_note_of_another_shape_is_ignored(tmp_path):
     note = Path(tmp_path / "note")
     for _, data in variants({"changed_ns": 5, "made": "b"}):
         note.write_bytes(data)
@@ -267,7 +267,7 @@ def test_the_list_of_a_prepared_set_is_of_its_shape_or_refused(tmp_path):
         told(lambda: read_prepared(tmp_path), tmp_path, what)
 
 
-def test_a_setting_that_is_a_book_is_told_in_short(run):
+def test_a_very_long_setting_is_shortened(run):
     for book in ("x" * 10**5, "\x1b[2J\u202e" * 10**4, ["x"] * 10**5):
         for config in (CONFIG | {"seed": book}, CONFIG | {str(book): 1}, CONFIG | {"loss": book}):
             (run / "config.json").write_text(json.dumps(config))
@@ -278,7 +278,7 @@ def test_a_setting_that_is_a_book_is_told_in_short(run):
             assert lines and all(len(line) < 2000 and line.isprintable() for line in lines)
 
 
-def test_features_that_cannot_be_swept_leave_their_section_out(run):
+def test_the_section_of_features_that_cannot_be_swept_is_left_out(run):
     save_epoch(run, epoch_of(3), keep=1)  # their rows are not unit vectors
     view = RunView(read_run(run, "run"), Tried(None, "nothing"), Tried(None, "nothing"))
     (reason,) = eps_section([view]).missing

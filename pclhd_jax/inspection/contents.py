@@ -56,7 +56,7 @@ def load_params(checkpoint: str | os.PathLike) -> dict[str, Any]:
     prefix = "" if progress["stage"] == 1 else "momentum_"
     missing = [n for n in (f"{prefix}params", f"{prefix}batch_stats") if n not in state]
     if missing:
-        raise ValueError(f"{checkpoint} has no {', '.join(missing)}; it is of another program")
+        raise ValueError(f"{checkpoint} has no {', '.join(missing)}; another program wrote it")
     return {kind: state[f"{prefix}{kind}"] for kind in ("params", "batch_stats")}
 
 

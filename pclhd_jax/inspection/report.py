@@ -90,7 +90,7 @@ def set_aside(workdir: Path) -> list[str]:
 
 
 def settings_in(workdir: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """The run's settings, and what there is to say about them: arrays can be read without."""
+    """The run's settings and lines about them; None if unreadable, since arrays need none."""
     try:
         config = read_config(workdir)
     except (ValueError, FileNotFoundError) as error:

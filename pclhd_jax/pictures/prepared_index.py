@@ -59,7 +59,7 @@ def read_index(path: str | os.PathLike) -> dict[str, Any]:
         _check(index)
         _expect(
             index.get(DIGEST, digest := digest_of(index)) == digest,
-            "an entry is another than was written (a checksum does not fit)",
+            "an entry has changed (its checksum does not match)",
         )
     except ValueError as error:
         raise ValueError(damaged(root, f"{INDEX}: {short(error)}")) from error

@@ -118,9 +118,9 @@ def of_files(inputs: Sequence[Path], modality: str) -> Listed:
 
 
 def below(path: Path, modality: str) -> tuple[Path, list[str]]:
-    """The folder that an input lies in, or is, and the absolute paths that it names.
+    """The folder that an input is or is in, and the absolute paths that it names.
 
-    What a folder holds beside pictures is counted on the terminal.
+    A line on the terminal counts the other files of a folder.
     """
     kind = kind_of(path)
     if kind in (NOTHING, BROKEN_LINK):
@@ -148,7 +148,7 @@ def below_folder(path: Path, modality: str) -> list[str]:
         raise ValueError(
             f"no picture below {path}; "
             + (
-                f"there is a prepared set, {sets[0]}: name that"
+                f"name the prepared set below it, {sets[0]}"
                 if sets
                 else f"put files there that end in {', '.join(PICTURE_SUFFIXES)}"
             )
@@ -159,8 +159,8 @@ def below_folder(path: Path, modality: str) -> list[str]:
         raise ValueError(
             f"{both.folder} holds pictures of both modalities: visible in "
             f"{', '.join(both.folders['visible'])}, infrared in "
-            f"{', '.join(both.folders['infrared'])}; name what is {modality}, {folders}, or the "
-            f"set, {both.folder} --layout {both.layout}"
+            f"{', '.join(both.folders['infrared'])}; name the {modality} folders, {folders}, "
+            f"or the set, {both.folder} --layout {both.layout}"
         )
     if left_out:
         say(left_out)

@@ -5,7 +5,7 @@ import warnings
 
 
 def prepare_environment() -> None:
-    """Undoes what would end a command for reasons that are none of its own."""
+    """Undoes inherited settings that would end a command although nothing is wrong."""
     if any("error" in option for option in sys.warnoptions):
-        warnings.resetwarnings()  # PYTHONWARNINGS=error: those of other packages would end it
+        warnings.resetwarnings()  # PYTHONWARNINGS=error: warnings of other packages would end it
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -1,4 +1,4 @@
-"""The standard streams of a command, be they ASCII alone, closed, or a pipe cut short."""
+"""Standard streams that work even if they are ASCII only, closed, or a pipe without a reader."""
 
 import os
 import sys
@@ -12,9 +12,9 @@ NAMES = ("stdin", "stdout", "stderr")  # by their descriptors: 0, 1, 2
 
 
 class SafeStream:
-    """A stream whose text is made printable first, and that outlives its reader.
+    """A stream that makes text printable first, and that survives the loss of its reader.
 
-    as_is: the same without a change to the text, for what draws on a terminal, such as a bar.
+    as_is: the same stream without the change to the text, for progress bars.
     """
 
     def __init__(self, stream: Any, change: Callable[[str], str] = printable):
@@ -24,7 +24,7 @@ class SafeStream:
     def write(self, text: str) -> int:
         try:
             return self.stream.write(self.change(text))
-        except BrokenPipeError:  # `| head` has seen enough: the work goes on, unheard
+        except BrokenPipeError:  # `| head` has ended: the work goes on without output
             self._to_nowhere()
             return len(text)
 
@@ -48,15 +48,15 @@ class SafeStream:
 
 
 def as_is(stream: Any) -> Any:
-    """The stream to draw on, where nothing is to be escaped."""
+    """The stream that escapes nothing, to draw on."""
     return getattr(stream, "as_is", stream)
 
 
 @contextmanager
 def safe_terminal() -> Iterator[None]:
-    """Within it stdout and stderr show any text as visible characters, and closed ones swallow it.
+    """Within it, stdout and stderr show any text as visible characters, and closed ones drop it.
 
-    A standard stream that is closed would be the next file that the program opens.
+    Without this, the next file that the program opens would take the place of a closed stream.
     """
     open_closed_streams()
     before = sys.stdout, sys.stderr
@@ -82,6 +82,6 @@ def open_closed_streams() -> None:
 def _safe(stream: Any) -> SafeStream:
     if isinstance(stream, SafeStream):
         return stream
-    if hasattr(stream, "reconfigure"):  # a terminal of few characters gets the others as escapes
+    if hasattr(stream, "reconfigure"):  # characters that the terminal lacks become escapes
         stream.reconfigure(errors="backslashreplace")
     return SafeStream(stream)

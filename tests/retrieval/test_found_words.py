@@ -31,7 +31,7 @@ def test_names_are_printable_and_short_and_the_columns_stand_below_each_other():
     assert "person" not in header
 
 
-def test_a_person_that_nobody_knows_has_no_verdict():
+def test_an_unknown_person_has_no_verdict():
     lines = found_lines(found(identities=(1, 2, -1, 1)), 1)
     assert lines[0].endswith("person")
     assert [line.split()[-1] for line in lines[2:4]] == ["same", "other"]

@@ -86,7 +86,7 @@ def test_paths_that_lead_to_other_computers_or_nowhere_are_not_asked(beside, pat
     changed(beside / "gallery", **{ABSOLUTE: path, BESIDE: "//server/run"})
     index = read_index(beside / "gallery")
     assert named_paths(index) == []
-    with pytest.raises(FileNotFoundError, match="does not say where its encoder lies; give --chec"):
+    with pytest.raises(FileNotFoundError, match="does not say where its encoder is; give --chec"):
         encoder_of_index(index)
 
 
