@@ -1,6 +1,7 @@
 """What JAX computes on, and its settings that a shell or a notebook left: sound, or one line."""
 
 import os
+import re
 
 import jax
 import numpy as np
@@ -54,6 +55,20 @@ def test_every_setting_that_is_looked_at_is_tried_here():
 def test_a_setting_that_changes_or_ends_a_run_is_refused_with_its_variable(name, set_jax):
     set_jax(name, OTHERS[name])
     with pytest.raises(ValueError, match=rf"{name}: .*unset {name.upper()}, in Python jax\.config"):
+        check_jax()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ("--xla_nonsense=1", "Unknown flag in XLA_FLAGS: --xla_nonsense=1"),
+        ("nonsense", 'Could not open file "nonsense"'),
+        ("--xla_fuel=a=1 --xla_force_host_platform_device_count=x", "Couldn't interpret value x"),
+    ],
+)
+def test_flags_that_xla_would_end_the_process_for_are_an_error(flags, told, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    with pytest.raises(ValueError, match=f"{re.escape(told)}.*unset XLA_FLAGS"):
         check_jax()
 
 
