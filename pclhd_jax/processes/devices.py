@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+from pclhd_jax.system.device_memory import exhausted
+
 NVIDIA = Path("/proc/driver/nvidia/gpus")  # a folder for each card, whatever JAX sees of them
 
 
@@ -66,6 +68,8 @@ def check_jax() -> None:
     try:
         jax.devices()
     except Exception as error:  # RuntimeError, or a bare AssertionError where a plug-in is missing
+        if exhausted(error):
+            raise
         asked = os.environ.get("JAX_PLATFORMS")
         reason = " ".join(str(error).split()) or "it has no such device"
         raise ValueError(

@@ -12,6 +12,7 @@ from pclhd_jax.encoder import load_encoder
 from pclhd_jax.evaluate import evaluate_only
 from pclhd_jax.processes import devices
 from pclhd_jax.processes.devices import check_jax, describe_devices
+from pclhd_jax.system.command import explained
 from pclhd_jax.train import train_and_evaluate
 from tests.helpers.tiny import tiny_config
 
@@ -121,3 +122,13 @@ def test_a_run_tells_what_it_computes_on_and_of_a_card_that_lies_idle(tmp_path, 
     monkeypatch.setattr(devices, "NVIDIA", tmp_path / "none")
     assert describe_devices() == line
     assert "JAX_PLATFORMS" not in os.environ
+
+
+def test_a_card_that_is_full_at_the_start_is_told_as_full(monkeypatch):
+    def full():
+        raise RuntimeError("Unable to initialize backend 'cuda': CUDA_ERROR_OUT_OF_MEMORY")
+
+    monkeypatch.setattr(jax, "devices", full)
+    with pytest.raises(RuntimeError) as raised:
+        check_jax()
+    assert "another program holds this card" in explained(raised.value)
