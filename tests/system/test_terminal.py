@@ -59,13 +59,9 @@ def test_work_that_shows_on_a_full_disk_is_done_and_ends_with_an_error(unbuffere
     work = f"    sys.stdout.flush()\n    open({str(done)!r}, 'w').close()"
     program = PROGRAM.replace("    raise SystemExit(3)", work)
     line = [sys.executable, "-c", program]
-    told = subprocess.run(
-        line,
-        stdin=subprocess.DEVNULL,
-        stdout=open("/dev/full", "w"),
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
-    )
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        told = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, env=environment, input=b"")
     last = told.stderr.splitlines()[-1]
     assert told.returncode == 1 and done.exists() and b"Traceback" not in told.stderr
     assert last.startswith(b"OSError: stdout: No space left on device; the work is done")
