@@ -106,7 +106,7 @@ def generate(
             _draw_all(draw, partial_dir, plan.people, workers)
             for path, text in (plan.texts | {"README.txt": readme}).items():
                 (partial_dir / path).parent.mkdir(exist_ok=True)
-                (partial_dir / path).write_text(text)
+                (partial_dir / path).write_text(text, encoding="utf-8")
             with suppress(OSError):
                 out.rmdir()  # fails for a folder that is not empty
             try:
@@ -121,7 +121,7 @@ def generate(
 
 def _is_drawn(out: Path, readme: str) -> bool:
     try:
-        return (out / "README.txt").read_text() == readme
+        return (out / "README.txt").read_text(encoding="utf-8") == readme
     except OSError:
         return False
 

@@ -245,7 +245,7 @@ class Checkpoints:
         """
         path = self.folder / str(id)
         if not (path / "checksums").exists():
-            if "checksums" not in (path / "_CHECKPOINT_METADATA").read_text():
+            if "checksums" not in (path / "_CHECKPOINT_METADATA").read_text(encoding="utf-8"):
                 return None
             raise ValueError("missing")
         checksums = unsealed(self._read(id, checksums=ocp.args.JsonRestore()).checksums)

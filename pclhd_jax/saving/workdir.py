@@ -125,7 +125,7 @@ def is_record(path: Path) -> bool:
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
         on_disk(file)
 
