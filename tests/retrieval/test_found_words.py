@@ -47,6 +47,7 @@ def test_re_ranked_lines_have_their_distance_and_no_query_no_line():
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_name_is_no_formula_in_the_table_and_comes_back(tmp_path, place):
     write_found(tmp_path / "found.csv", found())
+    assert (tmp_path / "found.csv").stat().st_mode & 0o077 == 0  # it tells who was found
     with (tmp_path / "found.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))[1:]
     cell = rows[0][2 * place]
