@@ -145,6 +145,8 @@ def main(argv: list[str]) -> None:
 
 def settings_and_workdir() -> tuple[ConfigDict, str]:
     """The settings of --config, or else those in --workdir."""
+    if WORKDIR.value == "":
+        sys.exit("--workdir is empty; name a folder, or leave the flag out")
     if CONFIG.value is None and WORKDIR.value is None:
         sys.exit(
             "name an experiment, --config=configs/synthetic.py, or the --workdir of a run; --help "

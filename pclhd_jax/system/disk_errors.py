@@ -59,8 +59,11 @@ def refused(what: str, folder: Path, size: int | None, reason: str, remedy: str 
 
 def room(folder: Path) -> str:
     folder = Path(os.path.abspath(folder))
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    return f"{shutil.disk_usage(there).free / 1e6:,.1f} MB are free"
+    try:
+        there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+        return f"{shutil.disk_usage(there).free / 1e6:,.1f} MB are free"
+    except (OSError, StopIteration):  # the drive is gone: the refusal itself matters more
+        return "nobody knows how much is free"
 
 
 @contextmanager
