@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.cards import CARDS, GIB, Card
@@ -54,8 +54,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from benchmarks.ablation import parsed  # here: JAX reads the environment as it is imported
     from benchmarks.ablation_jobs import changed_settings
     from benchmarks.programs import CLUSTERS, programs_of
+    from pclhd_jax.experiment_files import split_recipe
 
-    config, _, recipe = args.config.partition(":")
+    config, recipe = split_recipe(args.config)
     try:
         settings = changed_settings(config, recipe or "paper", dict(map(parsed, args.set)))
         devices = devices_of(CARDS[args.card])

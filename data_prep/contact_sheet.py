@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
 
 from pclhd_jax.pictures.picture_files import (

@@ -23,7 +23,7 @@ from typing import Any
 
 from PIL import Image
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
 
 from pclhd_jax.processes.progress import Progress, say
@@ -107,22 +107,22 @@ def generate(
             _draw_all(draw, partial_dir, plan.people, workers)
             for path, text in (plan.texts | {"README.txt": readme}).items():
                 (partial_dir / path).parent.mkdir(exist_ok=True)
-                (partial_dir / path).write_text(text)
+                (partial_dir / path).write_text(text, encoding="utf-8")
             with suppress(OSError):
-                out.rmdir()  # an empty one; what is in another stays
+                out.rmdir()  # fails for a folder that is not empty
             try:
                 partial_dir.rename(out)
             except OSError:
                 if not _is_drawn(out, readme):  # by another process, on a drive without locks
                     raise
-    finally:  # Ctrl-C too: leave nothing half-made
+    finally:  # also on Ctrl-C: leave nothing incomplete
         shutil.rmtree(partial_dir, ignore_errors=True)
     return out
 
 
 def _is_drawn(out: Path, readme: str) -> bool:
     try:
-        return (out / "README.txt").read_text() == readme
+        return (out / "README.txt").read_text(encoding="utf-8") == readme
     except OSError:
         return False
 

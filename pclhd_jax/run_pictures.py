@@ -197,5 +197,5 @@ def _check_drawn(data: Any) -> None:
     if is_there(readme) and read_plain(readme) != described.encode():
         raise ValueError(
             f"{data.source} was drawn from other settings than config.data.synthetic (its "
-            "README.txt tells which); name another config.data.source, or remove that folder"
+            "README.txt lists them); name another config.data.source, or remove that folder"
         )

@@ -1,4 +1,4 @@
-"""Small files written for good, folders tried beforehand, and names that nothing has."""
+"""Writes small files durably, tests folders beforehand, and finds unused names."""
 
 import os
 import tempfile
@@ -12,8 +12,8 @@ from pclhd_jax.system.whole_files import whole_file
 def make_folder_of(path: Path, flag: str = "--out", *, private: bool = False) -> None:
     """The folder that `path` is to lie in, made and tried: before hours of work, not after.
 
-    flag: that named it. private: a folder that is made is its owner's alone. Raises OSError, with
-    the remedy, where nothing can be written.
+    flag: the flag that named it. private: only its owner may enter a folder that is made here.
+    Raises OSError, with the remedy, if nothing can be written.
     """
     try:
         if private:

@@ -1,7 +1,7 @@
-"""Is a folder a workdir of this program? Only then does a run write, replace and remove there.
+"""Decides whether a folder is a workdir. A run writes and removes files only in a workdir.
 
-A run leaves `pclhd-run.json` in its workdir. A folder without it is taken if it is new or empty,
-or if it holds what only an earlier version of this program leaves.
+A run writes `pclhd-run.json` into its workdir. A folder without this file is accepted if it is new
+or empty, or if it holds what only an earlier version of this program writes.
 """
 
 import json
@@ -21,7 +21,7 @@ CONTENT = {
     "program": "pclhd_jax",
     "what": "A run's workdir. The program writes, replaces and removes its own files here.",
 }
-# What systems and editors leave in any folder, and the output of the command itself.
+# Files that systems and editors leave in any folder, and the output of the command itself.
 COUNTS_AS_EMPTY = re.compile(
     r"\.DS_Store|Thumbs\.db|desktop\.ini|\.gitkeep|\.ipynb_checkpoints|lost\+found|\.nfs\w+"
     r"|log\w*\.txt|.*\.(log|out|err)"
@@ -32,13 +32,13 @@ RECORDS = {"config.json", "pictures.json", "metrics.jsonl", "timing.jsonl", "cha
 FOLDERS = {"checkpoints", "unfinished", "unfinished-old", "features", "damaged", "tensorboard"}
 WRITTEN = LOCK_FILES | RECORDS | FOLDERS | {"page", MARK}
 SECTIONS = {"data", "model", "stage1", "stage2", "optimizer", "cluster", "prototypes"}
-OTHER = "nothing there was touched. Name another --workdir: a new folder, or an earlier run's"
+OTHER = "nothing there was changed. Name another --workdir: a new folder, or an earlier run's"
 
 
 def check_is_run(workdir: str | Path) -> None:
-    """Raises ValueError, with the remedy, for what is no workdir and cannot become one.
+    """Raises ValueError, with the remedy, for a folder that is not a workdir and cannot become one.
 
-    Makes and changes nothing.
+    Changes nothing.
     """
     why = _why_not(Path(workdir))
     if why:
@@ -46,7 +46,7 @@ def check_is_run(workdir: str | Path) -> None:
 
 
 def mark_run(workdir: str | Path) -> None:
-    """Leaves the mark in a folder that `check_is_run` lets pass."""
+    """Writes the mark into a folder that `check_is_run` accepts."""
     if not has_mark(Path(workdir)):
         write_whole(Path(workdir) / MARK, json.dumps(CONTENT, indent=1) + "\n")
 
@@ -59,7 +59,7 @@ def has_mark(workdir: Path) -> bool:
 def _why_not(workdir: Path) -> str:
     """Empty for a workdir and for what can become one."""
     if workdir.is_symlink() and not workdir.exists():
-        return "is a link to a place where there is nothing"
+        return "is a link to nothing"
     if workdir.exists() and not workdir.is_dir():
         return "is a file, not a folder"
     if workdir.is_dir() and (has_mark(workdir) or _is_of_earlier_version(workdir)):
@@ -91,7 +91,7 @@ def _misplaced(workdir: Path) -> str:
 
 
 def _is_of_earlier_version(workdir: Path) -> bool:
-    """Whether it holds what only this program leaves."""
+    """Whether it holds what only this program writes."""
     names = _names(workdir)
     if not names:
         return False

@@ -108,7 +108,7 @@ def _start_workdir(
 
 
 def remove_record(workdir: Path) -> None:
-    """Of a run that has no checkpoint; what no run wrote stays."""
+    """For a run that has no checkpoint; files of others stay."""
     rows = workdir / "metrics.jsonl"
     make_way(rows, is_record)
     rows.unlink(missing_ok=True)
@@ -117,7 +117,7 @@ def remove_record(workdir: Path) -> None:
 
 
 def is_record(path: Path) -> bool:
-    """Whether every line tells of an epoch."""
+    """Whether every line is about an epoch."""
     try:
         read_json_lines(path, record({"epochs_done": whole(0)}), nan=True)
     except (OSError, ValueError):

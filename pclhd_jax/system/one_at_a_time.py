@@ -1,4 +1,4 @@
-"""One process at a time, by a lock that the system takes back when the process ends."""
+"""One process at a time, by a lock that the system releases when the process ends."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 try:
     import fcntl
-except ImportError:  # Windows, where filelock has another call that every drive knows
+except ImportError:  # Windows, where filelock uses another call, which every drive supports
     fcntl = None
 
 HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES)
@@ -19,9 +19,9 @@ HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES)
 
 @contextmanager
 def one_at_a_time(path: Path, wait: Callable[[], None] | None = None) -> Iterator[bool]:
-    """Holds the lock file `path`. Yields False on a drive that knows no locks: nothing is held.
+    """Holds the lock file `path`. Yields False on a drive without locks, where nothing is held.
 
-    wait: called once before waiting for another process; None: not to wait.
+    wait: called once before waiting for another process; None: do not wait.
 
     Raises:
       Timeout: another process holds it, and `wait` is None.
@@ -56,7 +56,7 @@ def _check_lock_file(path: Path) -> None:
 
 
 def knows_locks(path: Path) -> bool:
-    """Whether the drive locks files, tried on `path`, which is made where it is missing.
+    """Whether the drive can lock files, tried on `path`, which is made if it is missing.
 
     Network drives (Colab's Drive, some NFS and FUSE mounts) may say ENOSYS, ENOLCK or EOPNOTSUPP.
     """

@@ -9,7 +9,7 @@ NO_RIGHTS = (PermissionError, NotImplementedError)
 
 
 def private_mode() -> int:
-    """Of a file: 0o600, or 0o640 where the environment sets PCLHD_GROUP_READABLE=1."""
+    """The mode of a private file: 0o600, or 0o640 with PCLHD_GROUP_READABLE=1."""
     return 0o640 if group_may_read() else 0o600
 
 
@@ -18,9 +18,9 @@ def group_may_read() -> bool:
 
 
 def make_private_folder(path: str | Path) -> None:
-    """A folder, with its parents, that only its owner may enter, or its group too if the user says.
+    """Makes a folder that only its owner may enter, or also the group with PCLHD_GROUP_READABLE=1.
 
-    One that is there keeps the rights that its owner gave it.
+    Missing parents are made too. An existing folder keeps its permissions.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Files that get their name when they are whole: written beside, flushed, then renamed.
+"""Files that get their name when they are complete: written beside it, flushed, then renamed.
 
-What is written beside is made anew, under a name that nobody can foresee, and never opened through
-a link: a file or a link that lies there already is neither followed nor overwritten.
+The new file has a name that nobody can foresee and is never opened through a link. An existing file
+or link of that name is neither followed nor overwritten.
 """
 
 import contextlib
@@ -22,21 +22,21 @@ from pclhd_jax.system.private_files import let_group_read, private_mode
 from pclhd_jax.system.windows import sync_folder
 
 HALF_WRITTEN = re.compile(r"\.(.+)\.[0-9a-f]{16}\.new", re.DOTALL)
-LEFTOVER_SECONDS = 3600  # nobody writes for so long at one file; what is older, a kill left
+LEFTOVER_SECONDS = 3600  # no file takes that long to write; a kill left older ones
 
 
 @contextmanager
 def whole_file(
     path: str | Path, mode: str = "wb", *, private: bool = False, **kwargs
 ) -> Iterator[IO]:
-    """Open a new file for writing that takes the place of `path` at the end of the block.
+    """Opens a new file for writing, which replaces `path` at the end of the block.
 
-    A kill or a power cut leaves the old file or the new one. An error in the block leaves the old
-    one, and nothing beside it.
+    After a kill or a power cut the old file or the new one is there. After an error in the block
+    the old one is there, and nothing beside it.
 
     Args:
       mode: "wb", "w" or "w+b". Text is UTF-8, its line ends stay as they are given.
-      private: readable by its owner, as `private_mode` says; else as the system's default.
+      private: only its owner can read it, as `private_mode` says; else the system's default.
     """
     path = Path(path)
     if "b" not in mode:
@@ -55,16 +55,16 @@ def whole_file(
             made = False
             sync_folder(path.parent)
         finally:
-            if made:  # on a full disk half a file only takes room
+            if made:  # half a file would only take space on a full disk
                 with contextlib.suppress(OSError):
                     beside.unlink()
 
 
 @contextmanager
 def whole_path(path: str | Path) -> Iterator[Path]:
-    """As `whole_file`, for writers that take a path: yields one of the same file name.
+    """As `whole_file`, for writers that need a path: yields a path with the same file name.
 
-    It lies in a new folder beside `path` that nobody else may enter.
+    It is in a new folder beside `path` that nobody else may enter.
     """
     path = Path(path)
     with disk_explained(f"writing {path.name}", path.parent):
@@ -80,7 +80,7 @@ def whole_path(path: str | Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a killed process left half-written beside `path`: regular files of our names."""
+    """Removes regular files with our names that a killed process left incomplete beside `path`."""
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         old = [entry for entry in entries if half_written(entry.name) == _short(path.name)]
         for entry in old:

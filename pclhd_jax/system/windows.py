@@ -32,8 +32,8 @@ def sync_folder(folder: str | os.PathLike) -> None:
 
 
 def is_alive(process_id: int) -> bool:
-    """Whether a process of this machine runs. True where that cannot be asked: on Windows the
-    question would be a ctrl-C."""
+    """Whether a process of this machine runs. On Windows always True, because asking would send
+    a ctrl-C."""
     if WINDOWS:
         return True
     try:

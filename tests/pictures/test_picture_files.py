@@ -210,7 +210,7 @@ def test_a_pipe_or_a_device_is_never_waited_for(own):
         path = own / "visible/a.jpg"
         path.unlink() if not path.is_dir() else path.rmdir()
         make(path)
-        with pytest.raises(ValueError, match=rf"a\.jpg has no content of its own, it is {kind}"):
+        with pytest.raises(ValueError, match=rf"a\.jpg has no content, because it is {kind}"):
             load(own)
         assert kind in examine(path).problem
 

@@ -1,6 +1,7 @@
 """What JAX computes on, and its settings that a shell or a notebook left: sound, or one line."""
 
 import os
+import re
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ from pclhd_jax.encoder import load_encoder
 from pclhd_jax.evaluate import evaluate_only
 from pclhd_jax.processes import devices
 from pclhd_jax.processes.devices import check_jax, describe_devices
+from pclhd_jax.system.command import explained
 from pclhd_jax.train import train_and_evaluate
 from tests.helpers.tiny import tiny_config
 
@@ -58,6 +60,20 @@ def test_a_setting_that_changes_or_ends_a_run_is_refused_with_its_variable(name,
 
 
 @pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ("--xla_nonsense=1", "Unknown flag in XLA_FLAGS: --xla_nonsense=1"),
+        ("nonsense", 'Could not open file "nonsense"'),
+        ("--xla_fuel=a=1 --xla_force_host_platform_device_count=x", "Couldn't interpret value x"),
+    ],
+)
+def test_flags_that_xla_would_end_the_process_for_are_an_error(flags, told, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    with pytest.raises(ValueError, match=f"{re.escape(told)}.*unset XLA_FLAGS"):
+        check_jax()
+
+
+@pytest.mark.parametrize(
     "door",
     [
         lambda path: train_and_evaluate(tiny_config(path / "set"), path / "run"),
@@ -73,7 +89,7 @@ def test_every_door_refuses_before_anything_is_written(door, tmp_path, set_jax):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_variable_of_the_shell_is_told_with_its_value(monkeypatch, set_jax):
+def test_a_variable_of_the_shell_is_named_with_its_value(monkeypatch, set_jax):
     monkeypatch.setenv("JAX_ENABLE_X64", "yes")
     set_jax("jax_enable_x64", True)
     with pytest.raises(ValueError, match=r"^JAX_ENABLE_X64=yes: this setting of JAX would"):
@@ -92,7 +108,7 @@ def test_a_device_that_is_not_there_is_one_line(error, monkeypatch):
     assert "\n" not in str(raised.value)
 
 
-def test_a_run_tells_what_it_computes_on_and_of_a_card_that_lies_idle(tmp_path, monkeypatch):
+def test_a_run_says_what_it_computes_on_and_reports_an_idle_card(tmp_path, monkeypatch):
     (tmp_path / "0000:01:00.0").mkdir()
     monkeypatch.setattr(devices, "NVIDIA", tmp_path)
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")  # as wished
@@ -106,3 +122,13 @@ def test_a_run_tells_what_it_computes_on_and_of_a_card_that_lies_idle(tmp_path, 
     monkeypatch.setattr(devices, "NVIDIA", tmp_path / "none")
     assert describe_devices() == line
     assert "JAX_PLATFORMS" not in os.environ
+
+
+def test_a_card_that_is_full_at_the_start_is_told_as_full(monkeypatch):
+    def full():
+        raise RuntimeError("Unable to initialize backend 'cuda': CUDA_ERROR_OUT_OF_MEMORY")
+
+    monkeypatch.setattr(jax, "devices", full)
+    with pytest.raises(RuntimeError) as raised:
+        check_jax()
+    assert "another program holds this card" in explained(raised.value)

@@ -31,7 +31,7 @@ def test_names_are_printable_and_short_and_the_columns_stand_below_each_other():
     assert "person" not in header
 
 
-def test_a_person_that_nobody_knows_has_no_verdict():
+def test_an_unknown_person_has_no_verdict():
     lines = found_lines(found(identities=(1, 2, -1, 1)), 1)
     assert lines[0].endswith("person")
     assert [line.split()[-1] for line in lines[2:4]] == ["same", "other"]
@@ -47,6 +47,7 @@ def test_re_ranked_lines_have_their_distance_and_no_query_no_line():
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_name_is_no_formula_in_the_table_and_comes_back(tmp_path, place):
     write_found(tmp_path / "found.csv", found())
+    assert (tmp_path / "found.csv").stat().st_mode & 0o077 == 0  # it tells who was found
     with (tmp_path / "found.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))[1:]
     cell = rows[0][2 * place]

@@ -39,7 +39,7 @@ def test_a_folder_of_something_else_is_refused_and_stays_as_it_is(tmp_path, name
     for path, content in FOREIGN[name].items():
         write(tmp_path / "x" / path, content)
     before = everything_in(tmp_path)
-    refused = pytest.raises(ValueError, match=r"no pclhd-run\.json.*nothing there was touched")
+    refused = pytest.raises(ValueError, match=r"no pclhd-run\.json.*nothing there was changed")
     with refused:
         check_unlocked(tmp_path / "x")
     with refused, locked(tmp_path / "x"):
@@ -105,7 +105,7 @@ def test_places_that_can_be_no_workdir_say_what_they_are(tmp_path, monkeypatch):
     os.symlink(home, tmp_path / "link")
     for path, words in {
         tmp_path / "file": "is a file",
-        tmp_path / "dangling": "is a link to a place where there is nothing",
+        tmp_path / "dangling": "is a link to nothing",
         home: "is your home folder",
         ".": "is your home folder",
         tmp_path / "link": "is your home folder",

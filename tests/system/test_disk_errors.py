@@ -28,8 +28,10 @@ class SafetensorError(Exception):
         SafetensorError("IoError(Os { code: 28, kind: StorageFull, message: ... })"),
     ],
 )
-def test_folder_room_and_remedy_are_told_whatever_raised(tmp_path, error):
-    words = r"drawing in .* failed: .*; it takes about 3\.0 MB, [\d,.]+ MB are free; make room"
+def test_folder_space_and_remedy_are_named_whatever_raised(tmp_path, error):
+    words = (
+        r"drawing in .* failed: .*; it needs about 3\.0 MB, [\d,.]+ MB are free; free some space"
+    )
     with (
         pytest.raises(DiskRefusedError, match=words) as caught,
         disk_explained("drawing", tmp_path, size=lambda: 3_000_000),
@@ -56,7 +58,7 @@ def test_other_errors_pass_as_they_are(tmp_path, error):
     assert caught.value is error
 
 
-def test_it_is_told_once(tmp_path):
+def test_it_is_explained_once(tmp_path):
     with (
         pytest.raises(DiskRefusedError) as caught,
         disk_explained("outer", tmp_path),
@@ -75,6 +77,6 @@ def test_half_a_file_does_not_stay(tmp_path, whole):
 
 
 def test_an_array_that_numpy_could_not_write_whole_is_a_full_disk(tmp_path):
-    words = r"writing x in .*9 requested and 3 written.*make room"
+    words = r"writing x in .*9 requested and 3 written.*free some space"
     with pytest.raises(DiskRefusedError, match=words), disk_explained("writing x", tmp_path):
         raise OSError("9 requested and 3 written")

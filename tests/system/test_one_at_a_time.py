@@ -34,7 +34,7 @@ def test_the_second_waits_for_the_first_and_says_so(tmp_path):
     assert (said, order, alone) == (["waiting"], ["first", "second"], True)
 
 
-def test_who_does_not_wait_is_told(tmp_path):
+def test_without_waiting_there_is_an_error(tmp_path):
     lock = tmp_path / "lock"
     with one_at_a_time(lock), pytest.raises(Timeout), one_at_a_time(lock):
         pass
