@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.ablation_jobs import OWN_SETTINGS, Variant, changed_settings, job_of

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.dense_clustering import dense_jaccard, dense_labels

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from data_prep.check import diagnose

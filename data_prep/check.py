@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
 
 from pclhd_jax.data.datasets import LAYOUTS, layout_named
@@ -26,6 +26,7 @@ from pclhd_jax.system.plain_files import FILE, kind_of
 
 from .counts import Row, count_rows, people_without_pictures, table, wrong_copy
 from .health import Health, examine_all
+from .misplaced import find_misplaced
 from .overlaps import find_overlaps
 from .passed_over import passed_over
 from .sources import Source, read_source
@@ -83,6 +84,7 @@ def diagnose(
     overlaps = find_overlaps(source, contents, published=published)
     left_out, hidden = passed_over(layout, root, source)
     problems = _problems(layout, rows, len(paths), unreadable) + hidden + overlaps.problems
+    problems += find_misplaced(layout, root, source)
     notes = absent + _oddities(healths) + left_out + overlaps.notes
     return Findings(rows, problems, notes, unreadable)
 
@@ -131,7 +133,7 @@ def _oddities(healths: list[Health]) -> list[str]:
     others = modes.total() - modes["RGB"] - modes["CMYK"] - grey
     blank = sum(health.blank for health in healths)
     notes = {
-        "are of one colour alone: look at some": blank,
+        "are of a single colour; look at some": blank,
         "are grey: they become RGB with three equal channels": grey,
         "are CMYK: they become RGB without their colour profile, look at some": modes["CMYK"],
         "have a palette or transparency: they become plain RGB": others,

@@ -49,7 +49,7 @@ def is_synthetic(root: str | os.PathLike) -> bool:
     """Whether `data_prep.synthetic` drew the set, by the README.txt it leaves there."""
     try:
         return read_plain(Path(root) / "README.txt").startswith(b"Synthetic vis")
-    except (OSError, ValueError):  # none, or none of ours
+    except (OSError, ValueError):  # no such file, or not ours
         return False
 
 

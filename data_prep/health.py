@@ -28,7 +28,9 @@ class Health(NamedTuple):
     problem: str
     mode: str = ""
     rotated: bool = False
-    content: bytes = b""  # a digest of the file; of one colour alone: empty, it says nothing
+    content: bytes = (
+        b""  # a digest of the file; empty for a picture of one colour, which is not compared
+    )
     blank: bool = False
 
 

@@ -21,10 +21,10 @@ class Overlaps(NamedTuple):
 
 
 def find_overlaps(source: Source, contents: Mapping[str, bytes], *, published: bool) -> Overlaps:
-    """What the lists and the bytes of a set say of it, a line each.
+    """Compares the lists and the bytes of a set; one line for each finding.
 
-    contents: by path, a digest of the file; empty where it says nothing. published: the set has the
-    published numbers: what its training and its test share is then its authors' affair.
+    contents: a digest of each file by path; empty for files that are not compared. published: the
+    set has the published numbers, so equal pictures in training and test come from its authors.
     """
     found = Overlaps([], [])
     _compare_paths(source, found.problems)
@@ -57,20 +57,25 @@ def _compare_contents(
     source: Source, contents: Mapping[str, bytes], found: Overlaps, published: bool
 ) -> None:
     by_modality = [_by_content(_paths_of(source, modality), contents) for modality in MODALITIES]
-    same = "are byte for byte pictures of"
-    _tell(found.problems, f"visible pictures {same} the infrared", _pairs(*by_modality), REPLACE)
+    same = "are byte for byte the same as pictures of"
+    _tell(
+        found.problems,
+        f"visible pictures {same} the infrared modality",
+        _pairs(*by_modality),
+        REPLACE,
+    )
     shared = set()
     for lists in source.trials.values():
         shared |= set(_pairs(*(_by_content(_paths_in(lists, side), contents) for side in SIDES)))
     lines = found.notes if published else found.problems
-    _tell(lines, f"training pictures {same} the test", shared, REPLACE)
+    _tell(lines, f"training pictures {same} the test set", shared, REPLACE)
     for modality, by_content in zip(MODALITIES, by_modality, strict=True):
         again = [f"{paths[0]} and {paths[1]}" for paths in by_content.values() if len(paths) > 1]
         _tell(found.notes, f"{modality} pictures are there twice, byte for byte", again)
 
 
 def _compare_people(source: Source, found: Overlaps) -> None:
-    """Of the numbered splits: a folder is a person, and labels mean others in every list."""
+    """Compares people in numbered splits, where a folder is a person and labels differ by list."""
     both, unclear = set(), set()
     for trial, lists in source.trials.items():
         if trial == ONLY:
@@ -85,7 +90,7 @@ def _compare_people(source: Source, found: Overlaps) -> None:
                         unclear.add(f"{label} ({side} {trial})")
     _tell(found.problems, "people are in training AND test", both, RESTORE)
     _tell(
-        found.notes, "labels stand for folders of several numbers", unclear, "scores rest on them"
+        found.notes, "labels belong to folders of several people", unclear, "scores depend on them"
     )
 
 
@@ -93,8 +98,8 @@ def _compare_spelling(source: Source, notes: list[str]) -> None:
     paths = _paths_of(source, "visible") | _paths_of(source, "infrared")
     counts = Counter(map(same_spelling, paths))
     twice = [path for path in paths if counts[same_spelling(path)] > 1]
-    what = "names differ in letter case or in the form of their accents alone"
-    _tell(notes, what, twice, "some systems take them for one file: rename them")
+    what = "names differ only in letter case or in how accents are written"
+    _tell(notes, what, twice, "some systems take them for one file, so rename them")
 
 
 def _tell(lines: list[str], what: str, found: Iterable[str], remedy: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What lies in a set's folders and is in none of its lists: counted, by kind."""
+"""Counts the files in a set's folders that none of its lists names, by kind."""
 
 import os
 from collections import Counter
@@ -17,9 +17,9 @@ RENAME = {".jfif", ".jpe", ".jpg_large"}
 def passed_over(
     layout: str, root: str | os.PathLike, source: Source
 ) -> tuple[list[str], list[str]]:
-    """Notes of what is left out, and problems: folders that cannot be looked through.
+    """Notes about files that are left out, and problems: folders that cannot be read.
 
-    The folders are those of the layout and those that the lists name; beside them anything may lie.
+    It looks into the folders of the layout and those that the lists name; others do not matter.
     """
     listed = {path for pictures in source.records.values() for path in pictures.paths}
     folders = {path.partition("/")[0] for path in listed if "/" in path}
@@ -31,7 +31,7 @@ def passed_over(
         try:
             below = look_below(root, folder)
         except (OSError, ValueError) as error:
-            problems.append(f"cannot look through {folder}: {error}")
+            problems.append(f"cannot read the folder {folder}: {error}")
             continue
         left_out += below.left_out
         for path in below.pictures:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
 
 from pclhd_jax.data.datasets import layout_named
@@ -111,12 +111,12 @@ def _explained(data_dir: Path, source: str | os.PathLike, listed: Source) -> Any
         "preparing the set",
         data_dir,
         size=partial(bytes_of, Path(source), listed),
-        remedy="make room there, or name another --data_dir, in a config data.prepared",
+        remedy="free some space there, or name another --data_dir, in a config data.prepared",
     )
 
 
 def bytes_of(root: Path, listed: Source) -> int:
-    """Of all pictures: a prepared set holds their files as they are."""
+    """The bytes of all pictures: a prepared set holds their files unchanged."""
     paths = (path for pictures in listed.records.values() for path in pictures.paths)
     return sum(os.stat(root / path).st_size for path in paths)
 
@@ -141,7 +141,9 @@ def _make(
     partial_dir = data_dir / f".partial-{target.parent.name}-{secrets.token_hex(4)}"
     try:
         facts = {"problems": findings.problems, "changed_ns": stamp.changed_ns}
-        with _explained(data_dir, root, listed):  # while what is half-made takes its room
+        with _explained(
+            data_dir, root, listed
+        ):  # measures the free space before the incomplete set is removed
             made = _write(layout, root, listed, findings, facts, partial_dir, report)
         if file_stamp(root, paths).digest != stamp.digest:
             raise ValueError(

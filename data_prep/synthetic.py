@@ -11,6 +11,7 @@ import argparse
 import inspect
 import multiprocessing
 import os
+import secrets
 import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -22,7 +23,7 @@ from typing import Any
 
 from PIL import Image
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
 
 from pclhd_jax.processes.progress import Progress, say
@@ -86,8 +87,8 @@ def generate(
     level = difficulty_of(difficulty)
     plan = PLANS[layout](Size(train_ids, val_ids, test_ids, shots, level.uneven), seed)
     draw = partial(_draw_person, height=height, width=width, seed=seed, difficulty=level)
-    partial_dir = out.with_name(f".{out.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial_dir, ignore_errors=True)  # a killed process of the same number left it
+    # A name of its own: in another container, a process of the same number may draw the same set.
+    partial_dir = out.with_name(f".{out.name[:40]}.partial-{secrets.token_hex(8)}")
     readme = describe_set(
         layout=layout,
         train_ids=train_ids,
@@ -108,13 +109,13 @@ def generate(
                 (partial_dir / path).parent.mkdir(exist_ok=True)
                 (partial_dir / path).write_text(text, encoding="utf-8")
             with suppress(OSError):
-                out.rmdir()  # an empty one; what is in another stays
+                out.rmdir()  # fails for a folder that is not empty
             try:
                 partial_dir.rename(out)
             except OSError:
                 if not _is_drawn(out, readme):  # by another process, on a drive without locks
                     raise
-    finally:  # Ctrl-C too: leave nothing half-made
+    finally:  # also on Ctrl-C: leave nothing incomplete
         shutil.rmtree(partial_dir, ignore_errors=True)
     return out
 
@@ -159,8 +160,10 @@ def _check(
         )
     if seed < 0:
         raise ValueError(f"seed {seed}: give 0 or more")
-    if out.is_file():
+    if os.path.lexists(out) and not out.is_dir():
         raise FileExistsError(f"{out} is a file; give --out the name of a new folder")
+    if os.path.ismount(out):  # the set gets its name by a rename
+        raise FileExistsError(f"{out} is the root of a disk; give --out a new folder in it")
     if out.is_dir() and any(out.iterdir()):
         raise FileExistsError(
             f"{out} exists and is not empty; give another --out, or remove it first"

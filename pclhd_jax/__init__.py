@@ -16,8 +16,8 @@ from pathlib import Path as _Path
 
 __version__ = "0.1.0"
 
-# The wheel carries configs/ and data_prep/ in this folder; in a checkout they lie beside it. By
-# `pclhd_jax.configs` both are reached, whatever else is called `configs` on a machine.
+# In the wheel, configs/ and data_prep/ are in this folder; in a checkout they are beside it.
+# `pclhd_jax.configs` finds both, even if another package is called `configs`.
 _here = _Path(__file__).resolve().parent
 if not (_here / "configs").is_dir():
     __path__.append(str(_here.parent))

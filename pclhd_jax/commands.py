@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.system.command import command
@@ -24,15 +24,17 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "train": Command("pclhd_jax.main", "train both stages, or go on where the workdir left off"),
+    "train": Command("pclhd_jax.main", "train both stages, or resume the run in the workdir"),
     "evaluate": Command(
         "pclhd_jax.main", "score a weight file or a workdir; nothing is written", ("--mode=eval",)
     ),
     "summarize": Command("pclhd_jax.summarize", "mean and deviation over finished runs"),
-    "visualize": Command("pclhd_jax.visualize", "draw what a run has left"),
+    "visualize": Command("pclhd_jax.visualize", "draw a page of what a run has recorded"),
     "embed": Command("pclhd_jax.embed", "pictures in, features out"),
     "search": Command("pclhd_jax.search", "the nearest pictures of an index"),
-    "inspect": Command("pclhd_jax.inspect_checkpoint", "look into a checkpoint, and verify it"),
+    "inspect": Command(
+        "pclhd_jax.inspect_checkpoint", "show what a checkpoint holds, and verify it"
+    ),
     "export": Command("pclhd_jax.export", "an encoder as StableHLO, ONNX or torch weights"),
     "check": Command("data_prep.check", "count a picture set and open every picture"),
     "prepare": Command("data_prep.prepare", "write a picture set into ArrayRecord files, once"),
@@ -50,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     elif verb == "--version":
         print(f"pclhd_jax {importlib.import_module('pclhd_jax').__version__}")
     elif verb not in COMMANDS:
-        sys.exit(f"no verb {verb!r}; there are {', '.join(COMMANDS)} (pclhd --help tells more)")
+        sys.exit(f"no verb {verb!r}; there are {', '.join(COMMANDS)} (pclhd --help describes them)")
     else:
         run(verb, rest)
 
@@ -61,7 +63,7 @@ def run(verb: str, arguments: list[str]) -> None:
         return own_part(module).main(arguments)
     if module != "pclhd_jax.main":
         return importlib.import_module(module).main(arguments)
-    # absl's --help tells the docstring and the flags of `__main__`: so that is what it must be.
+    # absl's --help prints the docstring and the flags of `__main__`, so the module must be that.
     sys.argv = [f"pclhd {verb}", *flags, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
@@ -72,7 +74,7 @@ def help_text() -> str:
         [
             "pclhd VERB ...: unsupervised visible-infrared person re-identification\n",
             *lines,
-            "\npclhd VERB --help tells what it takes. The first thing to try, on any machine:\n",
+            "\npclhd VERB --help lists its options. The first thing to try, on any machine:\n",
             "  pclhd train --config=synthetic",
         ]
     )

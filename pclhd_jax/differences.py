@@ -25,7 +25,7 @@ def differences(old: dict[str, Any], new: dict[str, Any], *, but: Sequence[str] 
 
 
 def in_short(value: Any) -> str:
-    """A setting's value for a line; a config.json may be a stranger's, and hold a book."""
+    """A setting's value, shortened: the config.json of a stranger may hold anything."""
     words = repr(value)  # which shows control characters as escapes
     return words if len(words) <= LONGEST else f"{words[:LONGEST]}..."
 

@@ -28,7 +28,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.system.command import command, parser_of, path_flag

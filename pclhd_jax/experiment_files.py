@@ -70,8 +70,8 @@ def plain_config(name: str) -> ConfigDict:
     """The settings of the experiment `FILE[:recipe]`, without any override.
 
     Raises:
-      ValueError: no such file, one that cannot be run, or one that gives no settings; in one line,
-        with the file, the line where it failed, and what helps.
+      ValueError: no such file, one that fails, or one that returns no settings. One line with the
+        file, the line where it failed, and what helps.
     """
     path, recipe = split_recipe(name)
     with _names_that_files_import():
@@ -100,11 +100,11 @@ def _run(path: str) -> ModuleType:
         raise ValueError(f"{path} is a folder; name the experiment file in it")
     if not os.path.exists(path):
         raise ValueError(
-            f"no such experiment: {path}; name a file, or one of those installed, see configs/: "
+            f"no such experiment: {path}; name a file, or one of the installed ones (configs/): "
             f"{', '.join(installed_experiments())}"
         )
     if not os.path.isfile(path):
-        raise ValueError(f"{path} is no regular file; name an experiment file")
+        raise ValueError(f"{path} is not a regular file; name an experiment file")
     module = ModuleType("experiment", None)
     module.__file__ = os.path.abspath(path)
     sys.modules["experiment"] = module  # as an import does: dataclasses look their module up
@@ -139,17 +139,17 @@ def _check_takes(get_config: Any, arguments: list[str], path: str) -> None:
         signature.bind(*arguments)
     except TypeError as error:
         remedy = (
-            f"it takes no recipe: give --config={path}, or let the function take one"
+            f"it takes no recipe; give --config={path}, or let the function take one"
             if arguments
-            else f"it wants a recipe: --config={path}:RECIPE"
+            else f"it needs a recipe; give --config={path}:RECIPE"
         )
         raise ValueError(f"get_config{signature} of {path}: {remedy}") from error
 
 
 @contextmanager
 def _names_that_files_import() -> Iterator[None]:
-    """What lies in the current folder can be imported, as with `python -m`; and `configs` is the
-    program's own where nothing else has that name."""
+    """Modules in the current folder can be imported, as with `python -m`. `configs` means the
+    program's own unless another package has that name."""
     sys.path.insert(0, os.getcwd())
     try:
         if importlib.util.find_spec("configs") is None:

@@ -11,7 +11,7 @@ from pclhd_jax.system.json_shapes import anything, table_of
 from pclhd_jax.system.paths import given_path
 
 CONFIG = "config.json"
-# Settings that a run of an earlier version does not name, with the value that is as it was before.
+# Settings that a run of an earlier version lacks, with the values that behave as it did.
 CAME_LATER = {"loss.align_weight": 0.0, "model.remat": False, "bn_groups": 1}
 
 
@@ -20,7 +20,7 @@ def read_config(workdir: str | Path) -> dict[str, Any]:
 
     Raises:
       FileNotFoundError: no config.json.
-      ValueError: one that is damaged, or whose settings this version does not take; it names the
+      ValueError: it is damaged, or this version does not accept its settings; the text names the
         file and the setting.
     """
     config = read_kept_config(workdir)
@@ -29,7 +29,7 @@ def read_config(workdir: str | Path) -> dict[str, Any]:
 
 
 def check_settings(path: Path, config: dict[str, Any]) -> Settings:
-    """Raises ValueError, which names the file, for settings that this version does not take."""
+    """Raises ValueError, which names the file, for settings that this version does not accept."""
     try:
         return settings_of(config)
     except ValueError as error:
@@ -37,16 +37,16 @@ def check_settings(path: Path, config: dict[str, Any]) -> Settings:
 
 
 def read_kept_config(workdir: str | Path) -> dict[str, Any]:
-    """The settings that a run left, of any version, unchecked: to be compared with others.
+    """The settings that a run of any version left, unchecked, to compare them with others.
 
-    Those that came after the run stand at what it did without them. Raises as `read_config`, but
-    for the values of settings.
+    Settings newer than the run get the value that behaves as the run did. Raises as `read_config`,
+    except for the values of settings.
     """
     path = Path(workdir) / CONFIG
     if not path.exists():
         raise FileNotFoundError(
-            f"no config.json in {workdir}; name the workdir of a run, itself, or bring the file "
-            "back: what a run left is read with its settings"
+            f"no config.json in {workdir}; name the workdir of a run itself, or restore the file, "
+            "because a run is read with its settings"
         )
     return read_config_file(path)
 
@@ -65,7 +65,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
 
 
 def config_of_json(path: str | Path) -> ConfigDict:
-    """As an experiment file would give them; of a config.json, whatever its name.
+    """The settings of a config.json of any name, as an experiment file would give them.
 
     Raises as `read_config`.
     """
@@ -76,15 +76,15 @@ def config_of_json(path: str | Path) -> ConfigDict:
 
 
 def config_of_run(workdir: str | Path) -> ConfigDict:
-    """As `config_of_json`; of a workdir, or of one checkpoint of it (RUN/checkpoints/12).
+    """As `config_of_json`, for a workdir or one checkpoint of it (RUN/checkpoints/12).
 
-    Raises ValueError, with the remedy, where no settings lie there, and as `read_config`.
+    Raises ValueError, with the remedy, if there are no settings, and as `read_config`.
     """
     path = Path(workdir)
     run = path.parent.parent if path.parent.name == "checkpoints" else path
     if not (run / CONFIG).is_file():
         raise ValueError(
-            f"{run} has no {CONFIG}, so there are no settings to go on with; name the workdir of a "
+            f"{run} has no {CONFIG}, so its settings are unknown; name the workdir of a "
             "run, or an experiment: --config=configs/synthetic.py"
         )
     return config_of_json(run / CONFIG)

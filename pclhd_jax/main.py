@@ -3,7 +3,7 @@
     python -m pclhd_jax.main --config=configs/synthetic.py
     python -m pclhd_jax.main --config=configs/sysu.py:released --config.data.source=DIR
     python -m pclhd_jax.main --mode=eval --config=configs/sysu.py --config.init.agw=FILE
-    python -m pclhd_jax.main --workdir=runs/sysu-paper                    goes on, as it was begun
+    python -m pclhd_jax.main --workdir=runs/sysu-paper                    resumes the run
     python -m pclhd_jax.main --mode=eval --workdir=runs/sysu-paper        scores it
 
 Several processes, here or on several machines, train as one:
@@ -29,7 +29,7 @@ from typing import Any
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.experiment_files import find_experiment, plain_config, split_recipe
@@ -52,7 +52,7 @@ CONFIG = config_flags.DEFINE_config_file(
     "Experiment file, with an optional recipe: configs/sysu.py or configs/sysu.py:released; with "
     "a card's memory behind it, configs/sysu.py:paper,24gb; those that come "
     "with the program also as sysu, from any folder. Or a run's own settings, RUN/config.json; "
-    "with --workdir=RUN alone they are taken by themselves. "
+    "with --workdir=RUN alone they are used without --config. "
     "Override a setting with --config.section.key=value.",
 )
 MODE = flags.DEFINE_enum(
@@ -144,18 +144,20 @@ def main(argv: list[str]) -> None:
 
 
 def settings_and_workdir() -> tuple[ConfigDict, str]:
-    """Of --config, or else those that lie in --workdir."""
+    """The settings of --config, or else those in --workdir."""
+    if WORKDIR.value == "":
+        sys.exit("--workdir is empty; name a folder, or leave the flag out")
     if CONFIG.value is None and WORKDIR.value is None:
         sys.exit(
-            "name an experiment: --config=configs/synthetic.py, or the --workdir of a run (--help "
-            "tells more)"
+            "name an experiment, --config=configs/synthetic.py, or the --workdir of a run; --help "
+            "has more"
         )
     if CONFIG.value is None:
         return config_of_run(WORKDIR.value), WORKDIR.value
     name = config_flags.get_config_filename(flags.FLAGS["config"])
     if WORKDIR.value is None and is_json(name):
         sys.exit(
-            f"--config={name} is a run's own; name a --workdir too: that run's, to go on there, or "
+            f"--config={name} belongs to a run; name a --workdir too: that run's, to resume it, or "
             "a new folder"
         )
     experiment = Path(split_recipe(name)[0]).stem
@@ -163,10 +165,12 @@ def settings_and_workdir() -> tuple[ConfigDict, str]:
 
 
 def is_json(name: str) -> bool:
-    """Raises ValueError for a recipe behind it."""
+    """Whether it is a .json file. Raises ValueError if a recipe follows the name."""
     path, _, recipe = name.partition(".json:")
     if recipe:
-        raise ValueError(f"--config={name}: {path}.json holds its recipe; leave :{recipe} out")
+        raise ValueError(
+            f"--config={name}: {path}.json already holds a recipe; leave out :{recipe}"
+        )
     return name.endswith(".json")
 
 
@@ -203,7 +207,7 @@ class ExperimentParser(flags.ArgumentParser):
     def parse(self, argument: str) -> ConfigDict:
         try:
             self.read = (config_of_json if is_json(argument) else self._of_file)(argument).lock()
-        except (OSError, ValueError) as error:  # as it is, without absl's words around it
+        except (OSError, ValueError) as error:  # absl would add its own text
             raise flags.Error(str(error)) from error
         return self.read
 
@@ -257,7 +261,7 @@ def wrong_override(argv: list[str]) -> str:
 
 @command
 def run(main: Callable[[list[str]], None] = main) -> None:
-    """The command line of `main`, which is given what absl leaves."""
+    """Runs `main` with the arguments that absl leaves."""
     logging.get_absl_handler().python_handler.stream = sys.stderr
     try:
         app.run(main, flags_parser=parse_flags)

@@ -5,8 +5,8 @@
 
 INDEX is the NAME that `python -m pclhd_jax.embed` wrote. QUERY is pictures, folders, .txt lists or
 a set, as embed takes them, of either modality; or the NAME of other embeddings. Pictures go through
-the encoder that the index names; --checkpoint says where it lies if it was moved. Another encoder
-is refused. It prints the best three of the first queries and, where identities are known on both
+the encoder that the index names; --checkpoint says where it is if it was moved. Another encoder
+is an error. It prints the best three of the first queries and, where identities are known on both
 sides, Rank-1 and mAP. It writes
 
     NAME.csv    query, rank, name, similarity; with --rerank the distance; identities where known
@@ -24,7 +24,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.system.command import command, parser_of, path_flag
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add(
         "--checkpoint",
         type=path_flag,
-        help="for pictures: the index's encoder, where it does not lie as recorded",
+        help="for pictures: where the index's encoder is, if it was moved",
     )
     add("--modality", help="of query pictures: visible or infrared")
     add("--k", type=int, default=10, help="pictures found for each query (%(default)s)")
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add(
         "--gallery_root",
         type=path_flag,
-        help="where the index's pictures lie now, if they were moved",
+        help="where the index's pictures are now, if they were moved",
     )
     add("--show", type=int, default=5, help="queries printed, the best three of each (%(default)s)")
     add(

@@ -8,8 +8,8 @@ RUN: one HTML page that needs no network and nothing beside it, and its PNGs in 
 results, curves by epoch, rank lists, t-SNE, heat maps, prototypes as pictures, clusters against
 eps; of several runs side by side, with the differences of their settings. Rank lists, t-SNE, heat
 maps and prototypes need the pictures where the run's settings name them: give the command in the
-folder that the run was started in, or say with --pictures_root where the pictures lie now. What a
-run lacks is left out, and the page says why.
+folder that the run was started in, or say with --pictures_root where the pictures are now. The page
+leaves out what a run lacks, and says why.
 
 --clusters: what other values of eps would make of a saved epoch. From the workdir alone (no
 pictures, no GPU, no checkpoint) it computes the distances anew, prints a table per modality and
@@ -28,7 +28,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if not __package__:  # run as a file: the checkout takes the place of this folder on the path
+if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pclhd_jax.system.command import command, parser_of, path_flag
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--pictures_root",
         type=path_flag,
         metavar="DIR",
-        help="where the pictures of the runs lie now, as their authors hand them out or prepared",
+        help="where the pictures of the runs are now: the original folder or the prepared set",
     )
     args = parser.parse_args(argv)
     if bool(args.runs) == bool(args.clusters):
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.runs and (args.epoch is not None or args.eps_max is not None):
         sys.exit("--epoch and --eps_max go with --clusters RUN; a page shows the newest epoch")
     if args.clusters and args.pictures_root is not None:
-        sys.exit("--pictures_root goes with runs; --clusters RUN needs no pictures")
+        sys.exit("--pictures_root needs runs to draw; --clusters RUN uses no pictures")
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # Here: --help should be quick.

@@ -104,7 +104,7 @@ def test_a_name_of_nothing_says_what_to_name(run, tmp_path):
         load_encoder(tmp_path)
     (tmp_path / "checkpoints/3").mkdir(parents=True)
     (tmp_path / "config.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no config\.json in .*bring the file back"):
+    with pytest.raises(FileNotFoundError, match=r"no config\.json in .*restore the file"):
         load_encoder(tmp_path / "checkpoints/3")
 
 

@@ -22,7 +22,7 @@ WRONG = {
         "import ml_collections\ndef get_config(r=''):\n    return ml_collections.ConfigDict()\n",
         "lack a recipe",
     ),
-    "wants a recipe": ("def get_config(r):\n    pass\n", r"wants a recipe: --config=.*:RECIPE"),
+    "needs one": ("def get_config(r):\n    pass\n", r"needs a recipe; give --config=.*:RECIPE"),
 }
 
 
@@ -39,7 +39,7 @@ def test_a_file_that_gives_no_settings_is_one_line(case, tmp_path):
 def test_a_recipe_for_a_file_that_takes_none_a_folder_and_nothing_are_one_line(tmp_path):
     (tmp_path / "mine.py").write_text(GOOD + "def get_config():\n    return common.base('paper')\n")
     assert plain_config(str(tmp_path / "mine.py")).recipe == "paper"
-    with pytest.raises(ValueError, match=r"takes no recipe: give --config="):
+    with pytest.raises(ValueError, match=r"takes no recipe; give --config="):
         plain_config(f"{tmp_path / 'mine.py'}:released")
     with pytest.raises(ValueError, match="is a folder"):
         plain_config(str(tmp_path))

@@ -53,9 +53,7 @@ def test_the_wheel_puts_one_name_into_site_packages(installed):
 
 
 @pytest.mark.parametrize("foreign", [False, True])
-def test_packages_of_ones_own_named_configs_and_data_prep_are_in_nobodys_way(
-    installed, foreign, tmp_path
-):
+def test_other_packages_named_configs_and_data_prep_do_no_harm(installed, foreign, tmp_path):
     if foreign:
         for room in ("configs", "data_prep"):
             (tmp_path / room).mkdir()

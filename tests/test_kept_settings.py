@@ -62,7 +62,7 @@ def test_config_json_is_an_experiment_file_with_overrides(run):
         ([], "or the --workdir of a run"),
     ],
 )
-def test_what_cannot_be_taken_is_one_line(run, arguments, words):
+def test_what_cannot_be_used_is_one_line(run, arguments, words):
     with pytest.raises((SystemExit, ValueError), match=words) as caught:
         taken(*(argument.format(run) for argument in arguments))
     assert "\n" not in str(caught.value)

@@ -23,9 +23,10 @@ from pclhd_jax.pictures.compared import compared_until_ns
 from pclhd_jax.pictures.prepared_index import read_index as read_prepared
 from pclhd_jax.reports.records import ROW, TIMING, read_records
 from pclhd_jax.retrieval.index import read_index, write_index
+from pclhd_jax.retrieval.inputs import reader_of
+from pclhd_jax.saving.holder import holder_of
 from pclhd_jax.saving.integrity import damaged_files, file_digest, sealed, write_manifest
 from pclhd_jax.saving.labelled_features import save_epoch
-from pclhd_jax.saving.lock import _holder
 from pclhd_jax.saving.record_shapes import CHECKSUMS, EPOCH, UNDER_WAY
 from pclhd_jax.saving.workdir import read_pictures
 from pclhd_jax.summarize import summarize
@@ -84,7 +85,7 @@ SMALL = {
     "config.json": (CONFIG, (read_config, read_kept_config)),
     "pictures.json": (PICTURES, (read_pictures,)),
     "timing.jsonl": (TIMES, (lambda run: read_json_lines(run / "timing.jsonl", TIMING),)),
-    "run.holder": (HOLDER, (_holder,)),
+    "run.holder": (HOLDER, (holder_of,)),
 }
 
 
@@ -116,7 +117,7 @@ def test_records_of_another_shape_are_a_line_or_a_page(run, monkeypatch):
             told(lambda: summarize([run]), run, what)
 
 
-def test_an_unknown_setting_is_told_as_one_of_another_version(run):
+def test_an_unknown_setting_is_reported_as_one_of_another_version(run):
     (run / "config.json").write_text(json.dumps(CONFIG | {"newer": 1}))
     with pytest.raises(ValueError, match=r"config\.json: config has an unknown newer.*version"):
         read_config(run)
@@ -170,6 +171,7 @@ TABLES = {
     "no name": b"name,modality\n,visible\n,visible\n,visible\n",
     "another modality": b"name,modality\na,infrared\n",
     "a text for a number": b"name,modality,identity\na,visible,x\n",
+    "a negative number": b"name,modality,identity\na,visible,-5\n",
     "a large number": b"name,modality,identity\na,visible,99999999999\n",
     "control characters": b"name,modality\n\x1b[2J,visible\n",
     "not UTF-8": b"name,modality\n\xff,visible\n",
@@ -206,7 +208,7 @@ def test_features_of_another_shape_are_a_line_that_names_them(index, features):
     assert told(lambda: read_index(index.name), index.name.with_suffix(".npy"), features.dtype)
 
 
-def test_a_list_of_files_that_leads_out_of_its_folder_is_none(tmp_path):
+def test_a_list_of_files_outside_its_folder_is_refused(tmp_path):
     folder, other = tmp_path / "3", tmp_path / "other"
     folder.mkdir()
     other.write_text("secret")
@@ -249,7 +251,7 @@ def test_a_record_of_a_checkpoint_is_of_its_shape_or_refused(tmp_path, name):
         told(lambda: read_json(tmp_path / "a", shape, nan=True), tmp_path / "a", what)
 
 
-def test_a_note_of_another_shape_counts_as_none(tmp_path):
+def test_a_note_of_another_shape_is_ignored(tmp_path):
     note = Path(tmp_path / "note")
     for _, data in variants({"changed_ns": 5, "made": "b"}):
         note.write_bytes(data)
@@ -267,7 +269,7 @@ def test_the_list_of_a_prepared_set_is_of_its_shape_or_refused(tmp_path):
         told(lambda: read_prepared(tmp_path), tmp_path, what)
 
 
-def test_a_setting_that_is_a_book_is_told_in_short(run):
+def test_a_very_long_setting_is_shortened(run):
     for book in ("x" * 10**5, "\x1b[2J\u202e" * 10**4, ["x"] * 10**5):
         for config in (CONFIG | {"seed": book}, CONFIG | {str(book): 1}, CONFIG | {"loss": book}):
             (run / "config.json").write_text(json.dumps(config))
@@ -278,8 +280,28 @@ def test_a_setting_that_is_a_book_is_told_in_short(run):
             assert lines and all(len(line) < 2000 and line.isprintable() for line in lines)
 
 
-def test_features_that_cannot_be_swept_leave_their_section_out(run):
+def test_the_section_of_features_that_cannot_be_swept_is_left_out(run):
     save_epoch(run, epoch_of(3), keep=1)  # their rows are not unit vectors
     view = RunView(read_run(run, "run"), Tried(None, "nothing"), Tried(None, "nothing"))
     (reason,) = eps_section([view]).missing
     assert "not unit vectors" in reason
+
+
+@pytest.mark.parametrize("root", ["../..", "\\\\server\\share", "//server/share", "~", "http://x"])
+def test_a_recorded_folder_on_another_computer_is_not_asked(index, root):
+    header = index.name.with_suffix(".json")
+    value = json.loads(header.read_text())
+    header.write_text(json.dumps(value | {"source": {"root": root}}))
+    found = read_index(index.name)
+    with pytest.raises(ValueError, match="no folder of this computer"):
+        reader_of(found.header["source"], found.pictures)
+    reader_of(found.header["source"], found.pictures, "/where/they/lie")
+
+
+@pytest.mark.parametrize("root", ["", "a\0b"])
+def test_a_recorded_folder_that_is_no_path_is_named(index, root):
+    header = index.name.with_suffix(".json")
+    value = json.loads(header.read_text())
+    header.write_text(json.dumps(value | {"source": {"root": root}}))
+    with pytest.raises(ValueError, match=r"json is damaged \(source\.root is"):
+        read_index(index.name)

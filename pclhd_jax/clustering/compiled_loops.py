@@ -1,7 +1,7 @@
-"""Loops that numba compiles, and keeps on the disk where it can: never a condition.
+"""Loops that numba compiles, and keeps on disk if it can. They also work without a cache.
 
-numba's own `cache=True` raises at import where no folder can be written, and at every call where a
-file of its cache is damaged.
+numba's own `cache=True` raises at import if no folder can be written, and at every call if a file
+of its cache is damaged.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ class Place:
 
 
 class Checked(CompileResultCacheImpl):
-    """Machine code with its digest: a flipped bit in it would be run."""
+    """Machine code with its checksum, because the processor would run a flipped bit."""
 
     _locator_classes = (Place,)
 
@@ -79,8 +79,7 @@ class Checked(CompileResultCacheImpl):
 
 
 class LoopCache(FunctionCache):
-    """numba's, in which what cannot be read is compiled anew, and what cannot be written is not
-    kept."""
+    """numba's cache, which compiles again what it cannot read and ignores what it cannot write."""
 
     _impl_class = Checked
 

@@ -1,4 +1,4 @@
-"""Cameras of one's own pictures, read from their paths by a regular expression with one group."""
+"""Cameras of your own pictures, read from their paths by a regular expression with one group."""
 
 import json
 import re
@@ -8,8 +8,8 @@ import sys
 from pclhd_jax.data.lists import UNKNOWN
 
 MAX_PATTERN = 1000  # characters
-# Searching takes about a microsecond a path. Some expressions, like (a+)+$, need longer than the
-# age of the world for one name, and Python has no time limit for them: a process can be ended.
+# A search takes about a microsecond per path. Some expressions, like (a+)+$, take years for one
+# name. Python has no time limit for a search, so another process does it, which can be ended.
 SECONDS, PATHS_PER_SECOND = 10.0, 10_000
 SEARCH = """
 import json, re, sys
@@ -22,8 +22,8 @@ json.dump([(match[1] or "") if (match := search(path)) else "" for path in paths
 def cameras_by_path(paths: list[str], pattern: str) -> dict[str, int]:
     """The camera of each path: the distinct texts of the group, sorted, are 0, 1, ...
 
-    An empty pattern knows no camera (-1). Raises ValueError for a pattern that is wrong, misses a
-    path or takes too long.
+    With an empty pattern no camera is known (-1). Raises ValueError for a pattern that is wrong,
+    misses a path or takes too long.
     """
     if not pattern:
         return dict.fromkeys(paths, UNKNOWN)
@@ -48,10 +48,12 @@ def _check(pattern: str) -> None:
     try:
         groups = re.compile(pattern).groups
     except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"camera_pattern {pattern!r} is no regular expression: {error}") from error
+        raise ValueError(
+            f"camera_pattern {pattern!r} is not a regular expression: {error}"
+        ) from error
     if groups != 1:
         raise ValueError(
-            f"camera_pattern {pattern!r} has {groups} groups, it must have 1: the "
+            f"camera_pattern {pattern!r} has {groups} groups; it must have one, the "
             r"camera, as in 'cam(\d+)/'"
         )
 
@@ -75,5 +77,5 @@ def _found(pattern: str, paths: list[str]) -> list[str]:
         ) from error
     except subprocess.CalledProcessError as error:
         last = error.stderr.strip().rpartition("\n")[2]
-        raise ValueError(f"camera_pattern {pattern!r} cannot be searched for: {last}") from error
+        raise ValueError(f"camera_pattern {pattern!r} cannot be used: {last}") from error
     return json.loads(searched.stdout)

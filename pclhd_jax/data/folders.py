@@ -138,8 +138,8 @@ def _read_csv(root: str | os.PathLike, paths: dict[str, list[str]]) -> dict[str,
         path, entry = _parse_row(where, row.cells)
         if path not in known:
             raise ValueError(
-                f"{where}: no picture {path!r} under {CONTENT}{_spelt(path, known)}; list paths as "
-                f"they lie below {root}, with forward slashes"
+                f"{where}: no picture {path!r} under {CONTENT}{_spelt(path, known)}; write paths "
+                f"relative to {root}, with forward slashes"
             )
         if path in listed:
             raise ValueError(f"{where}: {path!r} is listed twice; keep one row per picture")
@@ -152,7 +152,7 @@ def _read_csv(root: str | os.PathLike, paths: dict[str, list[str]]) -> dict[str,
 
 
 def _spelt(path: str, known: set[str]) -> str:
-    """A hint, where a picture differs in letter case or in how Unicode writes its accents alone."""
+    """A hint if a picture differs only in letter case or in how Unicode writes its accents."""
     alike = next((other for other in known if same_spelling(other) == same_spelling(path)), None)
     return f" (there is {alike!a})" if alike else ""
 

@@ -177,11 +177,11 @@ def check_path(path: str, where: str) -> None:
 
 
 def check_length(path: str, where: str) -> None:
-    """Raises ValueError for a path that is longer than any: a message would be as long."""
+    """Raises ValueError for a path that is too long for any file system."""
     if len(path) > MAX_PATH:
         raise ValueError(
             f"{where}: a path of {len(path):,} characters, the limit is {MAX_PATH:,}; it begins "
-            f"with {path[:80]!r}: restore the file"
+            f"with {path[:80]!r}; restore the file"
         )
 
 
@@ -199,7 +199,7 @@ def check_names(where: str | os.PathLike, names: Iterable[str]) -> None:
 
 
 def same_spelling(name: str) -> str:
-    """Alike for names that some file systems take for one: other letter case, other accents.
+    """Equal for names that some file systems confuse: other letter case, other accents.
 
     Unicode writes an accented letter in one character (NFC) or in two (NFD).
     """

@@ -1,4 +1,4 @@
-"""What a picture's place says of its modality: the folders that the layouts have, as visible/."""
+"""The modality of a picture by its folder: layouts name folders such as visible/."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -18,27 +18,28 @@ class BothModalities(NamedTuple):
 
 
 def modality_of(path: str | os.PathLike) -> str | None:
-    """'visible' or 'infrared' by the nearest folder above with such a name; None: none has one."""
+    """'visible' or 'infrared' by the nearest folder above that says so; None if none does."""
     return _modality_below(os.path.dirname(os.path.abspath(path)))
 
 
 def tell_others(paths: Sequence[str], modality: str) -> str:
-    """A line about pictures whose folder is one of the other modality, '' where none is."""
+    """A line about pictures in a folder of the other modality; '' if there are none."""
     others = [path for path in paths if modality_of(path) not in (None, modality)]
     if not others:
         return ""
     other = modality_of(others[0])
     return (
-        f"{len(others):,} of {len(paths):,} pictures lie in a folder of {other} pictures and go "
-        f"through the {modality} stem, the first is {others[0]}; is their modality {other}?"
+        f"{len(others):,} of {len(paths):,} pictures are in a folder of {other} pictures and go "
+        f"through the {modality} stem, the first is {others[0]}; if they are {other}, give "
+        f"the modality {other}"
     )
 
 
 def both_modalities(root: str | os.PathLike, names: Iterable[str]) -> BothModalities | None:
-    """The first folder, from the top, of whose pictures some are visible and some infrared.
+    """The first folder, from the top, that holds visible and infrared pictures.
 
-    names: posix paths of pictures relative to root. Of a set of numbered cameras what lies beside
-    them tells that it is one.
+    names: posix paths of pictures relative to root. Other files in the folder show whether numbered
+    folders are the cameras of a set.
     """
     parents: dict[str, set[str]] = {}
     for folder in {os.path.dirname(name) for name in names}:
@@ -67,11 +68,11 @@ def _modality_below(folder: str) -> str | None:
 
 
 def _said_by(layout: str, parent: str, name: str) -> str | None:
-    """The modality of the folder parent/name in a layout; None: the layout has no such folder."""
+    """The modality of the folder parent/name in a layout; None if it has no such folder."""
     row = LAYOUTS[layout]
     by_name = {known.casefold(): modality for known, modality in row.modality_folders.items()}
     modality = by_name.get(name.casefold())
-    # A camera's number means something in one set alone, and that has its mark beside it.
+    # A camera's number has a meaning in one set only, which has its mark beside the folders.
     numbered = any(letter.isdigit() for letter in name)
     if modality and numbered and not (Path(parent) / row.mark).is_dir():
         return None

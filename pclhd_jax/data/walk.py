@@ -1,4 +1,4 @@
-"""What lies in folders: the pictures, sorted, and how many of what else is passed over."""
+"""Searches folders: lists the pictures, sorted, and counts the files that it leaves out."""
 
 import os
 from collections import Counter
@@ -10,12 +10,12 @@ from pclhd_jax.data.lists import is_picture_name
 from pclhd_jax.system.plain_files import BROKEN_LINK, FOLDER, NOTHING, kind_of
 from pclhd_jax.system.text import printable
 
-MAX_DEPTH = 200  # folders within folders: nobody sorts pictures deeper
+MAX_DEPTH = 200  # nobody sorts pictures into deeper folders
 HIDDEN, NO_SUFFIX, NO_FILE = "hidden", "without extension", "pipes or devices"
 
 
 class Below(NamedTuple):
-    """pictures: sorted posix paths relative to the root; left_out: what else lies there, by kind:
+    """pictures: sorted posix paths relative to the root. left_out: counts of other files, by kind:
     an extension ('.webp'), HIDDEN (the name begins with a dot), NO_SUFFIX or NO_FILE."""
 
     pictures: list[str]
@@ -23,9 +23,9 @@ class Below(NamedTuple):
 
 
 def look_below(root: str | os.PathLike, inside: str = "") -> Below:
-    """All that lies below `root/inside`, at any depth.
+    """Looks at everything below `root/inside`, at any depth.
 
-    Links to folders are followed, no folder twice; names with a leading dot are passed over.
+    Follows links to folders, visits no folder twice, and leaves out names with a leading dot.
     Raises OSError for a folder that cannot be read, ValueError for a broken link or too many
     folders within folders.
     """
@@ -41,8 +41,8 @@ def look_below(root: str | os.PathLike, inside: str = "") -> Below:
         seen.add(real)
         if depth > MAX_DEPTH:
             raise ValueError(
-                f"{start} has folders more than {MAX_DEPTH} deep, the first is {here[:80]}...; "
-                "move the pictures up, or name another folder"
+                f"{start} has folders nested more than {MAX_DEPTH} deep, the first is {here[:80]}"
+                "...; move the pictures up, or name another folder"
             )
         subfolders = []
         with os.scandir(folder) as entries:
@@ -69,7 +69,7 @@ def _is_subfolder(entry: os.DirEntry) -> bool:
 
 
 def _sort_in(entry: os.DirEntry, path: str, below: Below) -> None:
-    if entry.name.startswith("."):  # of an editor, macOS or the like, broken links too
+    if entry.name.startswith("."):  # left by an editor or macOS, even broken links
         below.left_out[HIDDEN] += 1
         return
     if entry.is_symlink():
@@ -97,8 +97,8 @@ def _in_order(left_out: Counter[str]) -> list[tuple[str, int]]:
 def picture_names(folder: Path) -> list[str]:
     """Sorted picture files; empty when the folder is missing (not every camera saw everyone).
 
-    Raises ValueError for a broken link, and for a file in the folder's place: pictures that
-    vanished are not passed over.
+    Raises ValueError for a broken link, and for a file in place of the folder: pictures that
+    vanished must not be ignored.
     """
     try:
         with os.scandir(folder) as entries:
@@ -113,16 +113,16 @@ def picture_names(folder: Path) -> list[str]:
 
 
 def check_link(path: str | os.PathLike) -> None:
-    """Raises ValueError for a link to nothing; a path that is not there at all is none."""
+    """Raises ValueError for a link to nothing; a missing path is not a link."""
     if os.path.islink(path) and kind_of(path) == BROKEN_LINK:
-        raise ValueError(f"{path} is a broken link; remove it, or bring back what it points at")
+        raise ValueError(f"{path} is a broken link; remove it, or restore what it points to")
 
 
 def check_folder(path: str | os.PathLike) -> None:
-    """Raises ValueError where something that is no folder has the name of one."""
+    """Raises ValueError if something else has the name of a folder."""
     check_link(path)
     if (kind := kind_of(path)) not in (NOTHING, FOLDER):
-        raise ValueError(f"{path} is {kind}, not a folder; remove it, or bring the folder back")
+        raise ValueError(f"{path} is {kind}, not a folder; remove it, or restore the folder")
 
 
 def camera_folders(

@@ -192,7 +192,7 @@ def tree_of(state: TrainState, progress: dict[str, Any]) -> dict[str, Any]:
     fit.append(set(shapes["banks"]) <= set(Banks._fields))
     fit.append({"visible_N", "infrared_N"} <= set(shapes["labels"]) <= set(EpochLabels._fields))
     if not all(fit):
-        raise ValueError("progress.shapes names other arrays than this program saves")
+        raise ValueError("progress.shapes names arrays that this program does not save")
     return tree_like(state, shapes)
 
 

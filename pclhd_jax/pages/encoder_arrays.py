@@ -38,7 +38,7 @@ class Seen(NamedTuple):
 def see_test_pictures(workdir: Path, pictures_root: str | None = None) -> Seen:
     """Features of all test pictures, by the newest sound checkpoint.
 
-    pictures_root: where the pictures lie now; None: where the run's settings say.
+    pictures_root: where the pictures are now; None: where the run's settings say.
 
     Raises:
       FileNotFoundError: no checkpoint, or no pictures where the settings say.
@@ -115,10 +115,10 @@ def shares(y_BhwD: jax.Array, z_BD: jax.Array) -> jax.Array:
 
 
 def settings_at(settings: Settings, pictures_root: str | None) -> Settings:
-    """The run's settings, with the pictures where they lie now. Raises FileNotFoundError.
+    """The run's settings, with the pictures where they are now. Raises FileNotFoundError.
 
-    Pictures of another place are read as they lie: nothing is drawn, prepared or kept beside them.
-    Whether they are the run's is for `check_same_lists` to say.
+    Nothing is drawn, prepared or written in another folder of pictures. `check_same_lists` says
+    whether they are the run's.
     """
     data = settings.data
     if pictures_root:
@@ -134,8 +134,8 @@ def settings_at(settings: Settings, pictures_root: str | None) -> Settings:
     if not os.path.isdir(data.source):
         named = "--pictures_root" if pictures_root else "config.data.source"
         raise FileNotFoundError(
-            f"no pictures at {data.source} ({named}); --pictures_root DIR says where they lie now, "
-            "or give the command in the folder that the run was started in"
+            f"no pictures at {data.source} ({named}); say where they are now with "
+            "--pictures_root DIR, or give the command in the folder that the run was started in"
         )
     return replace(settings, data=data)
 

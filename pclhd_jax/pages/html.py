@@ -1,7 +1,7 @@
-"""The pieces of a page that needs nothing but itself: no script, no font, no file beside it.
+"""The pieces of a page in one file, without scripts, fonts or other files.
 
-Only what `tag` and `joined` return is `Html`. Any other text is escaped where it meets the page, so
-a name or a setting of a stranger's run is shown, never interpreted.
+Only `tag` and `joined` return `Html`. Any other text is escaped when it enters the page, so a
+browser shows a name or a setting of a stranger's run and never interprets it.
 """
 
 import base64
@@ -56,7 +56,7 @@ pre { white-space: pre-wrap; font-size: .8em; }
 
 
 class Html(str):
-    """HTML that this module made, as against text that is to be shown as it is."""
+    """HTML that this module made. Any other text is escaped."""
 
     __slots__ = ()
 
@@ -65,7 +65,7 @@ class Html(str):
 
 
 def joined(parts: Iterable[str]) -> Html:
-    """The parts one after the other; those that are not Html are escaped."""
+    """The parts joined; those that are not Html are escaped."""
     return Html("".join(part if isinstance(part, Html) else escaped(part) for part in parts))
 
 
@@ -79,7 +79,7 @@ def tag(name: str, /, *inside: str, **attributes: str) -> Html:
     names = {"css_class": "class"}
     words = [f' {names.get(n, n)}="{escaped(value)}"' for n, value in attributes.items() if value]
     start = f"<{name}{''.join(words)}>"
-    if name in ("img", "meta"):  # have no inside and no end
+    if name in ("img", "meta"):  # these have no content and no end tag
         return Html(start)
     return Html(f"{start}{joined(inside)}</{name}>")
 

@@ -36,11 +36,11 @@ def write_page(
     """Write the page of these runs and the PNGs it shows; return the page's path.
 
     What a run lacks (pictures, a checkpoint, identities, a second epoch's features) leaves its part
-    out, and the page and the terminal say why. Of the workdirs themselves nothing is changed.
+    out, and the page and the terminal say why. The workdirs themselves do not change.
 
     Args:
       out: the folder; of one run by default `page` in its workdir.
-      pictures_root: where the pictures of these runs lie now, original or prepared; None: where
+      pictures_root: where the pictures of these runs are now, original or prepared; None: where
         each run's settings say.
 
     Raises:
@@ -104,7 +104,7 @@ def older_encoder(run: RunView) -> str:
 def folder_of(workdirs: Sequence[Path], out: str | Path | None) -> Path:
     """Raises ValueError for several runs without `out`, or a folder with somebody's page."""
     if out is None and len(set(workdirs)) > 1:
-        raise ValueError(f"{len(workdirs)} runs, and no folder for their page; name one: --out DIR")
+        raise ValueError(f"{len(workdirs)} runs need a folder for their page; name one: --out DIR")
     folder = workdirs[0] / "page" if out is None else Path(out)
     page = folder / NAME
     if out is None and folder.is_symlink():
@@ -117,11 +117,11 @@ def folder_of(workdirs: Sequence[Path], out: str | Path | None) -> Path:
 
 
 def check_nobodys(folder: Path, names: Sequence[str]) -> None:
-    """Raises ValueError where pictures of these names lie without a page of this program."""
+    """Raises ValueError if such pictures are there without a page of this program."""
     there = [name for name in names if os.path.lexists(folder / name)]
     if there and not is_there(folder / NAME):
         raise ValueError(
-            f"{folder} holds {there[0]} and no page of this program; name another --out"
+            f"{folder} holds {there[0]}, but no page of this program; name another --out"
         )
 
 

@@ -83,12 +83,12 @@ def run_prototypes(run: RunView) -> Drawn:
 
 
 def check_rows(saved: SavedEpoch, train: TrainPictures) -> None:
-    """Raises Missing where the features are of another number of pictures."""
+    """Raises Missing if the features are from another number of pictures."""
     counts = [(len(saved.visible_ND), len(saved.infrared_ND))]
     counts.append((len(train.visible_NHWC), len(train.infrared_NHWC)))
     if counts[0] != counts[1]:
         raise Missing(
-            f"the features of epoch {saved.epochs_done} are of {counts[0][0]:,} visible and "
+            f"the features of epoch {saved.epochs_done} are from {counts[0][0]:,} visible and "
             f"{counts[0][1]:,} infrared pictures, the set has {counts[1][0]:,} and {counts[1][1]:,}"
         )
 

@@ -1,7 +1,7 @@
-"""The lists of prepared sets that have no checksum yet, as far as they contradict themselves.
+"""Checks lists of prepared sets from earlier versions, which have no checksum.
 
-`PreparedSet.read` compares identities and cameras with the records, picture by picture. What that
-cannot show, an order, a split and RegDB's labels, has a form that is checked here.
+`PreparedSet.read` compares identities and cameras with the records, picture by picture. This file
+checks what the records do not show: the order, the splits and RegDB's labels.
 """
 
 from pathlib import Path, PurePosixPath
@@ -22,7 +22,7 @@ def check_lists(root: Path, records: dict[str, list[str]], lists: dict[str, dict
         else:
             sound = split not in records and _one_label_each(paths, entry)
         if not sound:
-            raise ValueError(damaged(root, f"{INDEX}: {split} is another list than was written"))
+            raise ValueError(damaged(root, f"{INDEX}: {split} is not the list that was written"))
     for modality in ("visible", "infrared"):
         train, test = lists[f"train_{modality}"], lists.get(f"test_{modality}")
         # Sets of one record hold train and test apart; others divide the same pictures.

@@ -27,8 +27,8 @@ class UnreadablePictureError(ValueError):
 def read_picture_file(path: str | os.PathLike) -> bytes:
     """The bytes of a picture file.
 
-    Raises OSError, and RefusedPictureError for a file that is larger than any picture we take and
-    for what is no regular file: a pipe, a device.
+    Raises OSError, and RefusedPictureError for a file that is too large or not a regular file, such
+    as a pipe or a device.
     """
     try:
         return read_plain(path, MAX_BYTES)
@@ -38,7 +38,7 @@ def read_picture_file(path: str | os.PathLike) -> bytes:
         ) from error
     except NotPlainError as error:
         raise RefusedPictureError(
-            f"no content of its own, it is {error.kind}; remove it, and its entry in a list"
+            f"no content, because it is {error.kind}; remove it, and its entry in a list"
         ) from error
 
 
@@ -69,7 +69,7 @@ def open_picture(data: bytes) -> Image.Image:
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises RefusedPictureError for more pixels than we take, in all or in a row."""
+    """Raises RefusedPictureError for too many pixels, in all or in a row."""
     limit = _max_pixels()
     if width * height > limit:
         raise RefusedPictureError(_too_large(width * height, limit))

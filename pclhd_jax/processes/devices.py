@@ -1,4 +1,4 @@
-"""The devices that JAX computes on, and the settings of JAX that a shell or a notebook left."""
+"""The devices that JAX computes on, and settings of JAX inherited from a shell or a notebook."""
 
 import os
 import subprocess
@@ -23,20 +23,20 @@ class Needed(NamedTuple):
 
 INSTALL = 'for an NVIDIA card: pip install "jax[cuda13]" (requirements-cuda.txt)'
 NUMBERS = "would change the numbers of a run"
-# By JAX's names, without the ones that this version of JAX does not have.
+# By JAX's names; `check_jax` skips those that the installed version of JAX lacks.
 SETTINGS = {
-    "jax_enable_x64": Needed((False,), "would compute in 64 bits what is meant for 32"),
+    "jax_enable_x64": Needed((False,), "would compute in 64 bits instead of 32"),
     "jax_default_prng_impl": Needed(("threefry2x32",), NUMBERS),
     "jax_threefry_partitionable": Needed((True,), NUMBERS),
     "jax_random_seed_offset": Needed((0,), NUMBERS),
     "jax_high_dynamic_range_gumbel": Needed((False,), NUMBERS),
     "jax_default_matmul_precision": Needed((None, "highest", "float32"), NUMBERS),
-    "jax_numpy_dtype_promotion": Needed(("standard",), "is stricter than this program is written"),
-    "jax_disable_jit": Needed((False,), "would run each operation alone, for days"),
-    "jax_no_tracing": Needed((False,), "leaves nothing that can be compiled"),
-    "jax_no_execution": Needed((False,), "leaves nothing that is computed"),
-    "jax_debug_infs": Needed((False,), "ends a run at infinities that are meant"),
-    "jax_debug_key_reuse": Needed((False,), "ends a run at keys that are meant to be used again"),
+    "jax_numpy_dtype_promotion": Needed(("standard",), "is stricter than this program allows"),
+    "jax_disable_jit": Needed((False,), "would run each operation alone, which takes days"),
+    "jax_no_tracing": Needed((False,), "forbids all compilation"),
+    "jax_no_execution": Needed((False,), "forbids all computation"),
+    "jax_debug_infs": Needed((False,), "ends a run at infinities that are intended"),
+    "jax_debug_key_reuse": Needed((False,), "ends a run at keys that are reused on purpose"),
     "jax_thread_guard": Needed((False,), "forbids the threads that read ahead"),
 }
 GUARDS = tuple(
@@ -44,15 +44,15 @@ GUARDS = tuple(
     for way in ("", "_host_to_device", "_device_to_host", "_device_to_device")
 )
 for _name in GUARDS:
-    SETTINGS[_name] = Needed((None, "allow", "log"), "forbids the transfers of a run")
+    SETTINGS[_name] = Needed((None, "allow", "log"), "forbids transfers that a run needs")
 
 
 def check_jax() -> None:
-    """Before anything is computed.
+    """Checks JAX before anything is computed.
 
     Raises:
-      ValueError: a setting of JAX with which this program would compute something else or nothing,
-        or no device to compute on; in one line, with the remedy.
+      ValueError: a setting of JAX would change the results or end the run, or there is no device.
+        The text is one line with the remedy.
     """
     for name, needed in SETTINGS.items():
         value = getattr(jax.config, name, needed.values[0])
@@ -74,7 +74,7 @@ def check_jax() -> None:
         reason = " ".join(str(error).split()) or "it has no such device"
         raise ValueError(
             f"JAX finds nothing to compute on{f', JAX_PLATFORMS={asked}' if asked else ''} "
-            f"({reason[:300]}); unset JAX_PLATFORMS, or make it cpu; {INSTALL}"
+            f"({reason[:300]}); unset JAX_PLATFORMS, or set it to cpu; {INSTALL}"
         ) from error
 
 
@@ -101,7 +101,7 @@ def _check_xla_flags(flags: str) -> None:
 
 
 def describe_devices() -> str:
-    """What a run computes on, in a line; a second one where a card lies idle."""
+    """One line about the devices of a run; a second line if JAX misses an NVIDIA card."""
     devices = jax.devices()
     first = devices[0]
     line = f"computing on {len(devices)} x {first.device_kind} ({first.platform})"

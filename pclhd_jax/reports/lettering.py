@@ -8,7 +8,7 @@ from PIL import ImageFont
 from pclhd_jax.system.text import printable, shortened
 
 FILE = "fonts/ttf/DejaVuSans.ttf"  # of matplotlib: Latin, Greek, Cyrillic and more
-NO_CHARACTER = "\U0010ffff"  # no font has it: it shows the box for a glyph that is missing
+NO_CHARACTER = "\U0010ffff"  # no font has it, so it shows the box for a missing glyph
 
 
 @cache
@@ -19,14 +19,14 @@ def font_of(size: int) -> ImageFont.FreeTypeFont:
 
 
 def fitting(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    """`text` as the font can draw it, its middle replaced by dots where it is too wide."""
+    """`text` as the font can draw it; if it is too wide, dots replace its middle."""
     return shortened(drawable(text, font), width, font.getlength)
 
 
 def drawable(text: str, font: ImageFont.FreeTypeFont) -> str:
     """Control marks, and characters that the font lacks, as escapes (\\u4eba).
 
-    Boxes would make all such names look alike; an escape can be looked up in NAME.csv.
+    With boxes all such names would look alike; you can find an escape in NAME.csv.
     """
     return "".join(
         c if has_glyph(c, font) else c.encode("unicode_escape").decode("ascii")

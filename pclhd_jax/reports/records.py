@@ -119,12 +119,12 @@ def read_records(workdir: str | Path) -> list[dict[str, Any]]:
     """The rows of `metrics.jsonl`; none if there is no such file. A torn last line is left out.
 
     Raises:
-      ValueError: a line that is damaged, or no record; it names the file, the line, the field.
+      ValueError: a line is damaged or not a record; the text names the file, the line, the field.
     """
     path = Path(workdir) / "metrics.jsonl"
     if not path.exists():
         return []
-    remedy = "if it is the last one, remove it: the run writes it again"
+    remedy = "if it is the last line, remove it: the run writes it again"
     return read_json_lines(path, ROW, remedy=remedy, nan=True)
 
 

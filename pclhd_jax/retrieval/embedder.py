@@ -34,8 +34,8 @@ class Embedder:
 
     The features are those that an evaluation ranks: of picture and mirror, their mean, made unit.
     All devices share each batch. A call of few pictures takes a small batch, see `batch_of`. Each
-    size is a program of its own, and its sums may round differently (by 2e-7 on a CPU,
-    docs/embed_search.md); calls that take one size give the same bits.
+    size is another program, which may round differently (by 2e-7 on a CPU, docs/embed_search.md).
+    Calls with one size give the same bits.
     """
 
     encoder: Encoder
@@ -72,9 +72,9 @@ class Embedder:
     def batch_of(self, total: int) -> int:
         """The batch for a call of `total` pictures: the next power of two, at most `batch_size`.
 
-        It is a multiple of the devices. Powers of two, so that a service that is called with any
-        number of pictures compiles few programs. All batches of a call have this size, the last one
-        too: another program for the rest would take longer to compile than the filling costs.
+        It is a multiple of the devices. With powers of two, a service that embeds any number of
+        pictures compiles few programs. All batches of a call have this size, also the last one:
+        compiling another program would take longer than filling it up.
         """
         devices = jax.device_count()
         power = 1 << max(total - 1, 0).bit_length()
@@ -116,7 +116,7 @@ class Embedder:
         total: int,
         report: Report | None = None,
     ) -> Iterator[np.ndarray]:
-        """Features of each chunk, uint8 (C, height, width, 3); made ahead in a thread.
+        """Features of each chunk, uint8 (C, height, width, 3); a thread makes them ahead.
 
         total: pictures of all chunks together.
         """

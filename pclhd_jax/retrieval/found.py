@@ -1,4 +1,4 @@
-"""What a search found, and the words for it."""
+"""What a search found."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from pclhd_jax.retrieval.search_score import SearchScore
 class Found(NamedTuple):
     """indices_QK: rows of the index, best first; distances_QK: None unless re-ranked.
 
-    score: None where identities are not known on both sides, or it was not computed.
+    score: None if it was not computed, as when identities are not known on both sides.
     """
 
     query: Pictures
@@ -22,6 +22,6 @@ class Found(NamedTuple):
     score: SearchScore | None = None
 
     def same(self, q: int, row: int) -> bool | None:
-        """Whether query q and a row of the index show one person; None where nobody knows."""
+        """Whether query q and a row of the index show the same person; None if unknown."""
         pair = self.query.identities_N[q], self.gallery.identities_N[row]
         return None if UNKNOWN in pair else bool(pair[0] == pair[1])

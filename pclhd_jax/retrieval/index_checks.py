@@ -1,4 +1,4 @@
-"""What the files of an index must hold: a stranger's may hold anything."""
+"""What the files of an index must hold; those of a stranger may hold anything."""
 
 import re
 from functools import partial
@@ -20,9 +20,10 @@ REMEDY = "embed the pictures again"
 ROWS_AT_A_TIME, UNIT = 4096, 1e-3
 MOST_HEADER_BYTES = 256_000_000  # it names the pictures that were left out
 DIGEST = text(pattern="[0-9a-f]{32}")
+PATH = text(pattern=r"[^\0]+")
 SET = record(
     {
-        "root": text(),
+        "root": PATH,
         "set": text(pattern="(train|test)_(visible|infrared)"),
         "layout": text(most=20),
         "trial": whole(0, 100),
@@ -33,7 +34,7 @@ SET = record(
 def source_shape(value: Any, where: str) -> None:
     """A folder of pictures, or a set whose lists are read again."""
     is_set = isinstance(value, dict) and "set" in value
-    (SET if is_set else record({"root": text()}))(value, where)
+    (SET if is_set else record({"root": PATH}))(value, where)
 
 
 HEADER = record(
@@ -55,11 +56,13 @@ HEADER = record(
 def checked_features(features_ND: np.ndarray, header: dict[str, Any]) -> np.ndarray:
     """Raises ValueError unless they are unit rows, one for each picture of the header."""
     if features_ND.ndim != 2 or features_ND.dtype != np.float32:
-        raise ValueError(f"{features_ND.dtype} of shape {features_ND.shape}, no float32 rows")
+        raise ValueError(
+            f"the array is {features_ND.dtype} of shape {features_ND.shape}, not rows of float32"
+        )
     if not features_ND.shape[1]:
-        raise ValueError("features of no number")
+        raise ValueError("its features have no numbers")
     if len(features_ND) != header["pictures"]:
-        raise ValueError(f"{len(features_ND):,} rows of {header['pictures']:,}")
+        raise ValueError(f"it has {len(features_ND):,} rows for {header['pictures']:,} pictures")
     for start in range(0, len(features_ND), ROWS_AT_A_TIME):
         length_n = np.linalg.norm(features_ND[start : start + ROWS_AT_A_TIME], axis=1)
         bad_n = ~(np.abs(length_n - 1) < UNIT)  # NaN is not near 1 either
@@ -94,15 +97,17 @@ def check_inside(name: str, where: str) -> None:
     check_names(where, [name])
     path = PurePath(name)
     if not path.parts or path.is_absolute() or path.drive or ".." in path.parts:
-        raise ValueError(f"{where}: {shown(name)} does not lie in the folder of the pictures")
+        raise ValueError(f"{where}: {shown(name)} is not in the folder of the pictures")
 
 
 def number_in(cell: str, where: str) -> int:
-    """An identity or a camera; an empty cell is an unknown one."""
+    """An identity or a camera; an empty cell means unknown."""
     if not cell:
         return UNKNOWN
-    if not re.fullmatch(r"-?[0-9]{1,10}", cell) or abs(int(cell)) >= 2**31:
-        raise ValueError(f"{where} is {shown(cell)}; it must be a whole number, or empty; {REMEDY}")
+    if not re.fullmatch("[0-9]{1,10}", cell) or int(cell) >= 2**31:
+        raise ValueError(
+            f"{where} is {shown(cell)}; it must be a whole number of 0 or more, or empty; {REMEDY}"
+        )
     return int(cell)
 
 

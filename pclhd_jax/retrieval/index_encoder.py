@@ -1,4 +1,4 @@
-"""The encoder that an index names: where embed found it, and where search finds it again."""
+"""The encoder that an index names: `embed` records its path, and `search` finds it there."""
 
 import os
 from contextlib import suppress
@@ -8,6 +8,7 @@ from pclhd_jax.checkpoint_name import RunCheckpoint, parse_checkpoint
 from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.processes.progress import say
 from pclhd_jax.retrieval.index import Index, file_of
+from pclhd_jax.system.paths import is_local
 from pclhd_jax.system.text import printable
 
 ABSOLUTE, BESIDE = "checkpoint_path", "checkpoint_beside"  # keys of NAME.json
@@ -16,10 +17,10 @@ ABSOLUTE, BESIDE = "checkpoint_path", "checkpoint_beside"  # keys of NAME.json
 def checkpoint_places(
     checkpoint: str | os.PathLike, encoder: Encoder, index: Path
 ) -> dict[str, str]:
-    """For NAME.json: the checkpoint that was loaded, as a whole path and as seen from the index.
+    """The checkpoint for NAME.json, as an absolute path and as a path relative to the index.
 
-    Of a workdir it is the one checkpoint that was newest, so that a run that goes on does not
-    change which encoder the index names. The second path holds where both were moved together.
+    For a workdir it is the checkpoint that was newest, so that the index names the same encoder
+    while the run continues. The second path stays valid if both move together.
     """
     named = parse_checkpoint(checkpoint)
     if isinstance(named, RunCheckpoint):
@@ -35,8 +36,8 @@ def checkpoint_places(
 def encoder_of_index(index: Index) -> Encoder:
     """The encoder that NAME.json names, if it is still there with the same weights.
 
-    The paths come from a file that a stranger may have made: they are opened as checkpoints and
-    weight files alone, with the checks of `load_encoder`, and what is loaded is told.
+    The paths come from a file that a stranger may have made. They are opened only as checkpoints or
+    weight files, with the checks of `load_encoder`, and a line says what was loaded.
 
     Raises:
       FileNotFoundError: it is not there, or the index does not say where.
@@ -46,7 +47,7 @@ def encoder_of_index(index: Index) -> Encoder:
     paths = named_paths(index)
     remedy = f"give --checkpoint, the encoder of the index ({shown(index.header['checkpoint'])})"
     if not paths:
-        raise FileNotFoundError(f"{header} does not say where its encoder lies; {remedy}")
+        raise FileNotFoundError(f"{header} does not say where its encoder is; {remedy}")
     there = [path for path in paths if os.path.exists(path)]
     if not there:
         raise FileNotFoundError(
@@ -55,7 +56,7 @@ def encoder_of_index(index: Index) -> Encoder:
     reasons = []
     for path in there:
         try:
-            encoder = load_encoder(path)
+            encoder = load_encoder(path, **picture_size(index))
         except (ValueError, OSError) as error:
             reasons.append(f"the encoder that {header} names cannot be loaded: {error}")
             continue
@@ -69,8 +70,13 @@ def encoder_of_index(index: Index) -> Encoder:
     raise ValueError(f"{reasons[0]}; {remedy}, or embed the pictures again")
 
 
+def picture_size(index: Index) -> dict[str, int]:
+    """The size of the index's pictures: a weight file may not tell it, a run takes no other."""
+    return {side: index.header[side] for side in ("height", "width")}
+
+
 def named_paths(index: Index) -> list[str]:
-    """As seen from the index first: where both were copied, the copy is meant."""
+    """The path relative to the index comes first: if both were copied, it is the copy."""
     beside, absolute = (index.header.get(key) for key in (BESIDE, ABSOLUTE))
     paths = []
     if is_local(beside) and not os.path.isabs(beside):
@@ -78,13 +84,6 @@ def named_paths(index: Index) -> list[str]:
     if is_local(absolute) and os.path.isabs(absolute) and absolute not in paths:
         paths.append(absolute)
     return paths
-
-
-def is_local(path: object) -> bool:
-    """Not of another computer: Windows would send it the user's name and password."""
-    if not isinstance(path, str) or not path or "\0" in path:
-        return False
-    return not path.startswith(("\\\\", "//", "\\/", "/\\"))
 
 
 def shown(path: str) -> str:

@@ -23,7 +23,8 @@ from pclhd_jax.pictures.prepared import is_prepared, open_prepared
 from pclhd_jax.pictures.prepared_index import INDEX
 from pclhd_jax.pictures.source import open_raw
 from pclhd_jax.processes.progress import say
-from pclhd_jax.system.paths import given_path
+from pclhd_jax.system.json_shapes import shown
+from pclhd_jax.system.paths import given_path, is_local
 from pclhd_jax.system.plain_files import BROKEN_LINK, NOTHING, kind_of, text_lines
 
 LIST_SUFFIX = ".txt"
@@ -118,9 +119,9 @@ def of_files(inputs: Sequence[Path], modality: str) -> Listed:
 
 
 def below(path: Path, modality: str) -> tuple[Path, list[str]]:
-    """The folder that an input lies in, or is, and the absolute paths that it names.
+    """The folder that an input is or is in, and the absolute paths that it names.
 
-    What a folder holds beside pictures is counted on the terminal.
+    A line on the terminal counts the other files of a folder.
     """
     kind = kind_of(path)
     if kind in (NOTHING, BROKEN_LINK):
@@ -148,7 +149,7 @@ def below_folder(path: Path, modality: str) -> list[str]:
         raise ValueError(
             f"no picture below {path}; "
             + (
-                f"there is a prepared set, {sets[0]}: name that"
+                f"name the prepared set below it, {sets[0]}"
                 if sets
                 else f"put files there that end in {', '.join(PICTURE_SUFFIXES)}"
             )
@@ -159,8 +160,8 @@ def below_folder(path: Path, modality: str) -> list[str]:
         raise ValueError(
             f"{both.folder} holds pictures of both modalities: visible in "
             f"{', '.join(both.folders['visible'])}, infrared in "
-            f"{', '.join(both.folders['infrared'])}; name what is {modality}, {folders}, or the "
-            f"set, {both.folder} --layout {both.layout}"
+            f"{', '.join(both.folders['infrared'])}; name the {modality} folders, {folders}, "
+            f"or the set, {both.folder} --layout {both.layout}"
         )
     if left_out:
         say(left_out)
@@ -186,8 +187,14 @@ def read_list(path: Path) -> list[str]:
 def reader_of(source: dict[str, Any], pictures: Pictures, root: str | None = None) -> Read:
     """Reads listed pictures again. root: where they lie now, if they were moved.
 
-    Raises ValueError for a set that lists other pictures by now, and as the readers.
+    Raises ValueError for a set that lists other pictures by now, a recorded folder on another
+    computer, and as the readers.
     """
+    if root is None and not (is_local(source["root"]) and os.path.isabs(source["root"])):
+        raise ValueError(
+            f"the pictures are recorded at {shown(source['root'])}, which is no folder of this "
+            "computer"
+        )
     root = root or source["root"]
     if "set" not in source:
         return file_reader(pictures._replace(root=root))

@@ -117,7 +117,7 @@ def check(query_QD: np.ndarray, gallery_GD: np.ndarray, k: int) -> None:
 
 
 def check_finite(rows_ND: np.ndarray, side: str) -> None:
-    """NaN has no place in an order."""
+    """Raises ValueError for features that are not finite, because NaN has no order."""
     bad_N = ~np.isfinite(rows_ND).all(axis=1)
     if bad_N.any():
         raise ValueError(

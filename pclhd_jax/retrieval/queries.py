@@ -1,4 +1,4 @@
-"""What a search asks for: embeddings that are there, or pictures that go through the encoder."""
+"""The queries of a search: existing embeddings, or pictures that go through the encoder."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.pictures.decode import Read
 from pclhd_jax.retrieval.embedder import Embedder, check_modality
 from pclhd_jax.retrieval.index import Index, file_of, plain_name, read_index
-from pclhd_jax.retrieval.index_encoder import encoder_of_index
+from pclhd_jax.retrieval.index_encoder import encoder_of_index, picture_size
 from pclhd_jax.retrieval.inputs import SetChoice, list_inputs, reader_of
 from pclhd_jax.retrieval.make_index import embed_listed
 
@@ -40,8 +40,8 @@ def find_queries(
     if is_index(queries, pictures_meant=given):
         if given:
             raise ValueError(
-                f"{os.fspath(queries[0])} holds embeddings, of an encoder and a modality that it "
-                "names itself; leave checkpoint and modality out"
+                f"{os.fspath(queries[0])} holds embeddings and names their encoder "
+                "and modality itself; leave out checkpoint and modality"
             )
         index = read_index(queries[0])
         check_width(gallery, index)
@@ -56,10 +56,7 @@ def find_queries(
             "python -m pclhd_jax.embed wrote"
         )
     if modality is None:
-        raise ValueError(
-            "query pictures need a modality, visible or infrared: the stem of the encoder that "
-            "they go through; give --modality"
-        )
+        raise ValueError("query pictures need a modality, visible or infrared; give --modality")
     check_modality(modality)
     listed = list_inputs(queries, modality, choice)
     encoder = encoder_for(gallery, checkpoint)
@@ -70,9 +67,9 @@ def find_queries(
 
 
 def is_index(queries: Sequence[str | os.PathLike], *, pictures_meant: bool) -> bool:
-    """One name, of an index or of a file of one. Pictures and folders are none.
+    """Whether the queries are the name of an index or of one of its files.
 
-    Of a folder with an index of its name beside it, the pictures may be meant.
+    If a folder and an index have the same name, the pictures in the folder may be meant.
     """
     if len(queries) != 1:
         return False
@@ -83,15 +80,12 @@ def is_index(queries: Sequence[str | os.PathLike], *, pictures_meant: bool) -> b
 
 
 def encoder_for(gallery: Index, checkpoint: str | os.PathLike | None) -> Encoder:
-    """The encoder of the index, from where it is named, or from where the index says."""
-    header = gallery.header
+    """The encoder of the index, from --checkpoint or from where the index says."""
     if checkpoint is None:
-        encoder = encoder_of_index(gallery)
-    else:
-        encoder = load_encoder(checkpoint)
-        check_encoder(header, encoder.digest, os.fspath(checkpoint))
-    # A weight file may not tell its size: the gallery's pictures were of this one.
-    return encoder._replace(height=header["height"], width=header["width"])
+        return encoder_of_index(gallery)
+    encoder = load_encoder(checkpoint, **picture_size(gallery))
+    check_encoder(gallery.header, encoder.digest, os.fspath(checkpoint))
+    return encoder
 
 
 def check_width(gallery: Index, queries: Index) -> None:
@@ -105,10 +99,10 @@ def check_width(gallery: Index, queries: Index) -> None:
 
 
 def check_encoder(header: dict, digest: str, name: str) -> None:
-    """Raises ValueError, with both digests, for another encoder than the index's."""
+    """Raises ValueError, with both checksums, for another encoder than that of the index."""
     if digest != header["encoder"]:
         raise ValueError(
             f"{name} is of encoder {digest}, the index of encoder {header['encoder']} "
-            f"({header['checkpoint']}); features of two encoders cannot be compared: name that "
-            "one, or embed the index anew"
+            f"({header['checkpoint']}); features of two encoders cannot be compared; name that "
+            "encoder, or embed the pictures of the index again"
         )

@@ -46,7 +46,7 @@ def jaccard_of(
 ) -> csr_matrix:
     """(Q, G) Jaccard distances among queries and gallery together; those not stored are 1.
 
-    As published, which queries are asked at once is part of the answer.
+    As published, the result depends on which queries are searched together.
     Raises ValueError for rows that are not unit (within 1e-3), and as `RerankSettings.check`.
     """
     settings.check()

@@ -116,7 +116,7 @@ def say_sizes(query: Queries, gallery: Index, k: int) -> None:
     modality = gallery.header["modality"]
     say(f"queries: {num_queries:,}; {modality} pictures of the index: {num_gallery:,}")
     if k > num_gallery:
-        say(f"k is {k:,}, the index has {num_gallery:,} pictures: each query finds all of them")
+        say(f"k is {k:,}, but the index has {num_gallery:,} pictures: each query finds all of them")
     own = num_own(query.pictures, gallery.pictures)
     if own:
         say(f"{own:,} of the queries are pictures of the index: they find themselves first")
@@ -146,8 +146,8 @@ def draw_sheet(
         write_sheet(path, found, query.open(), read, num_queries)
     except (ValueError, OSError) as error:
         raise ValueError(
-            f"{error}\nno contact sheet of it, and nothing is written; name where the index's "
-            "pictures lie now (--gallery_root), or draw none (--sheet_queries 0)"
+            f"{error}\nso there is no contact sheet, and nothing is written; say where the "
+            "index's pictures are now (--gallery_root), or draw no sheet (--sheet_queries 0)"
         ) from error
 
 
@@ -178,7 +178,7 @@ def out_name(out: str | os.PathLike) -> Path:
     path = Path(out)
     name = path.with_suffix("") if path.suffix in (".csv", ".png") else path
     for suffix in (".csv", ".png"):
-        if file_of(name, suffix).exists():
+        if os.path.lexists(file_of(name, suffix)):
             raise FileExistsError(
                 f"{file_of(name, suffix)} is there already; name another, or remove it"
             )

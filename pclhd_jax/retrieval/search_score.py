@@ -10,7 +10,7 @@ from pclhd_jax.data.lists import UNKNOWN, Pictures
 from pclhd_jax.evaluation.ranking import evaluate_blocks
 from pclhd_jax.processes.progress import say
 
-# Similarities that are ranked without being asked for: up to a minute on two cores.
+# More similarities than this are ranked only on request: it takes a minute on two cores.
 MOST_PAIRS = 200_000_000
 
 # Of rows of queries and rows of the gallery: blocks of similarities, larger is closer.
@@ -50,7 +50,7 @@ class Side(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A gallery picture of the query's person takes no rank where the two numbers are equal."""
+    """A gallery picture of the query's person takes no rank if both numbers are equal."""
 
     words: str
     query_numbers_Q: np.ndarray
@@ -58,7 +58,7 @@ class Rule(NamedTuple):
 
 
 def score_search(query: Side, gallery: Side, blocks: Blocks) -> SearchScore | None:
-    """Of all pictures whose identity is known; None where no picture's is on one of the sides.
+    """The score over all pictures of known identity; None if one side has none.
 
     Rank-1, mAP and mINP are those of `evaluation.ranking`, by the rule that skips the query's
     person under the query's own number.
@@ -87,21 +87,21 @@ def score_search(query: Side, gallery: Side, blocks: Blocks) -> SearchScore | No
 
 
 def is_scored(query: Side, gallery: Side, asked: bool | None) -> bool:
-    """Whether to score: as asked; by default where it takes no long time, and otherwise says so."""
+    """Whether to score. By default only if it is quick; otherwise a line says so."""
     pairs = len(query.known_rows) * len(gallery.known_rows)
     if asked is None and pairs > MOST_PAIRS:
         say(
-            f"Rank-1 and mAP are left out, they take long: {pairs:,} pairs of pictures of known "
-            f"identity, above {MOST_PAIRS:,}; --score computes them all the same"
+            f"Rank-1 and mAP are left out, because {pairs:,} pairs of pictures of known identity "
+            f"take long (more than {MOST_PAIRS:,}); --score computes them"
         )
         return False
     return asked is not False
 
 
 def rule_of(query: Side, gallery: Side) -> Rule:
-    """One modality and the cameras of one set: the camera filter that person search knows.
+    """Chooses the rule; in one modality and set it is the usual camera filter of person search.
 
-    Without cameras, a picture that lies on both sides is not counted as found by itself.
+    Without cameras, a picture on both sides does not count as found by itself.
     """
     sides = query.pictures, gallery.pictures
     one_set = os.path.realpath(sides[0].root) == os.path.realpath(sides[1].root)
@@ -114,7 +114,7 @@ def rule_of(query: Side, gallery: Side) -> Rule:
 
 
 def place_numbers(query: Pictures, gallery: Pictures) -> tuple[np.ndarray, np.ndarray]:
-    """A number for every place of a file: equal for one file, however its folder is named."""
+    """A number for every file: equal for the same file, however its folder is named."""
     number_of: dict[str, int] = {}
     numbers = []
     for pictures in (query, gallery):

@@ -114,7 +114,7 @@ class Checkpoints:
     ) -> None:
         """Write a checkpoint; without `writer`, return when it is complete on the disk.
 
-        It is read back, and every leaf compared, before it counts and before older ones go.
+        Reads it back and compares every leaf before it counts and before older ones are removed.
 
         state: any pytree of NumPy arrays and of jax.Arrays that are whole on every device;
           Orbax takes no array without elements. progress: a small JSON object.
@@ -124,7 +124,7 @@ class Checkpoints:
 
         Raises:
           RuntimeError: the id is not newer than those that are there.
-          OSError: it could not be written or read back; the older checkpoints are as they were.
+          OSError: it could not be written or read back; the older checkpoints are unchanged.
         """
         from_first(self._save, id, jax.tree.map(readable, state), progress, writer)
 
@@ -147,7 +147,7 @@ class Checkpoints:
                 "another run writing to this workdir?"
             )
         if os.path.lexists(path):
-            raise FileExistsError(f"{path} is no checkpoint of this program; move it away")
+            raise FileExistsError(f"{path} is not a checkpoint of this program; move it away")
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         with quiet(), save_explained(self.folder, id, size):
             try:
@@ -169,14 +169,14 @@ class Checkpoints:
                 progress=ocp.args.JsonSave(progress),
                 checksums=ocp.args.JsonSave(checksums),
             ),
-            force=True,  # else a folder of somebody else's with a higher number would forbid it
+            force=True,  # else a stranger's folder with a higher number would prevent the save
         )
-        # Orbax reports success also where nobody can read what it wrote.
+        # Orbax may report success although nobody can read what it wrote.
         self.restore(id, lambda _: state, None)
 
     def _discard(self, id: int) -> None:
-        """Remove the save that failed, and forget the manager that believes in it."""
-        with suppress(Exception):  # it may only tell the same error again
+        """Removes the save that failed, and closes the manager, which counts it as saved."""
+        with suppress(Exception):  # it can only raise the same error again
             self.close()
         with suppress(OSError):
             remove_checkpoint(self.folder / str(id))
@@ -230,7 +230,7 @@ class Checkpoints:
             return self.manager.restore(id, args=ocp.args.Composite(**args))
 
     def remove_all(self) -> None:
-        """Remove every checkpoint, and the folder, but nothing that no save wrote."""
+        """Removes every checkpoint, and the folder, but only what a save wrote."""
         self.close()
         for id in self.ids():
             remove_checkpoint(self.folder / str(id))

@@ -1,4 +1,4 @@
-"""What is said of a save that failed."""
+"""Errors of a save that failed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ from pclhd_jax.system.disk_errors import DiskRefusedError, disk_error, disk_expl
 
 @contextmanager
 def save_explained(folder: Path, id: int, size: int) -> Iterator[None]:
-    """Gives an error of the disk the words that a person needs; any other passes.
+    """Explains an error of the disk; any other error passes.
 
-    size: bytes that are to be written.
+    size: bytes to write.
     """
     try:
         yield
@@ -28,7 +28,7 @@ def save_explained(folder: Path, id: int, size: int) -> Iterator[None]:
 
 
 def last_intact(folder: Path) -> str:
-    # [] alone says so: without a manifest nothing vouches for it.
+    # Only [] means sound: without a manifest nobody knows.
     sound = (id for id in reversed(checkpoint_ids(folder)) if damaged_files(folder / str(id)) == [])
     last = next(sound, None)
     return "no other is known to be sound" if last is None else f"checkpoint {last} is intact"
@@ -36,7 +36,7 @@ def last_intact(folder: Path) -> str:
 
 @contextmanager
 def workdir_explained(workdir: str | Path) -> Iterator[None]:
-    """`disk_explained` for all that a run writes."""
+    """`disk_explained` for everything that a run writes."""
     try:
         with disk_explained("writing", workdir):
             yield

@@ -1,7 +1,7 @@
-"""Who has a workdir: `run.holder`. On a drive without locks it takes the place of the lock.
+"""`run.holder` says who uses a workdir. On a drive without locks it replaces the lock.
 
-There a run renews the file every few seconds, and a run that finds one of another watches whether
-it is still renewed. Two runs that start in the same moment may miss each other on a slow drive.
+There a run renews the file every few seconds, and a second run watches whether the file is still
+renewed. Two runs that start at the same moment may miss each other on a slow drive.
 """
 
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pclhd_jax.processes.progress import say
+from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.system.json_files import read_json
 from pclhd_jax.system.json_shapes import record, text, whole
 from pclhd_jax.system.text import printable
@@ -32,7 +33,7 @@ class HeldError(Exception):
 def holding(workdir: Path) -> Iterator[None]:
     """Says who holds `workdir`, for as long as its lock is held."""
     path = workdir / HOLDER
-    path.write_text(json.dumps(_this_process()), encoding="utf-8")
+    write_whole(path, json.dumps(_this_process()))
     try:
         yield
     finally:
@@ -41,18 +42,18 @@ def holding(workdir: Path) -> Iterator[None]:
 
 @contextmanager
 def holding_without_lock(workdir: Path) -> Iterator[None]:
-    """Holds `workdir` by a `run.holder` that is renewed.
+    """Holds `workdir` by a `run.holder` that this run renews.
 
     Raises:
-      HeldError: that of another run is renewed.
+      HeldError: another run renews it.
     """
     path, me = workdir / HOLDER, _this_process() | {"run": os.urandom(8).hex()}
     say(
-        f"warning: {workdir} is on a drive without file locks; {HOLDER} takes their place. Do not "
+        f"warning: {workdir} is on a drive without file locks; {HOLDER} replaces them. Do not "
         "start two runs there in the same minute: they would damage each other's files"
     )
     _check_nobody_renews(path)
-    path.write_text(json.dumps(me | {"renewed": 0}), encoding="utf-8")
+    write_whole(path, json.dumps(me | {"renewed": 0}))
     time.sleep(SETTLE_S)
     if not _is_of(path, me):
         raise HeldError(holder_of(workdir))
@@ -69,12 +70,12 @@ def holding_without_lock(workdir: Path) -> Iterator[None]:
 
 
 def holder_of(workdir: Path) -> str:
-    """For people."""
+    """Names the process that uses `workdir`, for a message."""
     try:
         who = read_json(workdir / HOLDER, WHO, most_bytes=10_000)
         words = f"process {who['pid']} on {who['host']}, since {who['since']}"
         return printable(words, keep="")
-    except (OSError, ValueError):  # it has only just taken the lock
+    except (OSError, ValueError):  # it is still writing the file
         return "it has only just started"
 
 
@@ -108,8 +109,9 @@ def _renew(path: Path, me: dict[str, Any], end: threading.Event) -> None:
             say(f"warning: another run has taken {path.parent}; end one of the two")
             return
         renewed += 1
-        with suppress(OSError):  # a drive that is away for a moment; saving tells of a longer one
-            path.write_text(json.dumps(me | {"renewed": renewed}), encoding="utf-8")
+        # The drive may be away for a moment; a save reports a longer absence.
+        with suppress(OSError):
+            write_whole(path, json.dumps(me | {"renewed": renewed}))
 
 
 def _is_of(path: Path, me: dict[str, Any]) -> bool:

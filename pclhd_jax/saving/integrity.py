@@ -135,7 +135,7 @@ def damage(path: Path, size: int, digest: str) -> str:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            return "is no regular file"
+            return "is not a regular file"
         if status.st_size != size:
             return f"has {status.st_size:,} bytes, {size:,} were written"
         return "" if file_digest(path) == digest else "has other contents than were written"
@@ -179,14 +179,17 @@ def damage_named(folder: Path, item: str) -> Iterator[None]:
 
 @contextmanager
 def reading_verified(folder: Path, item: str) -> Iterator[None]:
-    """What goes wrong in reading files whose every byte was verified is not their damage.
+    """An error in reading files whose every byte was verified is not damage.
 
-    But for files of another shape than ours: whoever wrote them made the list that verifies them.
+    Files of another shape are the exception: whoever wrote them also wrote the list that verifies
+    them.
     """
     try:
         yield
     except WRONG_SHAPE as error:
-        told = f"{item} is of another shape than ours ({type(error).__name__}: {error})"
+        told = (
+            f"{item} has a shape that this program never writes ({type(error).__name__}: {error})"
+        )
         raise DamagedCheckpoint(damage_line(folder, [told])) from error
     except Exception as error:
         error.add_note(f"while reading {item} of {folder}, whose files are as they were saved")
@@ -195,21 +198,23 @@ def reading_verified(folder: Path, item: str) -> Iterator[None]:
 
 @contextmanager
 def other_than_ours(folder: Path) -> Iterator[None]:
-    """A record of another shape than ours is damage, whatever verifies its bytes."""
+    """A record of another shape is damage, even if its checksums fit."""
     try:
         yield
+    except DamagedCheckpoint:  # has said it
+        raise
     except ValueError as error:
         raise DamagedCheckpoint(damage_line(folder, [f"{error}"])) from error
 
 
 def check_small(folder: Path, *items: str) -> None:
-    """Raises ValueError where the JSON files of an item are not what can be read whole."""
+    """Raises ValueError if a JSON file of an item is too large or not a regular file."""
     for item in items:
         for path in (folder / item).glob("*"):
             status = path.stat()
             if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
                 raise ValueError(
-                    f"{item}/{path.name} is no regular file of at most {MOST_BYTES:,} bytes"
+                    f"{item}/{path.name} is not a regular file of at most {MOST_BYTES:,} bytes"
                 )
 
 

@@ -56,7 +56,7 @@ def save_epoch(workdir: str | Path, saved: SavedEpoch, *, keep: int) -> None:
 
 
 def remove_epochs(paths: Iterable[Path]) -> None:
-    """Remove saved epochs; a file of such a name that holds something else stays."""
+    """Removes saved epochs; a file of such a name with other content stays."""
     for path in paths:
         if is_saved_epoch(path):
             path.unlink()
@@ -120,12 +120,14 @@ def checked(arrays: dict[str, np.ndarray], number: int) -> SavedEpoch:
         raise ValueError(f"it has no {', '.join(missing)}")
     counts = {name: count_of(name, arrays[name]) for name in ("stage", "epoch", "epochs_done")}
     if counts["stage"] not in (1, 2) or counts["epochs_done"] != number:
-        raise ValueError(f"stage {counts['stage']}, {counts['epochs_done']} epochs done")
+        raise ValueError(f"it is of stage {counts['stage']} after {counts['epochs_done']} epochs")
     visible_ND, infrared_ND = (
         features_of(name, arrays[name]) for name in ("visible_ND", "infrared_ND")
     )
     if visible_ND.shape[1] != infrared_ND.shape[1]:
-        raise ValueError(f"features of {visible_ND.shape[1]} and {infrared_ND.shape[1]} numbers")
+        raise ValueError(
+            f"its features have {visible_ND.shape[1]} and {infrared_ND.shape[1]} numbers"
+        )
     rows = len(visible_ND), len(infrared_ND)
     names = ("visible_identities_N", "infrared_identities_N")
     identities = [
@@ -142,7 +144,7 @@ def epoch_labels(arrays: dict[str, np.ndarray], rows: tuple[int, int]) -> EpochL
     if not names:
         return None
     unknown = sorted(names - set(EpochLabels._fields))
-    pairs = (EpochLabels._fields[i : i + 2] for i in (0, 2, 4))  # each is there whole or not at all
+    pairs = (EpochLabels._fields[i : i + 2] for i in (0, 2, 4))  # both of a pair, or neither
     halves = [pair for pair in pairs if len(names & set(pair)) == 1]
     if unknown or halves or "visible_N" not in names:
         raise ValueError(f"its labels are {', '.join(sorted(names))}")
@@ -162,13 +164,13 @@ def epoch_labels(arrays: dict[str, np.ndarray], rows: tuple[int, int]) -> EpochL
 
 def count_of(name: str, array: np.ndarray) -> int:
     if array.shape != () or array.dtype.kind not in "iu" or array < 0:
-        raise ValueError(f"{name} is no whole number of 0 or more")
+        raise ValueError(f"{name} is not a whole number of 0 or more")
     return int(array)
 
 
 def features_of(name: str, array: np.ndarray) -> np.ndarray:
     if array.ndim != 2 or array.dtype != np.float32 or not array.size:
-        raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, no float32 features")
+        raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, not float32 features")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds features that are not finite")
     return array
@@ -177,7 +179,7 @@ def features_of(name: str, array: np.ndarray) -> np.ndarray:
 def labels_of(name: str, array: np.ndarray, length: int, most: int) -> np.ndarray:
     """`length` whole numbers from -1 to below `most`."""
     if array.shape != (length,) or array.dtype.kind not in "iu":
-        raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, no {length} numbers")
+        raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, not {length} numbers")
     if array.min(initial=-1) < -1 or array.max(initial=-1) >= most:
         raise ValueError(f"{name} has a number outside -1 to {most - 1:,}")
     return array

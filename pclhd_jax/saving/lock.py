@@ -29,7 +29,7 @@ def _locked(workdir: str | Path) -> Iterator[None]:
     A file that a killed run left behind is thus no lock. Beside it, run.holder says who holds it.
 
     Raises:
-      ValueError: another process holds it, or it is no workdir of this program.
+      ValueError: another process holds it, or it is not a workdir of this program.
     """
     workdir = Path(workdir)
     check_is_run(workdir)
@@ -45,7 +45,7 @@ def _locked(workdir: str | Path) -> Iterator[None]:
 
 
 def check_unlocked(workdir: str | Path) -> None:
-    """Raises ValueError if another run holds `workdir`, or it is none of ours; makes nothing."""
+    """Raises ValueError if another run holds `workdir`, or it is not a workdir; makes nothing."""
     from_first(_check_unlocked, Path(workdir))
 
 

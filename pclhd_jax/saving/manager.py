@@ -1,4 +1,4 @@
-"""Orbax's own CheckpointManager, made to do no more than it is asked for."""
+"""Orbax's CheckpointManager, restricted to what it is asked for."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ let_owners_be_unknown()
 
 
 def open_manager(folder: Path) -> ocp.CheckpointManager:
-    """Lists `folder` once, now; makes and removes nothing there but what it is told to save."""
+    """Lists `folder` once, now; makes and removes nothing there except what it is asked to save."""
     return ocp.CheckpointManager(
         folder,
         options=ocp.CheckpointManagerOptions(
             create=False,
             multiprocessing_options=each_alone(),
-            cleanup_tmp_directories=False,  # it would remove what is not ours
+            cleanup_tmp_directories=False,  # it would remove files of others
             enable_async_checkpointing=False,
         ),
         item_names=ITEMS,
@@ -26,6 +26,6 @@ def open_manager(folder: Path) -> ocp.CheckpointManager:
 
 
 def each_alone() -> ocp.options.MultiprocessingOptions:
-    """Orbax without its meetings, in which it would wait for a process that is lost."""
+    """Orbax without its barriers, where it would wait for a process that is lost."""
     this = jax.process_index()
     return ocp.options.MultiprocessingOptions(primary_host=this, active_processes={this})

@@ -1,7 +1,7 @@
-"""Is a folder a workdir of this program? Only then does a run write, replace and remove there.
+"""Decides whether a folder is a workdir. A run writes and removes files only in a workdir.
 
-A run leaves `pclhd-run.json` in its workdir. A folder without it is taken if it is new or empty,
-or if it holds what only an earlier version of this program leaves.
+A run writes `pclhd-run.json` into its workdir. A folder without this file is accepted if it is new
+or empty, or if it holds what only an earlier version of this program writes.
 """
 
 import json
@@ -13,29 +13,32 @@ from typing import Any
 from pclhd_jax.checkpoint_name import checkpoint_ids
 from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.system.json_files import read_json
+from pclhd_jax.system.plain_files import FILE, FOLDER, NOTHING, kind_of
+from pclhd_jax.system.whole_files import half_written
 
 MARK = "pclhd-run.json"
 CONTENT = {
     "program": "pclhd_jax",
     "what": "A run's workdir. The program writes, replaces and removes its own files here.",
 }
-# What systems and editors leave in any folder, and the output of the command itself.
+# Files that systems and editors leave in any folder, and the output of the command itself.
 COUNTS_AS_EMPTY = re.compile(
     r"\.DS_Store|Thumbs\.db|desktop\.ini|\.gitkeep|\.ipynb_checkpoints|lost\+found|\.nfs\w+"
     r"|log\w*\.txt|.*\.(log|out|err)"
 )
 LOCK_FILES = {"run.lock", "run.holder"}
+HOLDER_KEYS = {"host", "pid", "since", "run", "renewed"}
 RECORDS = {"config.json", "pictures.json", "metrics.jsonl", "timing.jsonl", "changes.jsonl"}
 FOLDERS = {"checkpoints", "unfinished", "unfinished-old", "features", "damaged", "tensorboard"}
 WRITTEN = LOCK_FILES | RECORDS | FOLDERS | {"page", MARK}
 SECTIONS = {"data", "model", "stage1", "stage2", "optimizer", "cluster", "prototypes"}
-OTHER = "nothing there was touched. Name another --workdir: a new folder, or an earlier run's"
+OTHER = "nothing there was changed. Name another --workdir: a new folder, or an earlier run's"
 
 
 def check_is_run(workdir: str | Path) -> None:
-    """Raises ValueError, with the remedy, for what is no workdir and cannot become one.
+    """Raises ValueError, with the remedy, for a folder that is not a workdir and cannot become one.
 
-    Makes and changes nothing.
+    Changes nothing.
     """
     why = _why_not(Path(workdir))
     if why:
@@ -43,7 +46,7 @@ def check_is_run(workdir: str | Path) -> None:
 
 
 def mark_run(workdir: str | Path) -> None:
-    """Leaves the mark in a folder that `check_is_run` lets pass."""
+    """Writes the mark into a folder that `check_is_run` accepts."""
     if not has_mark(Path(workdir)):
         write_whole(Path(workdir) / MARK, json.dumps(CONTENT, indent=1) + "\n")
 
@@ -56,11 +59,11 @@ def has_mark(workdir: Path) -> bool:
 def _why_not(workdir: Path) -> str:
     """Empty for a workdir and for what can become one."""
     if workdir.is_symlink() and not workdir.exists():
-        return "is a link to a place where there is nothing"
+        return "is a link to nothing"
     if workdir.exists() and not workdir.is_dir():
         return "is a file, not a folder"
     if workdir.is_dir() and (has_mark(workdir) or _is_of_earlier_version(workdir)):
-        return ""
+        return _misplaced(workdir)
     there = Path(os.path.realpath(workdir))
     if there == there.parent:
         return "is the root of a disk"
@@ -75,17 +78,38 @@ def _why_not(workdir: Path) -> str:
     return ""
 
 
+def _misplaced(workdir: Path) -> str:
+    """What a run would write through, or wait for, in place of its own files; empty if nothing."""
+    for name in sorted(LOCK_FILES | RECORDS | {MARK}):
+        kind = "a link" if (workdir / name).is_symlink() else kind_of(workdir / name)
+        if kind not in (FILE, NOTHING):
+            return f"holds {name} as {kind}, where a run writes a regular file"
+    for name in sorted(FOLDERS):
+        if (kind := kind_of(workdir / name)) not in (FOLDER, NOTHING):
+            return f"holds {name} as {kind}, where a run writes a folder"
+    return ""
+
+
 def _is_of_earlier_version(workdir: Path) -> bool:
-    """Whether it holds what only this program leaves."""
+    """Whether it holds what only this program writes."""
     names = _names(workdir)
     if not names:
         return False
     if names <= LOCK_FILES:  # it was killed as it began
-        return True
+        return not _size(workdir / "run.lock") and _is_holder(workdir / "run.holder")
     config = _json(workdir / "config.json")
     if not (isinstance(config, dict) and config.keys() >= SECTIONS):
         return any(_is_sealed(workdir / "checkpoints" / str(id)) for id in _ids(workdir))
     return "pictures.json" in names or bool(_ids(workdir)) or names <= WRITTEN
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _is_holder(path: Path) -> bool:
+    kept = _json(path)
+    return not _size(path) or (isinstance(kept, dict) and kept.keys() <= HOLDER_KEYS)
 
 
 def _is_sealed(checkpoint: Path) -> bool:
@@ -98,7 +122,12 @@ def _ids(workdir: Path) -> list[int]:
 
 
 def _names(workdir: Path) -> set[str]:
-    return {name for name in os.listdir(workdir) if not COUNTS_AS_EMPTY.fullmatch(name)}
+    """What counts; a kill may have left one of our own files half-written."""
+    return {
+        name
+        for name in os.listdir(workdir)
+        if not COUNTS_AS_EMPTY.fullmatch(name) and half_written(name) not in WRITTEN
+    }
 
 
 def _json(path: Path) -> Any:

@@ -1,8 +1,8 @@
-"""A folder under a plain name, for Orbax, which reads the path of a checkpoint as a pattern.
+"""A plain name for a folder, because Orbax reads the path of a checkpoint as a pattern.
 
-Where Orbax merges the parts of a save, and where it lists a checkpoint, it looks for files by a
-glob, and the glob takes the whole path for a pattern. A pair of brackets in a parent's name then
-matches nothing, and the save reports success although nobody can read it.
+Orbax finds files by a glob when it merges the parts of a save and when it lists a checkpoint. The
+glob treats the whole path as a pattern. With brackets in a parent's name it matches nothing, and
+the save reports success although nobody can read it.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Any
 
 from pclhd_jax.system.windows import WINDOWS
 
-# On Windows names have neither * nor ?, and a backslash is no part of them.
+# On Windows names contain neither * nor ?, and a backslash separates them.
 PLAIN = re.compile(r"[^\[\]]*" if WINDOWS else r"[\w/. -]*")
 
 
@@ -22,7 +22,7 @@ class PlainName:
     """`path` is `folder` itself, or until `close` a link to it in a temporary folder."""
 
     def __init__(self, folder: Path):
-        """folder: absolute. Raises OSError where a link is needed and none can be made."""
+        """folder: absolute. Raises OSError if a link is needed and cannot be made."""
         self.folder, self.path, self._link = folder, folder, None
         if PLAIN.fullmatch(str(folder)):
             return

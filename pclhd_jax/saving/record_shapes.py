@@ -1,4 +1,4 @@
-"""What the JSON records of a checkpoint hold. Their seal is no lock: anybody can make one."""
+"""What the JSON records of a checkpoint must hold. Anybody can forge their seal."""
 
 from collections.abc import Callable
 from pathlib import PurePath, PureWindowsPath
@@ -67,7 +67,7 @@ def files_inside(value: Any, where: str) -> None:
     if not value:
         raise ValueError(f"{where} names no file")
     for name in value:
-        both = (PurePath(name), PureWindowsPath(name))  # a name of either system
+        both = (PurePath(name), PureWindowsPath(name))  # as POSIX and Windows read the name
         outside = any(path.is_absolute() or path.drive or ".." in path.parts for path in both)
         if outside or not name or "\0" in name:
             raise ValueError(f"{where} names {shown(name)}, which is not in the folder")

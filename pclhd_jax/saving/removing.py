@@ -1,4 +1,4 @@
-"""How a checkpoint is removed: what no save wrote stays."""
+"""Removes a checkpoint, but only what a save wrote."""
 
 import json
 import os
@@ -18,9 +18,9 @@ LEFT_OVER = re.compile(r"\d+\.(orbax-checkpoint-tmp|removed)(-\d+)?")
 
 
 def remove_checkpoint(path: Path) -> None:
-    """Remove what a save wrote in `path`; what somebody else put there stays, in `ID.kept`.
+    """Removes what a save wrote in `path`; other files stay, in `ID.kept`.
 
-    It gets another name first: a kill half-way through must not leave what looks like a damaged
+    Renames the folder first, so that a kill half-way does not leave what looks like a damaged
     checkpoint.
     """
     going = free_name(path.with_name(f"{path.name}.removed"))
@@ -46,7 +46,7 @@ def remove_left_over(folder: Path, seconds: float = 0.0) -> None:
 
 
 def make_way(path: Path, is_ours: Callable[[Path], bool]) -> None:
-    """Give what lies at `path` another name, unless the program wrote it itself."""
+    """Renames what is at `path`, unless the program wrote it."""
     if os.path.lexists(path) and not is_ours(path):
         os.rename(path, free_name(path.with_name(f"{path.name}.kept")))
 
@@ -68,7 +68,7 @@ def _remove_written(folder: Path) -> None:
 
 
 def _files_of_manifest(folder: Path) -> list[str] | None:
-    """The files that a save wrote, relative; None where no sound manifest says so."""
+    """The files that a save wrote, relative; None without a sound manifest."""
     try:
         return list(unsealed(json.loads((folder / MANIFEST).read_bytes()))["files"])
     except (OSError, ValueError):

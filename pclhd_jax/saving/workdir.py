@@ -11,9 +11,10 @@ from pclhd_jax.checkpoint_name import checkpoint_ids
 from pclhd_jax.differences import FREE_ON_RESUME, differences
 from pclhd_jax.kept_settings import CONFIG, read_kept_config
 from pclhd_jax.processes.exchange import from_first
-from pclhd_jax.saving.disk import on_disk, write_whole
+from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.labelled_features import remove_epochs, saved_epochs
 from pclhd_jax.saving.removing import make_way, remove_if_empty
+from pclhd_jax.system.appending import append_text
 from pclhd_jax.system.json_files import read_json, read_json_lines
 from pclhd_jax.system.json_shapes import record, table_of, text, whole
 
@@ -107,7 +108,7 @@ def _start_workdir(
 
 
 def remove_record(workdir: Path) -> None:
-    """Of a run that has no checkpoint; what no run wrote stays."""
+    """For a run that has no checkpoint; files of others stay."""
     rows = workdir / "metrics.jsonl"
     make_way(rows, is_record)
     rows.unlink(missing_ok=True)
@@ -116,7 +117,7 @@ def remove_record(workdir: Path) -> None:
 
 
 def is_record(path: Path) -> bool:
-    """Whether every line tells of an epoch."""
+    """Whether every line is about an epoch."""
     try:
         read_json_lines(path, record({"epochs_done": whole(0)}), nan=True)
     except (OSError, ValueError):
@@ -125,9 +126,7 @@ def is_record(path: Path) -> bool:
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-        on_disk(file)
+    append_text(path, json.dumps(row) + "\n")
 
 
 def read_pictures(workdir: str | Path) -> dict[str, str]:

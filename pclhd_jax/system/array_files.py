@@ -1,7 +1,7 @@
-"""Files of NumPy arrays as this program writes them: plain numbers, uncompressed, no objects.
+"""Reads NumPy arrays as this program writes them: plain numbers, uncompressed, no objects.
 
-The header of an array is matched, not evaluated, so it can name a type, an order and a shape and
-nothing else. The memory that an array takes is bounded by the size of its file.
+The header of an array is matched against a pattern and not evaluated, so it can only name a type,
+an order and a shape. An array takes no more memory than its file has bytes.
 """
 
 import math
@@ -40,7 +40,7 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
       OSError: as the system says.
-      ValueError: no such file: cut short, compressed, encrypted, with objects, ...; says what.
+      ValueError: it is cut short, compressed, encrypted, has objects, ...; the text says what.
     """
     check_plain(path)
     try:
@@ -55,7 +55,7 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def map_npy(path: str | Path) -> np.ndarray:
-    """The array of a file that `numpy.save` wrote, mapped read-only; one without a number is read.
+    """The array of a file that `numpy.save` wrote, mapped read-only; an empty one is read.
 
     Raises as `read_npz`.
     """
@@ -81,22 +81,22 @@ def check_plain(path: str | Path) -> None:
 
 
 def read_header(file: IO[bytes]) -> ArrayHeader:
-    """The header at the file's place. Raises ValueError for any that `numpy.save` would not write
-    of plain numbers."""
+    """The header at the current position. Raises ValueError unless `numpy.save` writes such a
+    header for plain numbers."""
     start = file.read(len(MAGIC) + 2)
     if start[: len(MAGIC)] != MAGIC or len(start) < len(MAGIC) + 2:
         raise ValueError("it does not begin as a NumPy array does")
     size_bytes = 2 if start[-2] == 1 else 4
     length = int.from_bytes(file.read(size_bytes), "little")
     if length > MOST_HEADER:
-        raise ValueError(f"a header of {length:,} bytes; an array of numbers needs {MOST_HEADER:,}")
+        raise ValueError(f"its header has {length:,} bytes, the limit is {MOST_HEADER:,}")
     text = file.read(length).decode("latin-1")
     match = HEADER.fullmatch(text)
     if match is None:
-        raise ValueError(f"the header {shown(text)} is not that of an array of plain numbers")
+        raise ValueError(f"the header {shown(text)} does not belong to an array of plain numbers")
     shape = tuple(int(n) for n in match[3].replace(",", " ").split())
     if len(shape) > MOST_RANK:
-        raise ValueError(f"an array of {len(shape)} axes; at most {MOST_RANK} are read")
+        raise ValueError(f"the array has {len(shape)} axes, the limit is {MOST_RANK}")
     try:
         dtype = np.dtype(match[1])
     except TypeError as error:  # a float of one byte
@@ -109,10 +109,10 @@ def read_header(file: IO[bytes]) -> ArrayHeader:
 def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
     names = [entry.filename for entry in entries]
     if len(set(names)) < len(names) or len(names) > MOST_ARRAYS:
-        raise ValueError(f"{len(names):,} arrays, of {len(set(names)):,} names")
+        raise ValueError(f"it has {len(names):,} arrays, but {len(set(names)):,} names")
     for entry in entries:
         if not entry.filename.endswith(".npy"):
-            raise ValueError(f"{shown(entry.filename)} in it is no array")
+            raise ValueError(f"{shown(entry.filename)} in it is not an array")
         if entry.flag_bits & 1:
             raise ValueError(f"{shown(entry.filename)} in it is encrypted")
         if entry.compress_type != zipfile.ZIP_STORED:
@@ -127,7 +127,7 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
         header = read_header(file)
         if header.start + header.nbytes != entry.file_size:
             raise ValueError(
-                f"{shown(entry.filename)} has the shape {header.shape}, and other bytes than that"
+                f"{shown(entry.filename)} has the shape {header.shape}, but another number of bytes"
             )
         array = np.empty(math.prod(header.shape), header.dtype)
         view = memoryview(array.view(np.uint8)) if array.nbytes else memoryview(b"")

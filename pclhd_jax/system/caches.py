@@ -1,4 +1,4 @@
-"""Where this program keeps what it compiled; without a place to write, it works all the same."""
+"""Where this program keeps compiled code. It also works without a folder that it can write."""
 
 import os
 import sys
@@ -11,8 +11,8 @@ from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.text import printable
 
 COMPILED = "JAX_COMPILATION_CACHE_DIR"
-_TOLD: list[str] = []  # of a process, once
-TROUBLE = "persistent compilation cache entry"  # in what JAX warns of, once for each entry
+_TOLD: list[str] = []  # a process prints the note once
+TROUBLE = "persistent compilation cache entry"  # in the warnings of JAX, one for each entry
 
 
 def cache_folder(name: str) -> Path | None:
@@ -26,7 +26,7 @@ def cache_folder(name: str) -> Path | None:
 
 
 def usable_folder(folder: Path) -> Path | None:
-    """`folder`, made if need be, if files can be written in it; else None, which is told once."""
+    """`folder`, made if missing, if it can be written; else None, and a note says so once."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -39,16 +39,16 @@ def _without(reason: str) -> None:
     if not _TOLD:
         _TOLD.append(reason)
         told = (
-            f"note: no cache ({reason}): what is compiled is compiled anew at each start; "
-            "XDG_CACHE_HOME=FOLDER gives it a place"
+            f"note: no cache ({reason}): everything is compiled again at each start; set "
+            "XDG_CACHE_HOME=FOLDER to a folder that can be written"
         )
         print(printable(told), file=sys.stderr, flush=True)
 
 
 def keep_compiled_programs() -> None:
-    """Has JAX keep what it compiles: where the environment says, else in our cache folder.
+    """Makes JAX keep compiled programs, where the environment says or in our cache folder.
 
-    To be called before JAX is imported, which reads the environment once.
+    Call it before JAX is imported, because JAX reads the environment once.
     """
     given = os.environ.get(COMPILED)
     if given is None:
@@ -72,7 +72,7 @@ def _tell_trouble_once() -> None:
         if not told:
             told.append(message)
             line = (
-                f"note: {str(message).splitlines()[0][:300]}; it is compiled anew at each start "
+                f"note: {str(message).splitlines()[0][:300]}; it is compiled again at each start "
                 f"until {os.environ.get(COMPILED)} is removed or can be written"
             )
             print(printable(line), file=sys.stderr, flush=True)

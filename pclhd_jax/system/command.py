@@ -1,4 +1,4 @@
-"""What every command has in common: its flags' types, its streams, and errors in one line."""
+"""What all commands share: types of flags, safe streams, and errors in one line."""
 
 import argparse
 import functools
@@ -14,15 +14,15 @@ from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.terminal import safe_terminal
 from pclhd_jax.system.text import printable
 
-# These say what is wrong and what helps; a traceback would bury it.
+# Their text says what is wrong and what helps; a traceback would hide it.
 EXPLAINED = (ValueError, OSError, FloatingPointError, ImportError, MemoryError)
 
 
 def command(main: Callable[..., None]) -> Callable[..., None]:
     """Decorates a command's `main(argv)`: it ends as a command should, whatever happens.
 
-    An error that says what is wrong: one line and exit code 1; with --traceback, and for an error
-    that nobody foresaw, the traceback. ctrl-C: exit code 130.
+    An error that the program foresees is printed in one line; --traceback shows its traceback. Any
+    other error shows its traceback. The exit code is 1, and 130 for ctrl-C.
     """
 
     @functools.wraps(main)
@@ -50,7 +50,7 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
 
 
 def explained(error: Exception) -> str | None:
-    """An error in one line; None: it is not one that the program foresees."""
+    """The error in one line; None if the program does not foresee such an error."""
     exhausted = explained_exhaustion(error)
     if exhausted:
         return exhausted

@@ -24,12 +24,12 @@ def read_csv(
     limit: int = MAX_TEXT_BYTES,
     strip: bool = True,
 ) -> Iterator[CsvRow]:
-    """The rows of a CSV file (UTF-8, commas, a header), blank ones left out.
+    """The rows of a CSV file (UTF-8, commas, a header), without blank ones.
 
-    The header has `columns`, then none or some of `optional`, in this order. A cell that
-    `system.text.csv_cell` wrote is left as it is: `csv_text` gives back the text of it.
-    limit: the most bytes that are read. strip: leave out spaces around a cell; a program's own
-    names keep theirs.
+    The header has `columns`, then any of `optional`, in this order. Cells of
+    `system.text.csv_cell` stay as they are; `csv_text` returns their text.
+    limit: the most bytes to read. strip: remove spaces around a cell; not for names that a
+    program wrote.
 
     Raises OSError; ValueError with file and line: not UTF-8, too large, another header, another
     number of cells, a quote that is not closed or stands within a cell.
@@ -47,9 +47,9 @@ def read_csv(
 
 
 def write_csv(file: IO[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write rows to a text file that keeps line ends; a spreadsheet runs no cell of them.
+    """Writes rows to a text file that keeps line ends; no cell is a formula for a spreadsheet.
 
-    Text that a spreadsheet would take for a formula gets an apostrophe, which `csv_text` removes.
+    Text that looks like a formula gets an apostrophe, which `csv_text` removes.
     """
     writer = csv.writer(file, lineterminator="\n")
     writer.writerows([csv_cell(cell) for cell in row] for row in rows)
@@ -63,7 +63,7 @@ def _rows(
             continue
         if len(cells) != len(header):
             raise ValueError(
-                f"{path}, line {line}: {len(cells)} fields, the header has {len(header)}; write "
+                f"{path}, line {line} has {len(cells)} fields, the header has {len(header)}; write "
                 f"{','.join(header)}, with text that holds commas in double quotes"
             )
         kept = (cell.strip() for cell in cells) if strip else cells

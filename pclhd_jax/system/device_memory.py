@@ -1,4 +1,4 @@
-"""A device that is too small, in words: JAX tells it in a hundred lines."""
+"""One line instead of JAX's hundred for a device that has too little memory."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ FULL = re.compile(
     r"|DNN library initialization failed"
 )
 HELD = (
-    "JAX reserves most of a card's memory when it starts: if another program holds this card, end "
+    "JAX reserves most of a card's memory when it starts: if another program uses this card, end "
     "that one, or start it with XLA_PYTHON_CLIENT_PREALLOCATE=false"
 )
 SMALLER_RUN = (
@@ -22,18 +22,18 @@ SMALLER_RUN = (
 SMALLER_FEATURES = (
     "for fewer pictures at a time lower config.feature_batch_size; of embed and search --batch_size"
 )
-SMALLER_SEARCH = "compute on the CPU, with JAX_PLATFORMS=cpu, if the card has no more"
+SMALLER_SEARCH = "use a card with more memory, or the CPU with JAX_PLATFORMS=cpu"
 
 
 class DeviceMemoryError(MemoryError):
-    """What did not fit, how much it asked for, and what helps."""
+    """Its text says what did not fit, how much was requested, and what helps."""
 
 
 @contextmanager
 def fits(doing: str, remedy: str) -> Iterator[None]:
-    """Errors of a device that is full become one line.
+    """Turns an out-of-memory error of a device into one line.
 
-    doing: what is being done within. remedy: what makes it smaller.
+    doing: what the block does. remedy: how to use less memory.
 
     Raises:
       DeviceMemoryError: the device has not enough memory.
@@ -49,19 +49,20 @@ def fits(doing: str, remedy: str) -> Iterator[None]:
 
 
 def exhausted(error: BaseException) -> bool:
-    """JAX's own class for it differs by version; its text does not."""
+    """Tested by the text, because the class of the error differs between versions of JAX."""
     return isinstance(error, RuntimeError) and FULL.search(str(error)) is not None
 
 
 def explained_exhaustion(error: Exception) -> str:
-    """One line for an error that no `fits` has met; "" for any other error."""
+    """One line for an out-of-memory error outside every `fits`; "" for any other error."""
     if not exhausted(error):
         return ""
-    return f"DeviceMemoryError: {_line(error, 'the computation', 'make it smaller')}"
+    line = _line(error, "the computation", "make the input or the batch smaller")
+    return f"DeviceMemoryError: {line}"
 
 
 def _line(error: Exception, doing: str, remedy: str) -> str:
     asked = next((m[1] for p in ASKED if (m := re.search(p, str(error)))), None)
     first = str(error).partition("\n")[0][:200]
-    more = f"{asked} more were asked for" if asked else first
+    more = f"it requested {asked} more" if asked else first
     return f"{doing} does not fit into the memory of the device: {more}; {remedy}. {HELD}"

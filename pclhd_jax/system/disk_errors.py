@@ -1,4 +1,4 @@
-"""What to say when the disk refuses: where, what the system said, the room, and the remedy."""
+"""Errors of a full or read-only disk: the folder, the reason, the free space and the remedy."""
 
 import errno
 import os
@@ -13,11 +13,11 @@ REFUSALS = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 # TensorStore and safetensors name the number; ArrayRecord gives the system's words alone.
 NUMBER = re.compile(r"os_error_code='(\d+)'|Os \{ code: (\d+),")
 ARRAY_RECORD = re.compile(r"(?:write|close|flush|open|fsync|ftruncate)\(\) failed")
-REMEDY = "make room there, or give the right to write, and start the same command again"
+REMEDY = "free some space or allow writing there, and start the same command again"
 
 
 class DiskRefusedError(OSError):
-    """Its text is the whole explanation; errno and strerror are the system's."""
+    """Its text explains the error; errno and strerror are those of the system."""
 
     def __init__(self, number: int, reason: str, text: str):
         super().__init__(number, reason)
@@ -31,7 +31,7 @@ class DiskRefusedError(OSError):
 
 
 def refusal(error: BaseException) -> int | None:
-    """The system's number of an error, whatever class it has; None where no system refused."""
+    """The errno behind an error of any class; None if the system raised none."""
     if isinstance(error, OSError):
         return error.errno
     text = str(error)
@@ -43,7 +43,7 @@ def refusal(error: BaseException) -> int | None:
 
 
 def disk_error(error: Exception) -> str:
-    """What the system said, if it was the system that refused; empty for any other error."""
+    """The system's reason; empty if the error is not from the system."""
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror or error}{where}"
@@ -52,15 +52,18 @@ def disk_error(error: Exception) -> str:
 
 
 def refused(what: str, folder: Path, size: int | None, reason: str, remedy: str = REMEDY) -> str:
-    """The error's text. size: bytes that were to be written; None: nobody knows."""
-    takes = "" if size is None else f"it takes about {size / 1e6:,.1f} MB, "
+    """The text of the error. size: bytes to write; None if unknown."""
+    takes = "" if size is None else f"it needs about {size / 1e6:,.1f} MB, "
     return f"{what} in {folder} failed: {reason}; {takes}{room(folder)}; {remedy}"
 
 
 def room(folder: Path) -> str:
     folder = Path(os.path.abspath(folder))
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    return f"{shutil.disk_usage(there).free / 1e6:,.1f} MB are free"
+    try:
+        there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+        return f"{shutil.disk_usage(there).free / 1e6:,.1f} MB are free"
+    except (OSError, StopIteration):  # the drive is gone: the refusal itself matters more
+        return "nobody knows how much is free"
 
 
 @contextmanager
@@ -71,9 +74,9 @@ def disk_explained(
     size: Callable[[], int | None] = lambda: None,
     remedy: str = REMEDY,
 ) -> Iterator[None]:
-    """Gives the system's bare errors of writing in `folder` the words that a person needs.
+    """Explains errors of the system on writing in `folder`.
 
-    what: is being done, such as "drawing the set". size: bytes that it takes; asked on an error.
+    what: the work, such as "drawing the set". size: returns its bytes; called on an error only.
     """
     try:
         yield
@@ -88,7 +91,7 @@ def disk_explained(
 
 
 def _is_elsewhere(error: Exception, folder: Path) -> bool:
-    """A picture that cannot be read, say: that is another matter."""
+    """Whether the error is about a file elsewhere, such as a picture that cannot be read."""
     named = getattr(error, "filename", None)
     if named is None:
         return False

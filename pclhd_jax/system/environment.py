@@ -6,9 +6,9 @@ import warnings
 
 
 def prepare_environment() -> None:
-    """Undoes what would end a command for reasons that are none of its own.
+    """Undoes inherited settings that would end a command although nothing is wrong.
 
-    Raises FileNotFoundError: the current folder is no more, so that no path means anything.
+    Raises FileNotFoundError: the current folder was removed.
     """
     try:
         os.getcwd()
@@ -17,5 +17,5 @@ def prepare_environment() -> None:
             "the current folder has been removed; go to one that is there, with cd"
         ) from error
     if any("error" in option for option in sys.warnoptions):
-        warnings.resetwarnings()  # PYTHONWARNINGS=error: those of other packages would end it
+        warnings.resetwarnings()  # PYTHONWARNINGS=error: warnings of other packages would end it
         warnings.simplefilter("ignore", DeprecationWarning)

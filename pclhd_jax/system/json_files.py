@@ -1,7 +1,7 @@
-"""JSON files as this program reads them: bounded, strict, of a known shape; errors name the place.
+"""Reads JSON files: of limited size, strict, of a known shape; errors name the place.
 
-Strict: UTF-8 (a byte order mark is passed over), no name twice in an object, no NaN unless the
-kind of file has it.
+Strict means UTF-8 (a byte order mark is ignored), no name twice in an object, and no NaN unless
+the kind of file allows it.
 """
 
 import json
@@ -23,11 +23,11 @@ def read_json(
     remedy: str = BACKUP,
     nan: bool = False,
 ) -> Any:
-    """What a file holds. nan: NaN and Infinity are numbers here.
+    """The content of a file. nan: whether NaN and Infinity count as numbers.
 
     Raises:
       OSError: as the system says.
-      ValueError: too large, no JSON, or of another shape; names the file and the field.
+      ValueError: too large, not JSON, or of another shape; names the file and the field.
     """
     data = _bounded(path, most_bytes, remedy)
     try:
@@ -50,7 +50,7 @@ def parsed(data: bytes, shape: Shape = anything, *, nan: bool = False) -> Any:
     except RecursionError as error:
         raise ValueError("lists or objects are nested too deeply") from error
     except json.JSONDecodeError as error:
-        raise ValueError(f"no JSON: {error}") from error
+        raise ValueError(f"it is not JSON: {error}") from error
     shape(value, "")
     return value
 
@@ -63,7 +63,7 @@ def read_json_lines(
     remedy: str = BACKUP,
     nan: bool = False,
 ) -> list[Any]:
-    """A value for every line that ends; a last line without its end, which a kill leaves, is none.
+    """A value for every complete line. A last line without its end, left by a kill, is ignored.
 
     Raises as `read_json`; it names the line.
     """
@@ -97,9 +97,9 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _whole_number(digits: str) -> int:
     if len(digits) > MOST_DIGITS:
-        raise ValueError(f"a number of {len(digits):,} digits")
+        raise ValueError(f"it has a number of {len(digits):,} digits")
     return int(digits)
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number in JSON")

@@ -1,4 +1,4 @@
-"""What a value of a JSON file must look like: small checks, put together to a schema.
+"""What a value of a JSON file must look like: small checks that combine to a schema.
 
 A `Shape` takes a value and the name of its place, and raises ValueError that says what stands there
 and what must. `json_files` reads a file by one.
@@ -18,7 +18,7 @@ SHOWN = 60  # characters of a value in a message
 
 
 def anything(_value: Any, _where: str) -> None:
-    """Whatever JSON can hold; nobody looks into it."""
+    """Accepts any value; the program does not use it."""
 
 
 def whole(least: int = -MOST_WHOLE, most: int = MOST_WHOLE) -> Shape:
@@ -31,7 +31,7 @@ def whole(least: int = -MOST_WHOLE, most: int = MOST_WHOLE) -> Shape:
 
 
 def real(least: float = -math.inf, most: float = math.inf, *, finite: bool = True) -> Shape:
-    """finite: refuse NaN and infinities."""
+    """A number. finite: refuse NaN and infinities."""
 
     def check(value: Any, where: str) -> None:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -47,7 +47,7 @@ def real(least: float = -math.inf, most: float = math.inf, *, finite: bool = Tru
 
 
 def text(*, pattern: str = "", most: int = 4096) -> Shape:
-    """pattern: what the whole text matches."""
+    """A text. pattern: the whole text must match it."""
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, str) or len(value) > most:
@@ -69,7 +69,7 @@ def list_of(shape: Shape, *, least: int = 0, most: int = 1_000_000) -> Shape:
 
 
 def table_of(shape: Shape, *, most: int = 10_000) -> Shape:
-    """An object of any names, each with a value of that shape."""
+    """An object with any names; every value has this shape."""
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, dict) or len(value) > most:
@@ -86,7 +86,7 @@ def record(
     *,
     others: Shape = anything,
 ) -> Shape:
-    """An object with these names. also: names that may be missing. others: under other names."""
+    """An object with these names. also: optional names. others: the shape under other names."""
     also = also or {}
 
     def check(value: Any, where: str) -> None:
@@ -103,7 +103,7 @@ def record(
 
 
 def maybe(shape: Shape) -> Shape:
-    """That, or null."""
+    """This shape, or null."""
 
     def check(value: Any, where: str) -> None:
         if value is not None:
@@ -130,7 +130,7 @@ def _wrong(value: Any, where: str, needed: str) -> ValueError:
 
 
 def shown(value: Any) -> str:
-    """A value of unknown length and content, for a message."""
+    """A value of any length and content, shortened for a message."""
     if isinstance(value, dict | list):
         kind = "an object" if isinstance(value, dict) else "a list"
         return f"{kind} of {len(value):,}"

@@ -1,7 +1,8 @@
-"""One process at a time, by a lock that the system takes back when the process ends."""
+"""One process at a time, by a lock that the system releases when the process ends."""
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from filelock import FileLock, Timeout
 
 try:
     import fcntl
-except ImportError:  # Windows, where filelock has another call that every drive knows
+except ImportError:  # Windows, where filelock uses another call, which every drive supports
     fcntl = None
 
 HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES)
@@ -18,14 +19,16 @@ HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES)
 
 @contextmanager
 def one_at_a_time(path: Path, wait: Callable[[], None] | None = None) -> Iterator[bool]:
-    """Holds the lock file `path`. Yields False on a drive that knows no locks: nothing is held.
+    """Holds the lock file `path`. Yields False on a drive without locks, where nothing is held.
 
-    wait: called once before waiting for another process; None: not to wait.
+    wait: called once before waiting for another process; None: do not wait.
 
     Raises:
       Timeout: another process holds it, and `wait` is None.
       OSError: the lock file cannot be made.
+      ValueError: something else has its name.
     """
+    _check_lock_file(path)
     if not knows_locks(path):
         yield False
         return
@@ -43,8 +46,17 @@ def one_at_a_time(path: Path, wait: Callable[[], None] | None = None) -> Iterato
         lock.release()
 
 
+def _check_lock_file(path: Path) -> None:
+    """A lock file is empty: what holds something, or leads elsewhere, is somebody's own."""
+    if not os.path.lexists(path):
+        return
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode) or (status.st_size and fcntl is not None):
+        raise ValueError(f"{path} is no lock file of this program; move it away, or rename it")
+
+
 def knows_locks(path: Path) -> bool:
-    """Whether the drive locks files, tried on `path`, which is made where it is missing.
+    """Whether the drive can lock files, tried on `path`, which is made if it is missing.
 
     Network drives (Colab's Drive, some NFS and FUSE mounts) may say ENOSYS, ENOLCK or EOPNOTSUPP.
     """

@@ -1,4 +1,4 @@
-"""`configs/` and `data_prep/` of this very program, whatever else has these names on a machine."""
+"""Finds this program's own `configs` and `data_prep`, although other packages have these names."""
 
 import importlib
 import importlib.util
@@ -9,16 +9,16 @@ PROGRAM = Path(__file__).resolve().parents[1]
 
 
 def own_part(name: str) -> ModuleType:
-    """The module `data_prep.check` of this program, installed or in a checkout.
+    """This program's module of a name like `data_prep.check`, installed or in a checkout.
 
-    By the short name where that is what it stands for, so that no module is there twice.
+    It uses the short name if that means our module, so that no module is imported twice.
     """
     return importlib.import_module(name if _stands_for_ours(name) else f"pclhd_jax.{name}")
 
 
 def _stands_for_ours(name: str) -> bool:
     top = name.split(".")[0]
-    if (PROGRAM / top).is_dir():  # installed: what has the short name is another's
+    if (PROGRAM / top).is_dir():  # installed: the short name means another package
         return False
     found = importlib.util.find_spec(top)
     origin = found and found.origin

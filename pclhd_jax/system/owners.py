@@ -1,4 +1,4 @@
-"""Files whose owner has no name on this machine: in containers, and on network drives."""
+"""Files whose owner has no name on this machine, as in containers and on network drives."""
 
 import os
 import stat
@@ -10,9 +10,9 @@ from etils.epath import backend, stat_utils
 
 @cache
 def let_owners_be_unknown() -> None:
-    """Has etils, by which Orbax and TFDS look at files, give the number of an owner without a name.
+    """Makes etils, with which Orbax and TFDS look at files, return the number of such an owner.
 
-    It raises KeyError there, so that nothing could be saved, restored or prepared.
+    Otherwise it raises KeyError, and nothing can be saved, restored or prepared.
     """
     kind = backend._OsPathBackend
     by_name = kind.stat

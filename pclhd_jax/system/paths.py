@@ -6,8 +6,8 @@ import os
 def given_path(path: str | os.PathLike) -> str:
     """The path with a leading `~` or `~user` expanded; an empty path stays empty.
 
-    A shell leaves the tilde alone in `--flag=~/x`, and Python would then make a folder named `~`.
-    A file whose own name begins with a tilde keeps its name.
+    A shell does not expand the tilde in `--flag=~/x`, and Python would make a folder named `~`.
+    An existing file whose own name begins with a tilde keeps its name.
 
     Raises:
       ValueError: the home folder is not known, and nothing has the name as it stands.
@@ -23,3 +23,13 @@ def given_path(path: str | os.PathLike) -> str:
             f"or ./{text} for a name that begins with a tilde"
         )
     return expanded
+
+
+def is_local(path: object) -> bool:
+    """Whether a stranger's path may be asked for: not of another computer.
+
+    Windows would send that one the user's name and password.
+    """
+    if not isinstance(path, str) or not path or "\0" in path:
+        return False
+    return not path.startswith(("\\\\", "//", "\\/", "/\\"))

@@ -1,6 +1,6 @@
-"""Files that anybody may have made: regular files alone are read, whole, up to a limit, no waiting.
+"""Reads files that anybody may have made: regular files only, up to a limit, without waiting.
 
-A pipe would be waited for without end, a device has no end, and of both the size says nothing.
+Reading a pipe could wait for ever, a device may have no end, and neither has a size.
 """
 
 import errno
@@ -25,8 +25,8 @@ ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 def kind_of(path: str | os.PathLike) -> str:
     """What has this name, in words: NOTHING, FILE, BROKEN_LINK, 'a folder', 'a pipe', ...
 
-    Links are followed. Raises OSError where that cannot be told: a folder on the way may not be
-    read, links lead in a circle.
+    Follows links. Raises OSError if the system does not say: a folder on the way may not be read,
+    or links lead in a circle.
     """
     try:
         return _kind(os.stat(path).st_mode)
@@ -41,8 +41,8 @@ def kind_of(path: str | os.PathLike) -> str:
 def is_there(path: str | os.PathLike) -> bool:
     """Whether an optional file is there. It is absent only where nothing has its name.
 
-    Raises ValueError for a broken link, a folder or a pipe of this name, and as `kind_of`: what the
-    file would have said is not known then, and a run must not go on as if it said nothing.
+    Raises ValueError for a broken link, a folder or a pipe of this name, and as `kind_of`. The
+    content of the file is then unknown, and a run must not continue as if there were none.
     """
     kind = kind_of(path)
     if kind not in (NOTHING, FILE):
@@ -55,14 +55,14 @@ def read_plain(path: str | os.PathLike, limit: int = MAX_TEXT_BYTES) -> bytes:
 
     Raises:
       OSError: it is not there or may not be read.
-      ValueError: it is no regular file, or has more than `limit` bytes; no more are read.
+      ValueError: it is not a regular file, or has more than `limit` bytes; no more are read.
     """
     kind = kind_of(path)
     if kind == BROKEN_LINK:
         raise FileNotFoundError(errno.ENOENT, "this is a broken link", os.fspath(path))
-    if kind not in (FILE, NOTHING):  # of nothing, the opening tells
+    if kind not in (FILE, NOTHING):  # of NOTHING, opening it raises
         raise NotPlainError(path, kind)
-    # Not blocking: between the look and the opening a pipe may have taken the file's place.
+    # Non-blocking: a pipe may have replaced the file since `kind_of` looked.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
     try:
@@ -77,7 +77,7 @@ def read_plain(path: str | os.PathLike, limit: int = MAX_TEXT_BYTES) -> bytes:
 
 
 class NotPlainError(ValueError):
-    """A pipe, a device or a folder where a file should be; `kind` in words."""
+    """Raised for a pipe, a device or a folder in place of a file; `kind` in words."""
 
     def __init__(self, path: str | os.PathLike, kind: str):
         super().__init__(f"{os.fspath(path)} is {kind}; only regular files are read: remove it")
@@ -85,10 +85,10 @@ class NotPlainError(ValueError):
 
 
 class TooLargeError(ValueError):
-    """A file above the limit; `size` in words."""
+    """Raised for a file above the limit; `size` in words."""
 
     def __init__(self, path: str | os.PathLike, size: str, limit: int):
-        super().__init__(f"{os.fspath(path)} has {size} bytes, the limit is {limit:,}; divide it")
+        super().__init__(f"{os.fspath(path)} has {size} bytes, the limit is {limit:,}; split it")
         self.size = size
 
 
@@ -107,8 +107,7 @@ def read_text(path: str | os.PathLike, limit: int = MAX_TEXT_BYTES) -> str:
         text, bad = "", error.start
     if bad >= 0:
         line = data.count(b"\n", 0, bad) + 1
-        what = f"byte 0x{data[bad]:02x} is not UTF-8" if data[bad] else "zero bytes, no text but"
-        what += "" if data[bad] else " control characters"
+        what = f"byte 0x{data[bad]:02x} is not UTF-8" if data[bad] else "zero bytes are not text"
         raise ValueError(f"{path}, line {line}: {what}; save it as text in UTF-8, or restore it")
     return text
 
@@ -122,16 +121,16 @@ def text_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
         if len(line) > MAX_LINE:
             raise ValueError(
                 f"{path}, line {number} has {len(line):,} characters, the limit is {MAX_LINE:,}; "
-                "restore the file, or write a path per line"
+                "restore the file, or write one path per line"
             )
         if text := line.strip():
             yield number, text
 
 
 def divided(text: str) -> Iterator[str]:
-    """The lines with their ends, one by one: millions are not held twice.
+    """Yields the lines with their ends, so that millions are not in memory twice.
 
-    At line feeds alone, not at form feeds and other separators, which names may hold.
+    Splits only at line feeds, because names may contain form feeds and other separators.
     """
     start = 0
     while start < len(text):
@@ -145,7 +144,7 @@ def _kind(mode: int) -> str:
 
 
 def _all_of(descriptor: int, size: int, path: str | os.PathLike, limit: int) -> bytes:
-    """Everything, whatever the size says: files of /proc have 0, and a file may grow meanwhile."""
+    """Reads to the end: files of /proc report a size of 0, and a file may grow meanwhile."""
     parts: list[bytes] = []
     total = 0
     while part := os.read(descriptor, min(max(size - total, 0), limit) + CHUNK):

@@ -1,4 +1,4 @@
-"""The standard streams of a command, be they ASCII alone, closed, or a pipe cut short."""
+"""Standard streams that work even if they are ASCII only, closed, or a pipe without a reader."""
 
 import os
 import sys
@@ -12,11 +12,11 @@ NAMES = ("stdin", "stdout", "stderr")  # by their descriptors: 0, 1, 2
 
 
 class SafeStream:
-    """A stream whose text is made printable first, and whose end does not end the work.
+    """A stream that makes text printable first. It survives the loss of its reader, or of its disk.
 
-    as_is: the same without a change to the text, for what draws on a terminal, such as a bar.
-    lost: errors for which text was not written, such as a full disk; not that `| head` has seen
-      enough.
+    as_is: the same stream without the change to the text, for progress bars.
+    lost: errors that kept text from being written, such as a full disk. A reader that has ended,
+      as in `| head`, is none.
     """
 
     def __init__(self, stream: Any, change: Callable[[str], str] = printable):
@@ -54,13 +54,13 @@ class SafeStream:
 
 
 def as_is(stream: Any) -> Any:
-    """The stream to draw on, where nothing is to be escaped."""
+    """The stream that escapes nothing, to draw on."""
     return getattr(stream, "as_is", stream)
 
 
 @contextmanager
 def safe_terminal() -> Iterator[None]:
-    """Within it stdout and stderr show any text as visible characters, and closed ones swallow it.
+    """Within it, stdout and stderr show any text as visible characters, and closed ones drop it.
 
     A standard stream that is closed would be the next file that the program opens. Work whose
     output could not be written is done all the same, and ends with exit code 1.
@@ -95,6 +95,6 @@ def open_closed_streams() -> None:
 def _safe(stream: Any) -> SafeStream:
     if isinstance(stream, SafeStream):
         return stream
-    if hasattr(stream, "reconfigure"):  # a terminal of few characters gets the others as escapes
+    if hasattr(stream, "reconfigure"):  # characters that the terminal lacks become escapes
         stream.reconfigure(errors="backslashreplace")
     return SafeStream(stream)

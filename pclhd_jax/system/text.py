@@ -14,7 +14,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def printable(text: str, *, keep: str = "\n\t") -> str:
     """`text` with every control, formatting and surrogate character as a visible escape.
 
-    keep: characters that stay although they are control characters.
+    keep: control characters that stay.
     """
     if text.isprintable():
         return text

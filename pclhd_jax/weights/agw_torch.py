@@ -155,7 +155,9 @@ def model_of(state: Mapping[str, Any], trunk: str, stem_names: list[str]) -> AGW
         )
     kernel = stems[0].shape
     if len(kernel) != 4 or channels(kernel[0] / 64):
-        raise ValueError(f"{stem_names[0]} has the shape {kernel}; no stem of this architecture")
+        raise ValueError(
+            f"{stem_names[0]} has the shape {kernel}; this architecture has no such stem"
+        )
     has = lambda block: any(name.startswith(f"{trunk}{block}.") for name in state)  # noqa: E731
     if has("layer1.0.conv3"):
         depth = 101 if has("layer3.6") else 50

@@ -22,7 +22,7 @@ SAVE_ALONE = (
     "load it where it was made and save the tensors alone, torch.save(model.state_dict(), FILE)"
 )
 DAMAGED = (
-    "cannot be read as plain tensors: it is cut short, damaged, or no file of PyTorch; copy or "
+    "cannot be read as plain tensors: it is cut short, damaged, or not a file of PyTorch; copy or "
     "download it again"
 )
 NEEDS_TORCH = """{path} is a PyTorch file and torch is not installed.
@@ -124,8 +124,8 @@ def size_in(path: Path, record: Mapping[str, Any]) -> tuple[int, int] | None:
         return None
     if len(given) < 2 or not all(re.fullmatch("[0-9]{1,5}", t) for t in given):
         raise ValueError(
-            f"{path} says of its picture size ({' and '.join(SIZE)}) {shown(', '.join(given))}; "
-            "two whole numbers are needed: write it again"
+            f"{path} gives the picture size ({' and '.join(SIZE)}) as {shown(', '.join(given))}; "
+            "it must be two whole numbers; write the file again"
         )
     return int(given[0]), int(given[1])
 
@@ -135,17 +135,19 @@ def read_torch(path: Path) -> Weights:
     check_archive(path)
     try:
         with torch.serialization.safe_globals(numpy_scalars()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on old formats; what matters is told below
+            warnings.simplefilter("ignore")  # about old formats; errors are explained below
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises its own, pickle's, zipfile's and plain RuntimeErrors
-        # Without torch's own text, which advises to switch its safety off.
+        # Without torch's own text, which advises switching off its safety.
         raise ValueError(f"{path} {why_unread(path, error)}") from error
     size = None
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
         size = size_in(path, loaded)
         loaded = loaded["state_dict"]
     if not isinstance(loaded, dict):
-        raise ValueError(f"{path} holds no state_dict but a {type(loaded).__name__}; {SAVE_ALONE}")
+        raise ValueError(
+            f"{path} holds a value of type {type(loaded).__name__}, not a state_dict; {SAVE_ALONE}"
+        )
     strange = [
         name
         for name, value in loaded.items()
@@ -153,7 +155,7 @@ def read_torch(path: Path) -> Weights:
     ]
     if strange:
         raise ValueError(
-            f"{path} holds no state_dict: {', '.join(map(in_short, strange[:5]))} are not tensors; "
+            f"{path} is not a state_dict: {', '.join(map(in_short, strange[:5]))} are not tensors; "
             "save model.state_dict(), alone or under the key 'state_dict'"
         )
     return Weights({name: to_numpy(path, name, value) for name, value in loaded.items()}, size)
@@ -173,13 +175,13 @@ def check_archive(path: Path) -> None:
         raise ValueError(f"{path} {DAMAGED} ({type(error).__name__})") from error
     if total > size:
         raise ValueError(
-            f"{path} has {size:,} bytes and unpacks to {total:,}; PyTorch compresses nothing: "
+            f"{path} has {size:,} bytes and unpacks to {total:,}; PyTorch never compresses; "
             "take the file from where it was made"
         )
 
 
 def why_unread(path: Path, error: Exception) -> str:
-    """A sentence's end: what stands in the way, and what to do."""
+    """The end of a sentence: the reason, and what to do."""
     stranger = stranger_in(path)
     if stranger:
         return f"cannot be read as plain tensors: {stranger}; {SAVE_ALONE}"
@@ -195,7 +197,7 @@ def to_numpy(path: Path, name: str, tensor: Any) -> np.ndarray:
         return widened.detach().numpy()
     except (TypeError, RuntimeError, NotImplementedError) as error:  # sparse, quantized, no values
         raise ValueError(
-            f"{path}: {in_short(name)} is no plain tensor ({tensor.layout}, {tensor.dtype}, on "
+            f"{path}: {in_short(name)} is not a plain tensor ({tensor.layout}, {tensor.dtype}, on "
             f"{tensor.device}); save the state_dict of a model in float32"
         ) from error
 

@@ -1,4 +1,4 @@
-"""What a file is that was given for weights and holds none: told from its first bytes."""
+"""Says what a file is that holds no weights, by its first bytes."""
 
 import json
 import zipfile
@@ -26,8 +26,8 @@ STARTS = {
     b"GGUF": "is a GGUF file, of a language model",
 }
 PAGE = (
-    "is a web page, not weights: the link that was downloaded leads to a page, perhaps one that "
-    "asks to sign in or to confirm; download the file itself"
+    "is a web page, not weights: the link leads to a page, perhaps one that asks you to "
+    "sign in or to confirm; download the file itself"
 )
 TAR = (
     "is a tar archive, perhaps of PyTorch before 2017; load it where it was made and save its "
@@ -41,12 +41,12 @@ SCRIPT = (
     "is a TorchScript program; load it with torch.jit.load where it was made, and save its "
     "state_dict() with torch.save"
 )
-PARTS = "lists the parts of weights in several files; save them as one file where they were made"
+PARTS = "is the list of a model in several files; save the model as one file where it was made"
 ENCRYPTED = "is an encrypted archive; unpack it with its password"
 
 
 def what_it_is(path: Path) -> str:
-    """A sentence's end, with what to do; empty for what may be weights.
+    """The end of a sentence, with what to do; empty for a file that may hold weights.
 
     Raises ValueError for a pipe or a device, OSError as the system says.
     """
@@ -67,7 +67,7 @@ def what_it_is(path: Path) -> str:
 
 
 def of_archive(path: Path) -> str:
-    """Of a zip file that its own list of entries explains."""
+    """As `what_it_is`, for a zip file, by its list of entries."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()

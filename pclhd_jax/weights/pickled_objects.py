@@ -1,7 +1,7 @@
-"""What stands beside the tensors in a PyTorch file, named without making any of it.
+"""Names what a PyTorch file holds besides tensors, without creating any of it.
 
-A pickle is a program that names classes to call. Here every class that it names is a stand-in that
-does nothing, and nothing is imported, so the file can be looked at whatever it says.
+A pickle is a program that names classes to call. Here a stand-in that does nothing replaces every
+class, and nothing is imported, so it is safe to look at any file.
 """
 
 import io
@@ -53,7 +53,7 @@ class StandIn:
 
 
 class Looker(pickle.Unpickler):
-    """Makes lists, dicts and plain values; a StandIn of everything else."""
+    """Makes lists, dicts and plain values; everything else becomes a StandIn."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -65,9 +65,9 @@ class Looker(pickle.Unpickler):
 
 
 def stranger_in(path: Path) -> str:
-    """The first thing of a file that is no tensor and no plain value, and where; or empty.
+    """The first thing in a file that is neither a tensor nor a plain value, and where; or empty.
 
-    Also empty where the file cannot be taken apart.
+    Also empty if the file cannot be parsed.
     """
     try:
         content = looked_at(path)

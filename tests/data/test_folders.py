@@ -55,7 +55,7 @@ def test_the_camera_pattern_numbers_its_group_over_both_modalities(root):
         (r"/(door \d)/", r"no camera in 1 of 7 paths, the first is visible/b\.JPG"),
         (r"door \d", "has 0 groups, it must have 1"),
         (r"(door (\d))", "has 2 groups"),
-        (r"(door", "no regular expression"),
+        (r"(door", "not a regular expression"),
         (r"(x*)", "no camera in 7 of 7 paths"),
     ],
 )
@@ -210,7 +210,7 @@ def test_an_identities_file_that_is_no_file_is_refused_and_not_taken_as_absent(r
         folders_train(root)
 
 
-def test_a_row_that_spells_a_name_otherwise_is_told_so(root):
+def test_a_row_that_spells_a_name_differently_gets_a_hint(root):
     (root / "visible/Ren\u00e9.jpg").touch()
     write_csv(root, "visible/rene\u0301.jpg,1,")
     with pytest.raises(ValueError, match=r"line 2: no picture .*there is 'visible/Ren\\xe9\.jpg'"):

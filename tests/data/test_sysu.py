@@ -176,7 +176,7 @@ def test_a_split_without_any_picture_is_refused(sysu):
 def test_a_broken_link_is_named_and_its_pictures_are_not_passed_over(sysu, path):
     (sysu / path).rename(sysu / "away")
     (sysu / path).symlink_to(sysu / "nowhere")
-    with pytest.raises(ValueError, match=f"{path} is a broken link; remove it, or bring back"):
+    with pytest.raises(ValueError, match=f"{path} is a broken link; remove it, or restore"):
         sysu_test(sysu)
 
 

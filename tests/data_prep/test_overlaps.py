@@ -52,7 +52,7 @@ def test_one_picture_under_two_names_in_both_modalities_is_a_problem(layout, roo
     infrared.unlink()
     make(visible, infrared)
     name = visible.relative_to(root).as_posix()
-    assert "1 visible pictures are byte for byte pictures of the infrared" in (
+    assert "1 visible pictures are byte for byte the same as pictures of the infrared" in (
         problem := one_problem(layout, root)
     )
     assert name in problem and infrared.relative_to(root).as_posix() in problem
@@ -74,7 +74,7 @@ def test_a_picture_of_both_training_and_test_is_a_problem_by_its_bytes(own):
     assert findings_of("folders", own).problems == []
     shutil.copy(own / "visible/c0/0.png", own / "visible/c1/other.png")
     assert one_problem("folders", own) == (
-        "1 training pictures are byte for byte pictures of the test, the first is "
+        "1 training pictures are byte for byte the same as pictures of the test set, the first is "
         "visible/c1/other.png (visible/c0/0.png); put the right pictures there"
     )
 
@@ -86,7 +86,7 @@ def test_the_same_picture_twice_in_a_modality_and_blank_ones_are_notes(own):
     findings = findings_of("folders", own)
     assert findings.problems == []
     assert findings.notes == [
-        "2 pictures are of one colour alone: look at some",
+        "2 pictures are of a single colour; look at some",
         "1 visible pictures are there twice, byte for byte, the first is visible/c0/0.png and "
         "visible/c1/other.png",
     ]
@@ -121,14 +121,14 @@ def test_people_of_training_and_test_are_a_problem_though_no_picture_is(regdb):
     edit(test, lambda lines: [*lines, moved])
     findings = findings_of("regdb", regdb)
     assert "1 people are in training AND test" in findings.problems[0]
-    assert "labels stand for folders of several numbers" in findings.notes[0]
+    assert "labels belong to folders of several people" in findings.notes[0]
 
 
 def test_names_that_some_systems_take_for_one_file_are_noted(own):
     for number, name in enumerate(("Ren\u00e9.png", "rene\u0301.png")):
         noise(20 + number).save(own / "visible" / name)
     [note] = findings_of("folders", own).notes
-    assert note.startswith("2 names differ in letter case or in the form of their accents alone")
+    assert note.startswith("2 names differ only in letter case or in how accents are written")
 
 
 def test_what_is_left_out_is_counted_by_extension_in_every_layout(layout, root):
@@ -161,7 +161,7 @@ def test_a_folder_that_cannot_be_looked_through_is_a_problem(regdb, monkeypatch)
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    assert "cannot look through Thermal: [Errno 13] Permission denied" in (
+    assert "cannot read the folder Thermal: [Errno 13] Permission denied" in (
         one_problem("regdb", regdb)
     )
 
@@ -169,3 +169,30 @@ def test_a_folder_that_cannot_be_looked_through_is_a_problem(regdb, monkeypatch)
 def test_a_readme_that_is_a_pipe_is_not_waited_for(own):
     os.mkfifo(own / "README.txt")
     assert findings_of("folders", own).problems == []
+
+
+def swapped(root, one, other):
+    (root / one).rename(root / "between")
+    (root / other).rename(root / one)
+    (root / "between").rename(root / other)
+
+
+@pytest.mark.parametrize(("layout", "infrared"), [("regdb", "thermal"), ("llcm", "nir")])
+def test_lists_of_the_two_modalities_in_each_others_place_are_a_problem(
+    drawn, tmp_path, layout, infrared
+):
+    root = shutil.copytree(drawn[layout], tmp_path / "set")
+    for path in list(root.glob(f"idx/*_{infrared}*.txt")):
+        visible = path.name.replace(infrared, {"nir": "vis"}.get(infrared, "visible"))
+        swapped(root, f"idx/{path.name}", f"idx/{visible}")
+    problems = findings_of(layout, root).problems
+    assert len(problems) == 2
+    assert "listed as visible lie in a folder of the other modality" in problems[0]
+    assert "listed as infrared lie in a folder of the other modality" in problems[1]
+
+
+def test_a_camera_that_is_a_link_to_another_is_a_problem(drawn, tmp_path):
+    root = shutil.copytree(drawn["sysu"], tmp_path / "set")
+    shutil.rmtree(root / "cam2")
+    (root / "cam2").symlink_to("cam1")
+    assert "cam1 and cam2 are one folder, by a link" in one_problem("sysu", root)

@@ -76,5 +76,5 @@ def test_the_flag_goes_with_a_page_and_a_tilde_in_it_is_expanded(moved, monkeypa
     monkeypatch.setenv("HOME", str(moved[1].parent))
     main([str(moved[0]), "--pictures_root=~/elsewhere"])
     assert [Path(root) for root in asked] == [moved[1]] * 2
-    with pytest.raises(SystemExit, match="--pictures_root goes with runs"):
+    with pytest.raises(SystemExit, match="--pictures_root needs runs to draw"):
         main(["--clusters", str(moved[0]), "--pictures_root", "x"])

@@ -89,7 +89,7 @@ def test_every_door_refuses_before_anything_is_written(door, tmp_path, set_jax):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_variable_of_the_shell_is_told_with_its_value(monkeypatch, set_jax):
+def test_a_variable_of_the_shell_is_named_with_its_value(monkeypatch, set_jax):
     monkeypatch.setenv("JAX_ENABLE_X64", "yes")
     set_jax("jax_enable_x64", True)
     with pytest.raises(ValueError, match=r"^JAX_ENABLE_X64=yes: this setting of JAX would"):
@@ -108,7 +108,7 @@ def test_a_device_that_is_not_there_is_one_line(error, monkeypatch):
     assert "\n" not in str(raised.value)
 
 
-def test_a_run_tells_what_it_computes_on_and_of_a_card_that_lies_idle(tmp_path, monkeypatch):
+def test_a_run_says_what_it_computes_on_and_reports_an_idle_card(tmp_path, monkeypatch):
     (tmp_path / "0000:01:00.0").mkdir()
     monkeypatch.setattr(devices, "NVIDIA", tmp_path)
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")  # as wished
@@ -131,4 +131,4 @@ def test_a_card_that_is_full_at_the_start_is_told_as_full(monkeypatch):
     monkeypatch.setattr(jax, "devices", full)
     with pytest.raises(RuntimeError) as raised:
         check_jax()
-    assert "another program holds this card" in explained(raised.value)
+    assert "another program uses this card" in explained(raised.value)

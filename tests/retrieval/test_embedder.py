@@ -141,5 +141,5 @@ def test_a_batch_of_nothing_and_features_that_are_no_numbers_are_refused(embedde
 def test_a_path_in_a_folder_of_the_other_modality_is_warned_of(embedder, tmp_path):
     (tmp_path / "infrared").mkdir()
     noise(0).save(tmp_path / "infrared/a.png")
-    with pytest.warns(UserWarning, match="1 of 1 pictures lie in a folder of infrared pictures"):
+    with pytest.warns(UserWarning, match="1 of 1 pictures are in a folder of infrared pictures"):
         embedder([tmp_path / "infrared/a.png"], "visible")

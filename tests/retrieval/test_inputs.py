@@ -107,7 +107,7 @@ def test_a_folder_of_both_modalities_is_refused_with_the_words_to_type(own, moda
     assert len(names(list_inputs([own], modality, SetChoice("folders", "train")))) in (1, 2)
 
 
-def test_a_folder_or_a_list_of_the_other_modality_is_told(own, capsys):
+def test_a_folder_or_a_list_of_the_other_modality_is_reported(own, capsys):
     assert names(list_inputs([own / "visible"], "visible")) == ["1.png", "x/3.png"]
     assert capsys.readouterr().out == ""
     (own / "list.txt").write_text("visible/1.png\ninfrared/2.png\n")
@@ -118,10 +118,10 @@ def test_a_folder_or_a_list_of_the_other_modality_is_told(own, capsys):
     ]:
         list_inputs([own / given], "visible")
         out = capsys.readouterr().out
-        assert f"note: {count} pictures lie in a folder of infrared pictures" in out
+        assert f"note: {count} pictures are in a folder of infrared pictures" in out
 
 
-def test_what_a_folder_holds_beside_pictures_is_told(own, capsys):
+def test_other_files_in_a_folder_are_counted(own, capsys):
     for name in ("4.webp", "5.webp", "6.tif"):
         (own / "visible" / name).touch()
     list_inputs([own / "visible"], "visible")
@@ -146,11 +146,11 @@ def test_a_list_or_a_picture_that_is_a_pipe_or_a_device_is_not_waited_for(own, m
         list_inputs([own / "list.txt"], "visible")
     make(own / "pipe.png")
     listed = list_inputs([own / "pipe.png"], "visible")
-    with pytest.raises(ValueError, match="no content of its own, it is a"):
+    with pytest.raises(ValueError, match="no content, because it is a"):
         listed.read(0)
 
 
-def test_a_broken_link_is_called_one(own):
+def test_a_broken_link_is_called_a_broken_link(own):
     (own / "gone.png").symlink_to("nowhere")
     with pytest.raises(FileNotFoundError, match=r"gone\.png is a broken link"):
         list_inputs([own / "gone.png"], "visible")

@@ -53,6 +53,7 @@ def test_the_table_holds_the_k_nearest_of_every_query(index, queries, tmp_path):
         pair = [int(p.identities_N[i]) for p, i in ((queries.pictures, q), (index.pictures, g))]
         assert [int(row["query_identity"]), int(row["identity"])] == pair
         assert int(row["same"]) == (pair[0] == pair[1])
+    assert (tmp_path / "found.png").stat().st_mode & 0o077 == 0  # pictures of people
     with Image.open(tmp_path / "found.png") as sheet:
         assert sheet.height > 20 * 144  # twenty of the queries
 
@@ -176,7 +177,9 @@ def test_results_are_not_written_over_and_pictures_that_have_moved_are_found(
         search_index(gallery.name, [index.name], tmp_path / "found.png", gallery_root=root)
 
 
-def test_a_folder_beside_an_index_of_its_name_is_meant_where_pictures_are(run, index, tmp_path):
+def test_a_folder_with_the_name_of_an_index_means_its_pictures_if_they_are_asked_for(
+    run, index, tmp_path
+):
     (tmp_path / "q").mkdir()
     for number in range(2):
         noise(number).save(tmp_path / f"q/{number}.png")
@@ -225,7 +228,7 @@ def test_re_ranked_scores_are_of_the_re_ranked_order(index, queries):
     assert found.score.mean_ap == pytest.approx(ap_Q.mean(), abs=1e-6)
 
 
-def test_one_query_more_places_than_pictures_and_the_index_itself_are_told(
+def test_one_query_a_k_above_the_pictures_and_the_index_itself_are_reported(
     run, index, pictures, tmp_path, capsys
 ):
     one = next((pictures / "cam3").rglob("*.jpg"))

@@ -104,7 +104,7 @@ def test_what_no_save_wrote_stays_where_checkpoints_come_and_go(tmp_path):
             checkpoints.save(id, {"a": np.arange(id)}, {})
             (folder / str(id) / "state" / "mine.txt").write_text(str(id))
             (folder / str(id) / "mine.txt").write_text(str(id))
-        with pytest.raises(FileExistsError, match="99 is no checkpoint of this program"):
+        with pytest.raises(FileExistsError, match="99 is not a checkpoint of this program"):
             checkpoints.save(99, {"a": np.arange(3)}, {})
         assert checkpoints.ids() == [3]
         checkpoints.remove_all()

@@ -105,7 +105,7 @@ def test_on_a_drive_without_locks_a_second_run_is_refused(no_locks, tmp_path):
         pass
 
 
-def test_on_a_drive_without_locks_a_killed_run_is_in_nobodys_way(no_locks, tmp_path, capsys):
+def test_on_a_drive_without_locks_a_killed_run_blocks_nobody(no_locks, tmp_path, capsys):
     who = {"pid": 1, "host": "gone", "since": "then", "run": "a", "renewed": 3}
     (tmp_path / "run.lock").touch()
     (tmp_path / "run.holder").write_text(json.dumps(who))

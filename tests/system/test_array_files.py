@@ -89,8 +89,8 @@ HOSTILE = {
     "lzma": (central(10, 14), "compressed"),
     "deflated": (zipped(zipfile.ZIP_DEFLATED), "compressed"),
     "a bomb": (zipped(zipfile.ZIP_DEFLATED, content=b"\0" * 10**7), "compressed"),
-    "one name twice": (zipped(zipfile.ZIP_STORED, times=2), "2 arrays, of 1 names"),
-    "no array": (zipped(zipfile.ZIP_STORED, "a.txt"), "no array"),
+    "one name twice": (zipped(zipfile.ZIP_STORED, times=2), "2 arrays, but 1 names"),
+    "no array": (zipped(zipfile.ZIP_STORED, "a.txt"), "not an array"),
     "objects": (npz(a=np.array([{}], object)), "plain numbers"),
     "empty": (b"", "zip"),
     "text": (b"text", "zip"),
@@ -149,7 +149,7 @@ def test_arrays_come_back_as_they_were_whatever_their_order(tmp_path):
         np.testing.assert_array_equal(map_npy(tmp_path / "one.npy"), array)
 
 
-def test_a_folder_and_a_file_that_is_not_there_are_told(tmp_path):
+def test_a_folder_and_a_missing_file_are_errors(tmp_path):
     for read_file in (read_npz, map_npy):
         with pytest.raises(ValueError, match="is a folder"):
             read_file(tmp_path)

@@ -42,7 +42,7 @@ def test_without_a_home_no_folder_named_tilde_is_made(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_jax_keeps_programs_where_it_is_told_if_that_can_be(tmp_path, monkeypatch, capsys):
+def test_jax_keeps_programs_in_the_given_folder_if_it_can_be_written(tmp_path, monkeypatch, capsys):
     def kept(given):
         if given is None:
             monkeypatch.delenv(caches.COMPILED, raising=False)
@@ -63,7 +63,7 @@ def test_jax_keeps_programs_where_it_is_told_if_that_can_be(tmp_path, monkeypatc
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_damaged_programs_of_jax_are_told_once_and_other_warnings_as_ever(capsys):
+def test_damaged_programs_of_jax_are_reported_once_and_other_warnings_stay(capsys):
     keep_compiled_programs()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -71,4 +71,4 @@ def test_damaged_programs_of_jax_are_told_once_and_other_warnings_as_ever(capsys
         for name in ("jit_a", "jit_b"):
             warnings.warn(f"Error reading {caches.TROUBLE} for '{name}': cut short", stacklevel=1)
     (line,) = capsys.readouterr().err.splitlines()
-    assert "jit_a" in line and "compiled anew" in line
+    assert "jit_a" in line and "compiled again" in line

@@ -28,7 +28,7 @@ def test_an_error_that_says_what_is_wrong_is_one_line(error, capsys):
     assert code == 1 and "Traceback" in told and str(error) in told
 
 
-def test_what_strangers_wrote_is_told_as_visible_characters(capsys):
+def test_text_of_strangers_is_printed_as_visible_characters(capsys):
     code, _ = ended(ValueError("name \x1b[2J\u202e"), capsys=capsys)
     assert code == "ValueError: name \\x1b[2J\\u202e"
     code, _ = ended(SystemExit("\x1b[2J"), capsys=capsys)

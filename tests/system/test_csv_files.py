@@ -35,7 +35,7 @@ def test_rows_have_the_number_of_their_first_line(table):
         ("", r"t\.csv, line 1: the header is ''; it must be 'path,identity,camera', where camera"),
         ("identity,path\n", "line 1: the header is 'identity,path'"),
         ("path,identity,camera,camera\n", "line 1: the header is"),
-        ("path,identity\na,1\nb\n", "line 3: 1 fields, the header has 2; write path,identity"),
+        ("path,identity\na,1\nb\n", "line 3 has 1 fields, the header has 2; write path,identity"),
         ('path,identity\na,1\n"b,1\nc,2\n', "line 3: unexpected end of data; look for a quote"),
         ('"path,identity\na,1\n', "line 1: unexpected end of data; look for a quote"),
         ('path,identity\n"a"b,1\n', "line 2: .*expected after"),
@@ -45,6 +45,6 @@ def test_rows_have_the_number_of_their_first_line(table):
         (b"path,identity\na,1\n\xff,2\n", "line 3: byte 0xff"),
     ],
 )
-def test_a_table_that_is_none_is_refused_with_file_and_line(table, text, message):
+def test_a_malformed_table_is_refused_with_file_and_line(table, text, message):
     with pytest.raises(ValueError, match=rf"t\.csv.*{message}" if text else message):
         rows(table(text))

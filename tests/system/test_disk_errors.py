@@ -28,8 +28,10 @@ class SafetensorError(Exception):
         SafetensorError("IoError(Os { code: 28, kind: StorageFull, message: ... })"),
     ],
 )
-def test_folder_room_and_remedy_are_told_whatever_raised(tmp_path, error):
-    words = r"drawing in .* failed: .*; it takes about 3\.0 MB, [\d,.]+ MB are free; make room"
+def test_folder_space_and_remedy_are_named_whatever_raised(tmp_path, error):
+    words = (
+        r"drawing in .* failed: .*; it needs about 3\.0 MB, [\d,.]+ MB are free; free some space"
+    )
     with (
         pytest.raises(DiskRefusedError, match=words) as caught,
         disk_explained("drawing", tmp_path, size=lambda: 3_000_000),
@@ -56,7 +58,7 @@ def test_other_errors_pass_as_they_are(tmp_path, error):
     assert caught.value is error
 
 
-def test_it_is_told_once(tmp_path):
+def test_it_is_explained_once(tmp_path):
     with (
         pytest.raises(DiskRefusedError) as caught,
         disk_explained("outer", tmp_path),

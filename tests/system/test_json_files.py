@@ -50,7 +50,7 @@ def test_every_other_file_is_the_value_or_an_error_that_names_it(tmp_path):
                 assert str(path) in str(error) and "\n" not in str(error), what
 
 
-def test_damaged_bytes_are_told_apart(tmp_path):
+def test_kinds_of_damage_are_distinguished(tmp_path):
     words = {"not UTF-8": "is not UTF-8", "nested": "nested too deeply", "a name twice": "twice"}
     words |= {"many digits": "a number of 5,000 digits", "not a number": "NaN"}
     for what, data in damaged(b'{"count": 1}'):
@@ -60,7 +60,7 @@ def test_damaged_bytes_are_told_apart(tmp_path):
                 read_json(tmp_path / "a")
 
 
-def test_a_byte_order_mark_is_passed_over_and_a_torn_last_line_is_none(tmp_path):
+def test_a_byte_order_mark_and_a_torn_last_line_are_ignored(tmp_path):
     (tmp_path / "a").write_bytes(b'\xef\xbb\xbf{"a": 1}\n{"a": 2}\n{"a":')
     assert read_json_lines(tmp_path / "a") == [{"a": 1}, {"a": 2}]
 
@@ -71,7 +71,7 @@ def test_the_line_is_named(tmp_path):
         read_json_lines(tmp_path / "a")
 
 
-def test_what_is_no_file_and_what_is_too_large_is_not_read(tmp_path):
+def test_what_is_not_a_file_or_is_too_large_is_not_read(tmp_path):
     with pytest.raises(ValueError, match="is a folder"):
         read_json(tmp_path)
     with (tmp_path / "huge").open("wb") as file:

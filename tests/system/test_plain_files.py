@@ -94,7 +94,7 @@ def test_text_has_lines_with_numbers_whatever_ends_them(tmp_path):
     [
         ("a\nb\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
         (b"a\nb\xe9\n", "line 2: byte 0xe9 is not UTF-8;"),
-        (b"a\nb\n\0\0", "line 3: zero bytes, no text but control characters;"),
+        (b"a\nb\n\0\0", "line 3: zero bytes are not text;"),
     ],
 )
 def test_what_is_no_text_is_refused_with_its_line(tmp_path, data, message):

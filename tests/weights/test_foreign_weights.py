@@ -95,13 +95,13 @@ FOREIGN = {  # by file name: content, what the message says
     "model.pth": (saved(torch.nn.Linear(1, 1)), "the whole file is a layer or a model"),
     "run.pth": (saved({"a": Harmful()}), "'a' is an object of Python"),
     "plain.pth": (pickle.dumps({"a": Harmful()}), "'a' is an object of Python"),
-    "number.pth": (saved(3), "no state_dict but a int"),
+    "number.pth": (saved(3), "a value of type int, not a state_dict"),
     "numbers.pth": (saved({"a": 3}), "a are not tensors"),
     "keys.pth": (saved({3: TENSOR}), "3 are not tensors"),
     "control.pth": (saved({"\x1b[2J\u202e": 3}), "x1b"),
-    "sparse.pth": (saved({"a": torch.eye(2).to_sparse()}), "no plain tensor"),
-    "meta.pth": (saved({"a": torch.empty(3, device="meta")}), "no plain tensor"),
-    "repeated.pth": (saved({"a": torch.zeros(1).expand(10**9)}), "no plain tensor"),
+    "sparse.pth": (saved({"a": torch.eye(2).to_sparse()}), "not a plain tensor"),
+    "meta.pth": (saved({"a": torch.empty(3, device="meta")}), "not a plain tensor"),
+    "repeated.pth": (saved({"a": torch.zeros(1).expand(10**9)}), "not a plain tensor"),
     "size.pth": (saved({"state_dict": {"a": TENSOR}, "height": "9" * 5000, "width": 1}), "size"),
     "page.pth": (b"\n<!DOCTYPE html><html></html>", "is a web page"),
     "page.safetensors": (b"<html></html>", "is a web page"),
@@ -112,11 +112,11 @@ FOREIGN = {  # by file name: content, what the message says
     "empty.pth": (b"", "is empty"),
     "cut.pth": (GOOD[: len(GOOD) // 2], "cut short, damaged"),
     "secret.pth": (changed_flag(GOOD), "encrypted"),
-    "bomb.pth": (archive("x/data.pkl", content=b"\0" * 10**6, method=8), "compresses nothing"),
+    "bomb.pth": (archive("x/data.pkl", content=b"\0" * 10**6, method=8), "never compresses"),
     "zip.pth": (archive("readme.txt"), "is a zip archive"),
     "weights.npz": (npz(), "is a NumPy archive"),
     "gz.pth": (b"\x1f\x8b\x08", "gzip"),
-    "index.json": (b'{"weight_map": {}}', "the parts of weights"),
+    "index.json": (b'{"weight_map": {}}', "the list of a model"),
     "other.json": (b"{}", "JSON text"),
     "model.bin": (GOOD, "ends in '.bin'"),
     "cut.safetensors": (safetensors({"a": F32}, b""), "cannot be read"),
@@ -168,7 +168,7 @@ def test_no_damaged_byte_is_another_kind_of_error(tmp_path, suffix):
             assert str(path) in str(error)
 
 
-def test_folders_pipes_and_files_of_a_run_are_told(tmp_path):
+def test_folders_pipes_and_files_of_a_run_are_errors_with_a_remedy(tmp_path):
     with pytest.raises(ValueError, match=r"is a folder.*export"):
         read_state_dict(tmp_path)
     (tmp_path / "manifest").write_bytes(b"\1\2")
@@ -201,7 +201,7 @@ def test_the_lists_of_keys_are_short_and_printable(changes, words):
 )
 def test_a_stem_of_another_shape_is_no_model(shape):
     wrong = np.broadcast_to(np.float32(0), shape)
-    with pytest.raises(ValueError, match="no stem of this architecture"):
+    with pytest.raises(ValueError, match="this architecture has no such stem"):
         agw_of(dict.fromkeys(agw_state(), wrong))
 
 

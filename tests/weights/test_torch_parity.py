@@ -160,7 +160,7 @@ def test_a_tensor_that_numpy_cannot_hold_is_named(tmp_path, kind):
         "float8": lambda: torch.ones(2).to(torch.float8_e4m3fn),
     }[kind]()
     torch.save({"state_dict": {"conv.weight": tensor}}, tmp_path / "odd.pth")
-    with pytest.raises(ValueError, match=r"odd\.pth: conv\.weight is no plain tensor"):
+    with pytest.raises(ValueError, match=r"odd\.pth: conv\.weight is not a plain tensor"):
         read_state_dict(tmp_path / "odd.pth")
 
 
