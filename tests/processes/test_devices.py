@@ -131,4 +131,4 @@ def test_a_card_that_is_full_at_the_start_is_told_as_full(monkeypatch):
     monkeypatch.setattr(jax, "devices", full)
     with pytest.raises(RuntimeError) as raised:
         check_jax()
-    assert "another program holds this card" in explained(raised.value)
+    assert "another program uses this card" in explained(raised.value)
