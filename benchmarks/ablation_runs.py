@@ -12,6 +12,7 @@ from queue import Queue
 
 from benchmarks.ablation_table import Job, is_finished
 from pclhd_jax.processes.progress import clock
+from pclhd_jax.saving.mark import mark_run
 
 
 def run_all(jobs: list[Job], num_workers: int) -> list[str]:
@@ -88,6 +89,7 @@ def run_stage2(job: Job) -> None:
 def run_command(module: str, flags: Sequence[str], workdir: Path) -> None:
     command = [sys.executable, "-m", module, *flags, f"--workdir={workdir}"]
     workdir.mkdir(parents=True, exist_ok=True)
+    mark_run(workdir)  # a run would refuse a folder that holds other files
     note_commit(workdir / "commit.txt")
     with (workdir / "log.txt").open("a") as log:
         print(" ".join(command), file=log, flush=True)

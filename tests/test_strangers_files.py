@@ -24,9 +24,9 @@ from pclhd_jax.pictures.prepared_index import read_index as read_prepared
 from pclhd_jax.reports.records import ROW, TIMING, read_records
 from pclhd_jax.retrieval.index import read_index, write_index
 from pclhd_jax.retrieval.inputs import reader_of
+from pclhd_jax.saving.holder import holder_of
 from pclhd_jax.saving.integrity import damaged_files, file_digest, sealed, write_manifest
 from pclhd_jax.saving.labelled_features import save_epoch
-from pclhd_jax.saving.lock import _holder
 from pclhd_jax.saving.record_shapes import CHECKSUMS, EPOCH, UNDER_WAY
 from pclhd_jax.saving.workdir import read_pictures
 from pclhd_jax.summarize import summarize
@@ -85,7 +85,7 @@ SMALL = {
     "config.json": (CONFIG, (read_config, read_kept_config)),
     "pictures.json": (PICTURES, (read_pictures,)),
     "timing.jsonl": (TIMES, (lambda run: read_json_lines(run / "timing.jsonl", TIMING),)),
-    "run.holder": (HOLDER, (_holder,)),
+    "run.holder": (HOLDER, (holder_of,)),
 }
 
 

@@ -6,6 +6,7 @@ from benchmarks import ablation, ablation_jobs, ablation_runs
 from benchmarks.studies import STAGE2_ONLY, STUDIES
 from pclhd_jax import train
 from pclhd_jax.reports.records import read_records
+from pclhd_jax.saving.mark import mark_run
 from tests.helpers.finished_run import assert_same_end
 from tests.helpers.tiny import tiniest_config
 
@@ -29,6 +30,7 @@ def ladder(pictures, tmp_path, monkeypatch):
         )
         config.update_from_flattened_dict(changed)
         workdir.mkdir(parents=True, exist_ok=True)
+        mark_run(workdir)
         (workdir / "commit.txt").write_text("none\n")
         train.train_and_evaluate(config, workdir, accept_changes="--accept_changes" in flags)
         made.append(workdir)
