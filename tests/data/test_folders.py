@@ -53,7 +53,7 @@ def test_the_camera_pattern_numbers_its_group_over_both_modalities(root):
     ("pattern", "message"),
     [
         (r"/(door \d)/", r"no camera in 1 of 7 paths, the first is visible/b\.JPG"),
-        (r"door \d", "has 0 groups, it must have 1"),
+        (r"door \d", "has 0 groups; it must have one"),
         (r"(door (\d))", "has 2 groups"),
         (r"(door", "not a regular expression"),
         (r"(x*)", "no camera in 7 of 7 paths"),

@@ -29,7 +29,7 @@ def test_a_full_device_is_one_line_with_the_size_and_the_remedy(text):
         raise JaxRuntimeError(text)
     line = explained(raised.value)
     assert "\n" not in line and line.startswith("DeviceMemoryError: training does not fit")
-    assert (TOLD[text] is None) == ("were asked for" not in line)
+    assert (TOLD[text] is None) == ("it requested" not in line)
     assert TOLD[text] is None or f"it requested {TOLD[text]} more" in line
     for part in (":paper,16gb", "24gb", "another program", "XLA_PYTHON_CLIENT_PREALLOCATE"):
         assert part in line
