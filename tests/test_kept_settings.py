@@ -57,7 +57,7 @@ def test_config_json_is_an_experiment_file_with_overrides(run):
         (["--workdir={}", "--config.seed=2"], "--config=RUN/config.json"),
         (["--config={}/config.json"], "name a --workdir too"),
         (["--config={}/none.json", "--workdir=x"], "no file .*none.json"),
-        (["--config={}/config.json:paper", "--workdir=x"], "leave :paper out"),
+        (["--config={}/config.json:paper", "--workdir=x"], "leave out :paper"),
         (["--config={}/config.json", "--config.sed=2"], "config has no 'sed'"),
         ([], "or the --workdir of a run"),
     ],

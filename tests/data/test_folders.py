@@ -53,7 +53,7 @@ def test_the_camera_pattern_numbers_its_group_over_both_modalities(root):
     ("pattern", "message"),
     [
         (r"/(door \d)/", r"no camera in 1 of 7 paths, the first is visible/b\.JPG"),
-        (r"door \d", "has 0 groups, it must have 1"),
+        (r"door \d", "has 0 groups; it must have one"),
         (r"(door (\d))", "has 2 groups"),
         (r"(door", "not a regular expression"),
         (r"(x*)", "no camera in 7 of 7 paths"),
@@ -105,7 +105,7 @@ def test_the_camera_column_may_be_missing_and_paths_may_hold_commas(root):
         ("infrared/door 1/a.jpg,anna,", "line 3: identity 'anna'"),
         ("infrared/door 1/a.jpg,,", "line 3: identity ''"),
         ("infrared/door 1/a.jpg,1,x", "line 3: camera 'x'"),
-        ("infrared/door 1/a.jpg,1", "line 3: 2 fields, the header has 3"),
+        ("infrared/door 1/a.jpg,1", "line 3 has 2 fields, the header has 3"),
         ("infrared/door 1/a.jpg,2,", "1 visible and 1 infrared.*no identity in both"),
     ],
 )

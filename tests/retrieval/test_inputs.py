@@ -86,7 +86,7 @@ def test_a_set_gives_one_modality_of_a_split_with_its_identities(pictures, tmp_p
         list_inputs([prepared], "visible", SetChoice(split="val"))
     with pytest.raises(ValueError, match="is a prepared sysu, asked for regdb"):
         list_inputs([prepared], "visible", SetChoice("regdb"))
-    with pytest.raises(ValueError, match=f"there is a prepared set, {os.fspath(prepared)}: name"):
+    with pytest.raises(ValueError, match=f"name the prepared set below it, {os.fspath(prepared)}"):
         list_inputs([tmp_path], "visible")
 
 
@@ -101,7 +101,7 @@ def own(tmp_path):
 @pytest.mark.parametrize("modality", ["visible", "infrared"])
 def test_a_folder_of_both_modalities_is_refused_with_the_words_to_type(own, modality):
     for folder in (own, own.parent):
-        words = f"name what is {modality}, {own / modality}, or the set, {own} --layout folders"
+        words = f"name the {modality} folders, {own / modality}, or the set, {own} --layout folders"
         with pytest.raises(ValueError, match=re.escape(words)):
             list_inputs([folder], modality)
     assert len(names(list_inputs([own], modality, SetChoice("folders", "train")))) in (1, 2)

@@ -113,7 +113,7 @@ def test_a_query_by_another_encoder_is_refused_with_both_digests(run, index, cop
 def test_what_is_missing_or_too_much_is_said(run, index, pictures, tmp_path):
     with pytest.raises(ValueError, match=r"query pictures need a modality"):
         search_index(index.name, [pictures], choice=SYSU)
-    with pytest.raises(ValueError, match="leave checkpoint and modality out"):
+    with pytest.raises(ValueError, match="leave out checkpoint and modality"):
         search_index(index.name, [index.name], checkpoint=run)
     with pytest.raises(ValueError, match="modality is 'x'; it must be visible or infrared"):
         search_index(index.name, [pictures], checkpoint=run, modality="x")
@@ -236,7 +236,7 @@ def test_one_query_a_k_above_the_pictures_and_the_index_itself_are_reported(
     assert found.indices_QK.shape == (1, 64)
     out = capsys.readouterr().out
     assert "queries: 1; visible pictures of the index: 64" in out
-    assert "k is 100, the index has 64 pictures: each query finds all of them" in out
+    assert "k is 100, but the index has 64 pictures: each query finds all of them" in out
     itself = search_index(index.name, [index.name], k=1)
     assert "64 of the queries are pictures of the index" in capsys.readouterr().out
     np.testing.assert_array_equal(itself.indices_QK[:, 0], np.arange(64))
