@@ -54,8 +54,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from benchmarks.ablation import parsed  # here: JAX reads the environment as it is imported
     from benchmarks.ablation_jobs import changed_settings
     from benchmarks.programs import CLUSTERS, programs_of
+    from pclhd_jax.experiment_files import split_recipe
 
-    config, _, recipe = args.config.partition(":")
+    config, recipe = split_recipe(args.config)
     try:
         settings = changed_settings(config, recipe or "paper", dict(map(parsed, args.set)))
         devices = devices_of(CARDS[args.card])

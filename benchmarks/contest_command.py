@@ -16,6 +16,7 @@ from benchmarks.contest import (
     table,
     write_json,
 )
+from pclhd_jax.experiment_files import split_recipe
 from pclhd_jax.processes.progress import say
 from pclhd_jax.settings import Settings
 from pclhd_jax.system.command import file_flag
@@ -40,7 +41,7 @@ def settings_parser(text: str, name: str) -> argparse.ArgumentParser:
 
 def settings_named(args: argparse.Namespace) -> Settings:
     """Raises ValueError for settings that there are not, or that cannot be."""
-    config, _, recipe = args.config.partition(":")
+    config, recipe = split_recipe(args.config)
     return changed_settings(config, recipe or "paper", dict(map(parsed, args.set)))
 
 

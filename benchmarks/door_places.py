@@ -1,6 +1,7 @@
 """Places that a program likes to write to, missing, damaged or closed: what does a run do?"""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 from benchmarks.doors import Try
 
 PROGRAM = Path(__file__).resolve().parent.parent
-NOBODY = {"user": 54321, "group": 54321, "extra_groups": ()}  # has no entry in passwd
+# A user without an entry in passwd; and root without the right to write everywhere.
+NOBODY = ("setpriv", "--reuid=54321", "--regid=54321", "--groups=54321")
+BOUND = ("capsh", "--drop=cap_dac_override,cap_dac_read_search,cap_fowner", "--", "-c")
 
 
 def tries(root: Path) -> Iterator[Try]:
@@ -96,6 +99,13 @@ PLACES = (
 )
 
 
+def as_user(command: list[str], *, nameless: bool) -> list[str]:
+    """The command by somebody who may not write everywhere, as root may."""
+    if os.geteuid() != 0:
+        return command
+    return [*NOBODY, *command] if nameless else [*BOUND, shlex.join(command)]
+
+
 def start(root: Path, program: Path, name: str, changed: dict[str, str]) -> tuple[int, str]:
     """The exit code of the tiny run, as a user without a name where root may change to one."""
     workplace = root / name
@@ -123,8 +133,7 @@ def start(root: Path, program: Path, name: str, changed: dict[str, str]) -> tupl
         "train_and_evaluate(c, 'run')"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code],
-        **(NOBODY if os.geteuid() == 0 else {}),
+        as_user([sys.executable, "-c", code], nameless="HOME" not in environment),
         cwd=workplace,
         env=environment,
         stdout=subprocess.PIPE,

@@ -26,6 +26,7 @@ from pclhd_jax.system.plain_files import FILE, kind_of
 
 from .counts import Row, count_rows, people_without_pictures, table, wrong_copy
 from .health import Health, examine_all
+from .misplaced import find_misplaced
 from .overlaps import find_overlaps
 from .passed_over import passed_over
 from .sources import Source, read_source
@@ -83,6 +84,7 @@ def diagnose(
     overlaps = find_overlaps(source, contents, published=published)
     left_out, hidden = passed_over(layout, root, source)
     problems = _problems(layout, rows, len(paths), unreadable) + hidden + overlaps.problems
+    problems += find_misplaced(layout, root, source)
     notes = absent + _oddities(healths) + left_out + overlaps.notes
     return Findings(rows, problems, notes, unreadable)
 

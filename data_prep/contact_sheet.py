@@ -3,6 +3,7 @@
 python -m pclhd_jax contact_sheet DIR --out sheet.png [--ids 6]
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from pclhd_jax.pictures.picture_files import (
     read_picture_file,
 )
 from pclhd_jax.system.command import command, file_flag, parser_of
+from pclhd_jax.system.whole_files import whole_file
 
 CAMERAS = (1, 2, 4, 5, 3, 6)  # visible, then infrared
 
@@ -61,7 +63,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=file_flag, required=True, help="the PNG to write")
     parser.add_argument("--ids", type=int, default=6, help="identities (default 6)")
     arguments = parser.parse_args(argv)
-    contact_sheet(arguments.root, arguments.ids).save(arguments.out)
+    if arguments.out.suffix.lower() != ".png":
+        raise ValueError(f"--out is {arguments.out}; give a name that ends in .png")
+    if os.path.lexists(arguments.out):
+        raise FileExistsError(f"{arguments.out} is there already; name another, or remove it")
+    sheet = contact_sheet(arguments.root, arguments.ids)
+    with whole_file(arguments.out, private=True) as file:  # pictures of people
+        sheet.save(file, format="PNG")
     print(f"wrote {arguments.out}")
 
 

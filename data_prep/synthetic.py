@@ -11,6 +11,7 @@ import argparse
 import inspect
 import multiprocessing
 import os
+import secrets
 import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -86,8 +87,8 @@ def generate(
     level = difficulty_of(difficulty)
     plan = PLANS[layout](Size(train_ids, val_ids, test_ids, shots, level.uneven), seed)
     draw = partial(_draw_person, height=height, width=width, seed=seed, difficulty=level)
-    partial_dir = out.with_name(f".{out.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial_dir, ignore_errors=True)  # a killed process of the same number left it
+    # A name of its own: in another container, a process of the same number may draw the same set.
+    partial_dir = out.with_name(f".{out.name[:40]}.partial-{secrets.token_hex(8)}")
     readme = describe_set(
         layout=layout,
         train_ids=train_ids,
@@ -106,7 +107,7 @@ def generate(
             _draw_all(draw, partial_dir, plan.people, workers)
             for path, text in (plan.texts | {"README.txt": readme}).items():
                 (partial_dir / path).parent.mkdir(exist_ok=True)
-                (partial_dir / path).write_text(text)
+                (partial_dir / path).write_text(text, encoding="utf-8")
             with suppress(OSError):
                 out.rmdir()  # fails for a folder that is not empty
             try:
@@ -121,7 +122,7 @@ def generate(
 
 def _is_drawn(out: Path, readme: str) -> bool:
     try:
-        return (out / "README.txt").read_text() == readme
+        return (out / "README.txt").read_text(encoding="utf-8") == readme
     except OSError:
         return False
 
@@ -159,8 +160,10 @@ def _check(
         )
     if seed < 0:
         raise ValueError(f"seed {seed}: give 0 or more")
-    if out.is_file():
+    if os.path.lexists(out) and not out.is_dir():
         raise FileExistsError(f"{out} is a file; give --out the name of a new folder")
+    if os.path.ismount(out):  # the set gets its name by a rename
+        raise FileExistsError(f"{out} is the root of a disk; give --out a new folder in it")
     if out.is_dir() and any(out.iterdir()):
         raise FileExistsError(
             f"{out} exists and is not empty; give another --out, or remove it first"

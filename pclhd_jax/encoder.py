@@ -140,5 +140,5 @@ def check_size(path: Path, size: tuple[int, int], asked: tuple[int | None, int |
     if asked not in ((None, None), size):
         raise ValueError(
             f"{path} takes pictures of {size[0]} x {size[1]}, asked for {asked[0]} x {asked[1]}; "
-            "leave height and width out"
+            "leave height and width out, or embed an index of that size again"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FrozenConfigDict
 
 from pclhd_jax.system.paths import given_path
 
@@ -34,15 +34,26 @@ def find_experiment(value: str) -> ExperimentFile:
     none, `configs/sysu.py` is the one that came with the program. What is neither is returned as
     it was given: opening it tells that there is nothing.
     """
-    given, colon, recipe = given_path(value).partition(":")
+    given, recipe = split_recipe(given_path(value))
+    behind = "" if recipe is None else f":{recipe}"
     path = Path(given if given.endswith(".py") else f"configs/{given}.py")
     if path.is_file():
-        return ExperimentFile(f"{path}{colon}{recipe}", "")
+        return ExperimentFile(f"{path}{behind}", "")
     installed = installed_folder() / path.name
     if path.parent == Path("configs") and installed.is_file():
         note = f"--config={value}: not here; taking {installed}, installed with the program"
-        return ExperimentFile(f"{installed}{colon}{recipe}", note)
-    return ExperimentFile(f"{given}{colon}{recipe}", "")
+        return ExperimentFile(f"{installed}{behind}", note)
+    return ExperimentFile(f"{given}{behind}", "")
+
+
+def split_recipe(value: str) -> tuple[str, str | None]:
+    """FILE and the recipe behind it, None where there is none. FILE's own path may hold colons."""
+    for end in [len(value), *(i for i, character in enumerate(value) if character == ":")]:
+        if os.path.isfile(value[:end]):
+            return value[:end], value[end + 1 :] if end < len(value) else None
+    name = max(value.rfind("/"), value.rfind("\\")) + 1  # also of C:\\x\\sysu.py
+    file, colon, recipe = value[name:].partition(":")
+    return value[:name] + file, recipe if colon else None
 
 
 def installed_folder() -> Path:
@@ -62,13 +73,13 @@ def plain_config(name: str) -> ConfigDict:
       ValueError: no such file, one that fails, or one that returns no settings. One line with the
         file, the line where it failed, and what helps.
     """
-    path, colon, recipe = name.partition(":")
+    path, recipe = split_recipe(name)
     with _names_that_files_import():
         module = _run(path)
         get_config = getattr(module, "get_config", None)
         if not callable(get_config):
             raise ValueError(f"{path} has no function get_config(recipe); {EXAMPLE}")
-        arguments = [recipe] if colon and recipe else []
+        arguments = [recipe] if recipe else []
         _check_takes(get_config, arguments, path)
         with _told_by_line(path):
             config = get_config(*arguments)
@@ -81,7 +92,7 @@ def plain_config(name: str) -> ConfigDict:
         raise ValueError(
             f"the settings of {path} lack a recipe; begin with common.base(recipe), as {EXAMPLE}"
         )
-    return config
+    return ConfigDict(config) if isinstance(config, FrozenConfigDict) else config
 
 
 def _run(path: str) -> ModuleType:
@@ -108,14 +119,15 @@ def _told_by_line(path: str) -> Iterator[None]:
     """What an experiment file raises, as a ValueError that names the file's line."""
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever else a file may raise: it is not the program's own
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-        what = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise ValueError(
-            f"{path}{f', line {line}' if line else ''}: {type(error).__name__}: "
-            + " ".join(what.split())
-        ) from error
+        what = f"{type(error).__name__}: {error.msg}" if isinstance(error, SyntaxError) else ""
+        what = what or "".join(traceback.format_exception_only(error))
+        where = f"{path}, line {line}" if line else path
+        raise ValueError(f"{where}: {' '.join(what.split())}") from error
 
 
 def _check_takes(get_config: Any, arguments: list[str], path: str) -> None:

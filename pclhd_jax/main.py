@@ -6,7 +6,7 @@
     python -m pclhd_jax.main --workdir=runs/sysu-paper                    resumes the run
     python -m pclhd_jax.main --mode=eval --workdir=runs/sysu-paper        scores it
 
-Several processes, here or on several machines, train as one (README, "Several processes"):
+Several processes, here or on several machines, train as one:
 
     ... --coordinator=HOST:PORT --num_processes=2 --process_id=0     and likewise 1
     srun ... --distributed=slurm
@@ -32,7 +32,7 @@ from ml_collections import ConfigDict, config_flags
 if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pclhd_jax.experiment_files import find_experiment, plain_config
+from pclhd_jax.experiment_files import find_experiment, plain_config, split_recipe
 from pclhd_jax.kept_settings import config_of_json, config_of_run
 from pclhd_jax.system.caches import keep_compiled_programs
 from pclhd_jax.system.command import command
@@ -145,6 +145,8 @@ def main(argv: list[str]) -> None:
 
 def settings_and_workdir() -> tuple[ConfigDict, str]:
     """The settings of --config, or else those in --workdir."""
+    if WORKDIR.value == "":
+        sys.exit("--workdir is empty; name a folder, or leave the flag out")
     if CONFIG.value is None and WORKDIR.value is None:
         sys.exit(
             "name an experiment, --config=configs/synthetic.py, or the --workdir of a run; --help "
@@ -158,7 +160,7 @@ def settings_and_workdir() -> tuple[ConfigDict, str]:
             f"--config={name} belongs to a run; name a --workdir too: that run's, to resume it, or "
             "a new folder"
         )
-    experiment = Path(name.split(":")[0]).stem
+    experiment = Path(split_recipe(name)[0]).stem
     return CONFIG.value, WORKDIR.value or default_workdir(experiment, CONFIG.value)
 
 

@@ -167,18 +167,22 @@ def draw_if_missing(data: Any) -> None:
       ValueError: the set that is there was drawn from other settings.
     """
     source = Path(data.source)
-    if source.exists():
+    if _holds_something(source):
         _check_drawn(data)
         return
     waiting = f"waiting for another process that draws {source}"
     with disk_explained("drawing the set", source.parent):
         source.parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(source.with_name(f".{source.name}.lock"), partial(say, waiting)):
-            if source.exists():  # drawn while this process waited
+            if _holds_something(source):  # drawn while this process waited
                 _check_drawn(data)
                 return
             say(f"drawing the synthetic picture set into {source} (once)")
             own_part("data_prep.synthetic").generate(source, **_drawn(data))
+
+
+def _holds_something(source: Path) -> bool:
+    return source.exists() and not (source.is_dir() and not any(source.iterdir()))
 
 
 def _drawn(data: Any) -> dict[str, Any]:

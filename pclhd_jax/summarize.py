@@ -22,7 +22,6 @@ from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.differences import FREE_BETWEEN_RUNS, differences
 from pclhd_jax.kept_settings import read_config
 from pclhd_jax.reports.columns import aligned
-from pclhd_jax.reports.records import read_records
 from pclhd_jax.system.command import command, parser_of, path_flag
 
 RANKS = (1, 5, 10, 20)
@@ -66,6 +65,8 @@ def summarize(workdirs: Sequence[str | Path]) -> str:
 
 def read_result(path: Path) -> Result:
     """The last epoch of a finished run."""
+    from pclhd_jax.reports.records import read_records  # JAX with it: --help should be quick
+
     config = read_config(path)
     epochs = sum(config[stage]["epochs"] for stage in ("stage1", "stage2"))
     rows = read_records(path)

@@ -23,6 +23,7 @@ from pclhd_jax.pictures.compared import compared_until_ns
 from pclhd_jax.pictures.prepared_index import read_index as read_prepared
 from pclhd_jax.reports.records import ROW, TIMING, read_records
 from pclhd_jax.retrieval.index import read_index, write_index
+from pclhd_jax.retrieval.inputs import reader_of
 from pclhd_jax.saving.holder import holder_of
 from pclhd_jax.saving.integrity import damaged_files, file_digest, sealed, write_manifest
 from pclhd_jax.saving.labelled_features import save_epoch
@@ -170,6 +171,7 @@ TABLES = {
     "no name": b"name,modality\n,visible\n,visible\n,visible\n",
     "another modality": b"name,modality\na,infrared\n",
     "a text for a number": b"name,modality,identity\na,visible,x\n",
+    "a negative number": b"name,modality,identity\na,visible,-5\n",
     "a large number": b"name,modality,identity\na,visible,99999999999\n",
     "control characters": b"name,modality\n\x1b[2J,visible\n",
     "not UTF-8": b"name,modality\n\xff,visible\n",
@@ -283,3 +285,23 @@ def test_the_section_of_features_that_cannot_be_swept_is_left_out(run):
     view = RunView(read_run(run, "run"), Tried(None, "nothing"), Tried(None, "nothing"))
     (reason,) = eps_section([view]).missing
     assert "not unit vectors" in reason
+
+
+@pytest.mark.parametrize("root", ["../..", "\\\\server\\share", "//server/share", "~", "http://x"])
+def test_a_recorded_folder_on_another_computer_is_not_asked(index, root):
+    header = index.name.with_suffix(".json")
+    value = json.loads(header.read_text())
+    header.write_text(json.dumps(value | {"source": {"root": root}}))
+    found = read_index(index.name)
+    with pytest.raises(ValueError, match="no folder of this computer"):
+        reader_of(found.header["source"], found.pictures)
+    reader_of(found.header["source"], found.pictures, "/where/they/lie")
+
+
+@pytest.mark.parametrize("root", ["", "a\0b"])
+def test_a_recorded_folder_that_is_no_path_is_named(index, root):
+    header = index.name.with_suffix(".json")
+    value = json.loads(header.read_text())
+    header.write_text(json.dumps(value | {"source": {"root": root}}))
+    with pytest.raises(ValueError, match=r"json is damaged \(source\.root is"):
+        read_index(index.name)

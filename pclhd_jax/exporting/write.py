@@ -136,7 +136,7 @@ def check_out(out: Path, format: str, overwrite: bool) -> None:
             f"{' or '.join(SUFFIXES[format])}"
         )
     check_needed(format, out.suffix)
-    if out.is_dir() or (out.exists() and not overwrite):
+    if out.is_dir() or (os.path.lexists(out) and not overwrite):
         raise FileExistsError(f"{out} is there already; name another --out, or give --overwrite")
     make_folder_of(out)
 

@@ -4,6 +4,7 @@ No settings are needed, and not the devices that it was saved on: Orbax is told 
 arrays of the shapes and types that the checkpoint's metadata names.
 """
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from pclhd_jax.weights.agw_torch import agw_from_torch
 from pclhd_jax.weights.files import read_state_dict
 
 let_owners_be_unknown()
+
+MOST_SWELLING = 1000  # bytes of arrays for each byte of their compressed files
 
 
 def load_params(checkpoint: str | os.PathLike) -> dict[str, Any]:
@@ -90,7 +93,9 @@ def restore_plain(place: Place, id: int) -> Restored:
     def like(_: dict[str, Any]) -> Any:
         reading = damage_named if damaged_files(path) is None else reading_verified
         with reading(path, "state"):
-            return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), metadata_of(path))
+            tree = metadata_of(path)
+            check_room(path, tree)
+            return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), tree)
 
     with Checkpoints(place.folder.parent, folder=place.folder.name) as checkpoints:
         return checkpoints.restore(id, like, make_mesh(), warn=lambda _: None)
@@ -100,4 +105,22 @@ def metadata_of(path: Path) -> Any:
     """A tree of what has the shape and dtype of each leaf; no array is read."""
     with quiet(), PlainName(path) as name, ocp.StandardCheckpointer() as checkpointer:
         found = checkpointer.metadata(name.path / "state")
-    return getattr(found, "item_metadata", found).tree  # older Orbax gives the inner one
+    found = getattr(found, "item_metadata", found)  # older Orbax gives the inner one
+    if found is None:
+        raise ValueError("it does not say which arrays there are")
+    return found.tree
+
+
+def check_room(path: Path, tree: Any) -> None:
+    """Raises ValueError for arrays that the files cannot hold: they would take any memory.
+
+    tree: as `metadata_of` gives it. Arrays of zeros compress well, but not without end.
+    """
+    total = sum(math.prod(x.shape) * np.dtype(x.dtype).itemsize for x in jax.tree.leaves(tree))
+    size = bytes_below(path / "state")
+    if total > MOST_SWELLING * size:
+        raise ValueError(f"its arrays would take {total:,} bytes, its files have {size:,}")
+
+
+def bytes_below(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pclhd_jax.inspection.contents import restore_plain
+from pclhd_jax.inspection.contents import bytes_below, restore_plain
 from pclhd_jax.inspection.places import Place, beside, find_place, remedy_for
 from pclhd_jax.inspection.settings_words import describe_settings
-from pclhd_jax.inspection.soundness import Verdict, bytes_below, judge
+from pclhd_jax.inspection.soundness import Verdict, judge
 from pclhd_jax.kept_settings import read_config
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.saving.checkpoints import Restored

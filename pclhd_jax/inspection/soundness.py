@@ -1,6 +1,5 @@
 """Is a checkpoint what was saved? Every byte of it is read, by the digests that it carries."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 from pclhd_jax.inspection.contents import restore_plain
@@ -28,7 +27,3 @@ def judge(place: Place, id: int) -> Verdict:
     if (path / "checksums").is_dir():
         return Verdict(True, "sound: every array as it was saved (no manifest.json)")
     return Verdict(True, "readable; saved without digests, so nothing vouches for it")
-
-
-def bytes_below(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

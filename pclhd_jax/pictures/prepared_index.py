@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from pclhd_jax.data.lists import check_names, check_path
-from pclhd_jax.system.plain_files import is_there, read_text
+from pclhd_jax.system.json_files import read_json
+from pclhd_jax.system.plain_files import is_there
 
 FORMAT = 1
 DIGEST = "digest"  # the entry with the checksum of the others
 MAX_BYTES = 100 * 2**20  # of the index: more than a million pictures
 INDEX, TFDS_INFO = "metadata.json", "dataset_info.json"
+REMEDY = "remove the folder, and prepare the set or copy it again"
 SPLITS = ("train_visible", "train_infrared", "test_visible", "test_infrared")
 INT32 = np.iinfo(np.int32)
 
@@ -84,7 +86,7 @@ def digest_of(index: dict[str, Any]) -> str:
 
 def damaged(root: str | os.PathLike, what: str) -> str:
     """The message about a prepared set that is not as it was written."""
-    return f"{root} is damaged: {what}; remove the folder, and prepare the set or copy it again"
+    return f"{root} is damaged: {what}; {REMEDY}"
 
 
 def short(value: Any) -> str:
@@ -102,10 +104,7 @@ def check_not_damaged(path: str | os.PathLike) -> None:
 
 
 def _load(root: Path) -> Any:
-    try:
-        return json.loads(read_text(root / INDEX, MAX_BYTES))
-    except RecursionError as error:  # brackets without end
-        raise ValueError("nested too deeply") from error
+    return read_json(root / INDEX, most_bytes=MAX_BYTES, remedy=REMEDY)
 
 
 def _check(index: dict[str, Any]) -> None:

@@ -1,10 +1,15 @@
 """The devices that JAX computes on, and settings of JAX inherited from a shell or a notebook."""
 
 import os
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+
+from pclhd_jax.system.device_memory import exhausted
 
 NVIDIA = Path("/proc/driver/nvidia/gpus")  # a folder for each card, whatever JAX sees of them
 
@@ -59,15 +64,40 @@ def check_jax() -> None:
                 f"{where}: this setting of JAX {needed.harm}; unset {variable}, in Python "
                 f"jax.config.update({name!r}, {getattr(usual, 'value', usual)!r})"
             )
+    _check_xla_flags(os.environ.get("XLA_FLAGS", ""))
     try:
         jax.devices()
     except Exception as error:  # RuntimeError, or a bare AssertionError where a plug-in is missing
+        if exhausted(error):
+            raise
         asked = os.environ.get("JAX_PLATFORMS")
         reason = " ".join(str(error).split()) or "it has no such device"
         raise ValueError(
             f"JAX finds nothing to compute on{f', JAX_PLATFORMS={asked}' if asked else ''} "
             f"({reason[:300]}); unset JAX_PLATFORMS, or set it to cpu; {INSTALL}"
         ) from error
+
+
+@cache
+def _check_xla_flags(flags: str) -> None:
+    """XLA ends the process at a flag that it does not take, so another process tries them.
+
+    Raises ValueError: the flag, in XLA's words.
+    """
+    if not flags.strip():
+        return
+    attempt = [sys.executable, "-P", "-c", "import jaxlib.xla_client as x; x.make_cpu_client()"]
+    try:
+        tried = subprocess.run(attempt, capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):  # a Python without a program file: XLA tells
+        return
+    words = tried.stderr.decode(errors="replace").split("\nusage:")[0]
+    if "parse_flags_from_env" in words:  # a source file of XLA, in front of what it tells
+        reason = words.splitlines()[0].partition("] ")[2]
+        raise ValueError(
+            f"XLA_FLAGS={flags}: this version of XLA does not take it ({reason[:300]}); correct "
+            "it, or unset XLA_FLAGS"
+        )
 
 
 def describe_devices() -> str:

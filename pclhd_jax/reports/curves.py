@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pclhd_jax.reports.thumbnails import encoded
+from pclhd_jax.system.private_files import make_private
 
 MOST_BINS = 64
 
@@ -36,6 +37,7 @@ class Curves:
         folder.mkdir(parents=True, exist_ok=True)
         # The writer's own name has whole seconds: two starts within one must not meet.
         self.writer = EventsWriter(str(folder / "events"), f".{os.getpid()}-{time.time_ns()}")
+        make_private(self.writer._file_name)  # what it will show tells of people
         start = SessionLog(status=SessionLog.START)
         self.writer.write_event(Event(wall_time=time.time(), step=purge_step, session_log=start))
         self.writer.flush()

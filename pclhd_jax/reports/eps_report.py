@@ -1,5 +1,6 @@
 """A saved epoch clustered anew at many eps: a table per modality, and one picture."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,8 +66,9 @@ def report_clusters(
     """
     todo = what_to_sweep(Path(workdir), epochs_done, eps_max)
     epoch = todo.saved.epochs_done
+    if out is not None:
+        check_out(Path(out))
     out = Path(workdir) / f"clusters-epoch-{epoch:04d}.png" if out is None else Path(out)
-    check_out(out)
     reports, settings = sweep_parts(todo), todo.settings
     figure = draw_clusters(
         reports, eps=settings.eps, min_samples=settings.min_samples, title=todo.title
@@ -126,6 +128,8 @@ def check_out(out: Path) -> None:
         raise ValueError(f"--out is {out}; give a name that ends in .png")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"no folder {out.parent} for --out; make it, or name another")
+    if os.path.lexists(out):
+        raise FileExistsError(f"{out} is there already; name another --out, or remove it")
 
 
 def parts_of(saved: SavedEpoch, settings: ClusterSettings) -> Iterator[Part]:

@@ -41,7 +41,7 @@ def write_sheet(path: Path, found: Found, query: Read, gallery: Read, most: int)
         )
         for s, q in enumerate(shown)
     ]
-    with whole_file(path) as file:
+    with whole_file(path, private=True) as file:  # pictures of people
         draw_sheet(sheet, *title_and_legend(found, len(shown))).save(file, format="PNG")
     say(f"wrote {path}: {len(shown):,} of {total:,} queries, evenly chosen")
 

@@ -16,13 +16,16 @@ PLACES, NAME_COLUMNS = 3, 30  # of a query; of a name
 
 
 def write_found(path: Path, found: Found) -> None:
-    """A line per query and rank; with identities on both sides, also 1 or 0 for the same person."""
+    """A line per query and rank; with identities on both sides, also 1 or 0 for the same person.
+
+    Readable by its owner alone, as the index is.
+    """
     known = all((side.identities_N != UNKNOWN).any() for side in (found.query, found.gallery))
     columns = ["query", "rank", "name", "similarity"]
     columns += ["distance"] * (found.distances_QK is not None)
     columns += ["query_identity", "identity", "same"] * known
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path, "w") as file:
+    with whole_file(path, "w", private=True) as file:
         write_csv(file, chain([columns], csv_lines(found, known)))
     say(f"wrote {path}")
 

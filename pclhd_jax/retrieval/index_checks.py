@@ -20,9 +20,10 @@ REMEDY = "embed the pictures again"
 ROWS_AT_A_TIME, UNIT = 4096, 1e-3
 MOST_HEADER_BYTES = 256_000_000  # it names the pictures that were left out
 DIGEST = text(pattern="[0-9a-f]{32}")
+PATH = text(pattern=r"[^\0]+")
 SET = record(
     {
-        "root": text(),
+        "root": PATH,
         "set": text(pattern="(train|test)_(visible|infrared)"),
         "layout": text(most=20),
         "trial": whole(0, 100),
@@ -33,7 +34,7 @@ SET = record(
 def source_shape(value: Any, where: str) -> None:
     """A folder of pictures, or a set whose lists are read again."""
     is_set = isinstance(value, dict) and "set" in value
-    (SET if is_set else record({"root": text()}))(value, where)
+    (SET if is_set else record({"root": PATH}))(value, where)
 
 
 HEADER = record(
@@ -103,8 +104,10 @@ def number_in(cell: str, where: str) -> int:
     """An identity or a camera; an empty cell means unknown."""
     if not cell:
         return UNKNOWN
-    if not re.fullmatch(r"-?[0-9]{1,10}", cell) or abs(int(cell)) >= 2**31:
-        raise ValueError(f"{where} is {shown(cell)}; it must be a whole number, or empty; {REMEDY}")
+    if not re.fullmatch("[0-9]{1,10}", cell) or int(cell) >= 2**31:
+        raise ValueError(
+            f"{where} is {shown(cell)}; it must be a whole number of 0 or more, or empty; {REMEDY}"
+        )
     return int(cell)
 
 

@@ -8,6 +8,7 @@ from pclhd_jax.checkpoint_name import RunCheckpoint, parse_checkpoint
 from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.processes.progress import say
 from pclhd_jax.retrieval.index import Index, file_of
+from pclhd_jax.system.paths import is_local
 from pclhd_jax.system.text import printable
 
 ABSOLUTE, BESIDE = "checkpoint_path", "checkpoint_beside"  # keys of NAME.json
@@ -55,7 +56,7 @@ def encoder_of_index(index: Index) -> Encoder:
     reasons = []
     for path in there:
         try:
-            encoder = load_encoder(path)
+            encoder = load_encoder(path, **picture_size(index))
         except (ValueError, OSError) as error:
             reasons.append(f"the encoder that {header} names cannot be loaded: {error}")
             continue
@@ -69,6 +70,11 @@ def encoder_of_index(index: Index) -> Encoder:
     raise ValueError(f"{reasons[0]}; {remedy}, or embed the pictures again")
 
 
+def picture_size(index: Index) -> dict[str, int]:
+    """The size of the index's pictures: a weight file may not tell it, a run takes no other."""
+    return {side: index.header[side] for side in ("height", "width")}
+
+
 def named_paths(index: Index) -> list[str]:
     """The path relative to the index comes first: if both were copied, it is the copy."""
     beside, absolute = (index.header.get(key) for key in (BESIDE, ABSOLUTE))
@@ -78,13 +84,6 @@ def named_paths(index: Index) -> list[str]:
     if is_local(absolute) and os.path.isabs(absolute) and absolute not in paths:
         paths.append(absolute)
     return paths
-
-
-def is_local(path: object) -> bool:
-    """Paths to another computer are refused: Windows would send it the user's credentials."""
-    if not isinstance(path, str) or not path or "\0" in path:
-        return False
-    return not path.startswith(("\\\\", "//", "\\/", "/\\"))
 
 
 def shown(path: str) -> str:

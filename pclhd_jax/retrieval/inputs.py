@@ -23,7 +23,8 @@ from pclhd_jax.pictures.prepared import is_prepared, open_prepared
 from pclhd_jax.pictures.prepared_index import INDEX
 from pclhd_jax.pictures.source import open_raw
 from pclhd_jax.processes.progress import say
-from pclhd_jax.system.paths import given_path
+from pclhd_jax.system.json_shapes import shown
+from pclhd_jax.system.paths import given_path, is_local
 from pclhd_jax.system.plain_files import BROKEN_LINK, NOTHING, kind_of, text_lines
 
 LIST_SUFFIX = ".txt"
@@ -186,8 +187,14 @@ def read_list(path: Path) -> list[str]:
 def reader_of(source: dict[str, Any], pictures: Pictures, root: str | None = None) -> Read:
     """Reads listed pictures again. root: where they lie now, if they were moved.
 
-    Raises ValueError for a set that lists other pictures by now, and as the readers.
+    Raises ValueError for a set that lists other pictures by now, a recorded folder on another
+    computer, and as the readers.
     """
+    if root is None and not (is_local(source["root"]) and os.path.isabs(source["root"])):
+        raise ValueError(
+            f"the pictures are recorded at {shown(source['root'])}, which is no folder of this "
+            "computer"
+        )
     root = root or source["root"]
     if "set" not in source:
         return file_reader(pictures._replace(root=root))

@@ -13,7 +13,7 @@ from pclhd_jax.encoder import Encoder, load_encoder
 from pclhd_jax.pictures.decode import Read
 from pclhd_jax.retrieval.embedder import Embedder, check_modality
 from pclhd_jax.retrieval.index import Index, file_of, plain_name, read_index
-from pclhd_jax.retrieval.index_encoder import encoder_of_index
+from pclhd_jax.retrieval.index_encoder import encoder_of_index, picture_size
 from pclhd_jax.retrieval.inputs import SetChoice, list_inputs, reader_of
 from pclhd_jax.retrieval.make_index import embed_listed
 
@@ -81,14 +81,11 @@ def is_index(queries: Sequence[str | os.PathLike], *, pictures_meant: bool) -> b
 
 def encoder_for(gallery: Index, checkpoint: str | os.PathLike | None) -> Encoder:
     """The encoder of the index, from --checkpoint or from where the index says."""
-    header = gallery.header
     if checkpoint is None:
-        encoder = encoder_of_index(gallery)
-    else:
-        encoder = load_encoder(checkpoint)
-        check_encoder(header, encoder.digest, os.fspath(checkpoint))
-    # A weight file may lack the picture size; the gallery's pictures have this one.
-    return encoder._replace(height=header["height"], width=header["width"])
+        return encoder_of_index(gallery)
+    encoder = load_encoder(checkpoint, **picture_size(gallery))
+    check_encoder(gallery.header, encoder.digest, os.fspath(checkpoint))
+    return encoder
 
 
 def check_width(gallery: Index, queries: Index) -> None:

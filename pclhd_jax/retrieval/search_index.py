@@ -178,7 +178,7 @@ def out_name(out: str | os.PathLike) -> Path:
     path = Path(out)
     name = path.with_suffix("") if path.suffix in (".csv", ".png") else path
     for suffix in (".csv", ".png"):
-        if file_of(name, suffix).exists():
+        if os.path.lexists(file_of(name, suffix)):
             raise FileExistsError(
                 f"{file_of(name, suffix)} is there already; name another, or remove it"
             )

@@ -89,6 +89,8 @@ class Checkpoints:
     @property
     def manager(self) -> ocp.CheckpointManager:
         """Opened when it is needed, for it lists the folder once only."""
+        if self._name is not None and not os.path.lexists(self._name.path):
+            self.close()  # a cleaner of temporary folders took the link away
         if self._manager is None:
             if self.keep is not None and is_first():
                 make_private_folder(self.folder)  # progress and labels tell of people
@@ -245,7 +247,7 @@ class Checkpoints:
         """
         path = self.folder / str(id)
         if not (path / "checksums").exists():
-            if "checksums" not in (path / "_CHECKPOINT_METADATA").read_text():
+            if "checksums" not in (path / "_CHECKPOINT_METADATA").read_text(encoding="utf-8"):
                 return None
             raise ValueError("missing")
         checksums = unsealed(self._read(id, checksums=ocp.args.JsonRestore()).checksums)

@@ -2,8 +2,8 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from pclhd_jax.system.private_files import make_private_folder
 from pclhd_jax.system.whole_files import whole_file
@@ -19,6 +19,8 @@ def make_folder_of(path: Path, flag: str = "--out", *, private: bool = False) ->
         if private:
             make_private_folder(path.parent)
         path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.lstat(path)  # a name that is too long for the drive
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
@@ -32,12 +34,6 @@ def write_whole(path: Path, text: str) -> None:
     """A small text file, by `whole_file`."""
     with whole_file(path, "w") as file:
         file.write(text)
-
-
-def on_disk(file: IO) -> None:
-    """Returns when what was written is no longer only in memory."""
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def free_name(path: Path) -> Path:

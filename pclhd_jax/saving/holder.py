@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pclhd_jax.processes.progress import say
+from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.system.json_files import read_json
 from pclhd_jax.system.json_shapes import record, text, whole
 from pclhd_jax.system.text import printable
@@ -32,7 +33,7 @@ class HeldError(Exception):
 def holding(workdir: Path) -> Iterator[None]:
     """Says who holds `workdir`, for as long as its lock is held."""
     path = workdir / HOLDER
-    path.write_text(json.dumps(_this_process()))
+    write_whole(path, json.dumps(_this_process()))
     try:
         yield
     finally:
@@ -52,7 +53,7 @@ def holding_without_lock(workdir: Path) -> Iterator[None]:
         "start two runs there in the same minute: they would damage each other's files"
     )
     _check_nobody_renews(path)
-    path.write_text(json.dumps(me | {"renewed": 0}))
+    write_whole(path, json.dumps(me | {"renewed": 0}))
     time.sleep(SETTLE_S)
     if not _is_of(path, me):
         raise HeldError(holder_of(workdir))
@@ -108,10 +109,9 @@ def _renew(path: Path, me: dict[str, Any], end: threading.Event) -> None:
             say(f"warning: another run has taken {path.parent}; end one of the two")
             return
         renewed += 1
-        with suppress(
-            OSError
-        ):  # the drive may be away for a moment; a save reports a longer absence
-            path.write_text(json.dumps(me | {"renewed": renewed}))
+        # The drive may be away for a moment; a save reports a longer absence.
+        with suppress(OSError):
+            write_whole(path, json.dumps(me | {"renewed": renewed}))
 
 
 def _is_of(path: Path, me: dict[str, Any]) -> bool:
@@ -121,6 +121,6 @@ def _is_of(path: Path, me: dict[str, Any]) -> bool:
 
 def _content(path: Path) -> str | None:
     try:
-        return path.read_text(errors="replace")[:10_000]
+        return path.read_text(encoding="utf-8", errors="replace")[:10_000]
     except OSError:
         return None

@@ -201,6 +201,8 @@ def other_than_ours(folder: Path) -> Iterator[None]:
     """A record of another shape is damage, even if its checksums fit."""
     try:
         yield
+    except DamagedCheckpoint:  # has said it
+        raise
     except ValueError as error:
         raise DamagedCheckpoint(damage_line(folder, [f"{error}"])) from error
 

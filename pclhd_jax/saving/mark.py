@@ -13,6 +13,8 @@ from typing import Any
 from pclhd_jax.checkpoint_name import checkpoint_ids
 from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.system.json_files import read_json
+from pclhd_jax.system.plain_files import FILE, FOLDER, NOTHING, kind_of
+from pclhd_jax.system.whole_files import half_written
 
 MARK = "pclhd-run.json"
 CONTENT = {
@@ -25,6 +27,7 @@ COUNTS_AS_EMPTY = re.compile(
     r"|log\w*\.txt|.*\.(log|out|err)"
 )
 LOCK_FILES = {"run.lock", "run.holder"}
+HOLDER_KEYS = {"host", "pid", "since", "run", "renewed"}
 RECORDS = {"config.json", "pictures.json", "metrics.jsonl", "timing.jsonl", "changes.jsonl"}
 FOLDERS = {"checkpoints", "unfinished", "unfinished-old", "features", "damaged", "tensorboard"}
 WRITTEN = LOCK_FILES | RECORDS | FOLDERS | {"page", MARK}
@@ -60,7 +63,7 @@ def _why_not(workdir: Path) -> str:
     if workdir.exists() and not workdir.is_dir():
         return "is a file, not a folder"
     if workdir.is_dir() and (has_mark(workdir) or _is_of_earlier_version(workdir)):
-        return ""
+        return _misplaced(workdir)
     there = Path(os.path.realpath(workdir))
     if there == there.parent:
         return "is the root of a disk"
@@ -75,17 +78,38 @@ def _why_not(workdir: Path) -> str:
     return ""
 
 
+def _misplaced(workdir: Path) -> str:
+    """What a run would write through, or wait for, in place of its own files; empty if nothing."""
+    for name in sorted(LOCK_FILES | RECORDS | {MARK}):
+        kind = "a link" if (workdir / name).is_symlink() else kind_of(workdir / name)
+        if kind not in (FILE, NOTHING):
+            return f"holds {name} as {kind}, where a run writes a regular file"
+    for name in sorted(FOLDERS):
+        if (kind := kind_of(workdir / name)) not in (FOLDER, NOTHING):
+            return f"holds {name} as {kind}, where a run writes a folder"
+    return ""
+
+
 def _is_of_earlier_version(workdir: Path) -> bool:
     """Whether it holds what only this program writes."""
     names = _names(workdir)
     if not names:
         return False
     if names <= LOCK_FILES:  # it was killed as it began
-        return True
+        return not _size(workdir / "run.lock") and _is_holder(workdir / "run.holder")
     config = _json(workdir / "config.json")
     if not (isinstance(config, dict) and config.keys() >= SECTIONS):
         return any(_is_sealed(workdir / "checkpoints" / str(id)) for id in _ids(workdir))
     return "pictures.json" in names or bool(_ids(workdir)) or names <= WRITTEN
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _is_holder(path: Path) -> bool:
+    kept = _json(path)
+    return not _size(path) or (isinstance(kept, dict) and kept.keys() <= HOLDER_KEYS)
 
 
 def _is_sealed(checkpoint: Path) -> bool:
@@ -98,7 +122,12 @@ def _ids(workdir: Path) -> list[int]:
 
 
 def _names(workdir: Path) -> set[str]:
-    return {name for name in os.listdir(workdir) if not COUNTS_AS_EMPTY.fullmatch(name)}
+    """What counts; a kill may have left one of our own files half-written."""
+    return {
+        name
+        for name in os.listdir(workdir)
+        if not COUNTS_AS_EMPTY.fullmatch(name) and half_written(name) not in WRITTEN
+    }
 
 
 def _json(path: Path) -> Any:

@@ -11,9 +11,10 @@ from pclhd_jax.checkpoint_name import checkpoint_ids
 from pclhd_jax.differences import FREE_ON_RESUME, differences
 from pclhd_jax.kept_settings import CONFIG, read_kept_config
 from pclhd_jax.processes.exchange import from_first
-from pclhd_jax.saving.disk import on_disk, write_whole
+from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.labelled_features import remove_epochs, saved_epochs
 from pclhd_jax.saving.removing import make_way, remove_if_empty
+from pclhd_jax.system.appending import append_text
 from pclhd_jax.system.json_files import read_json, read_json_lines
 from pclhd_jax.system.json_shapes import record, table_of, text, whole
 
@@ -125,9 +126,7 @@ def is_record(path: Path) -> bool:
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(row) + "\n")
-        on_disk(file)
+    append_text(path, json.dumps(row) + "\n")
 
 
 def read_pictures(workdir: str | Path) -> dict[str, str]:

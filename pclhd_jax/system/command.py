@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pclhd_jax.system.device_memory import explained_exhaustion
 from pclhd_jax.system.environment import prepare_environment
+from pclhd_jax.system.interrupts import imports_first
 from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.terminal import safe_terminal
 from pclhd_jax.system.text import printable
@@ -27,7 +28,7 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(main)
     def as_command(*argv: Sequence[str] | None) -> None:
         words = argv[0] if argv and argv[0] is not None else sys.argv
-        with safe_terminal():
+        with safe_terminal(), imports_first():
             try:
                 prepare_environment()
                 main(*argv)

@@ -4,8 +4,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SIZE = r"(\d[\d.,]* ?(?:[KMGT]i?B|bytes|B)\b)"
-ASKED = (rf"allocate (?:request for )?{SIZE}", rf"[Nn]eeds? {SIZE}", rf"requires? {SIZE}")
+SIZE = r"(\d[\d.,]* ?(?:[KMGT]i?B?|bytes|B)\b)"
+ASKED = (rf"allocat(?:e|ing) (?:request for )?{SIZE}", rf"(?:[Nn]eed|require)s? {SIZE}")
+# In the errors of XLA, of CUDA, and of its libraries, each of which takes memory when it starts.
+FULL = re.compile(
+    r"RESOURCE_EXHAUSTED|OUT_OF_MEMORY|[Ff]ailed to allocate|_STATUS_ALLOC_FAILED"
+    r"|CU[A-Z]+_STATUS_NOT_INITIALIZED|[Ff]ailed to create cu\w+ handle|No BLAS support for stream"
+    r"|DNN library initialization failed"
+)
 HELD = (
     "JAX reserves most of a card's memory when it starts: if another program uses this card, end "
     "that one, or start it with XLA_PYTHON_CLIENT_PREALLOCATE=false"
@@ -44,7 +50,7 @@ def fits(doing: str, remedy: str) -> Iterator[None]:
 
 def exhausted(error: BaseException) -> bool:
     """Tested by the text, because the class of the error differs between versions of JAX."""
-    return isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    return isinstance(error, RuntimeError) and FULL.search(str(error)) is not None
 
 
 def explained_exhaustion(error: Exception) -> str:
@@ -57,5 +63,6 @@ def explained_exhaustion(error: Exception) -> str:
 
 def _line(error: Exception, doing: str, remedy: str) -> str:
     asked = next((m[1] for p in ASKED if (m := re.search(p, str(error)))), None)
-    more = f": it requested {asked} more" if asked else ""
-    return f"{doing} does not fit into the memory of the device{more}; {remedy}. {HELD}"
+    first = str(error).partition("\n")[0][:200]
+    more = f"it requested {asked} more" if asked else first
+    return f"{doing} does not fit into the memory of the device: {more}; {remedy}. {HELD}"

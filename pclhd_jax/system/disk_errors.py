@@ -13,6 +13,7 @@ REFUSALS = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 # TensorStore and safetensors name the number; ArrayRecord gives the system's words alone.
 NUMBER = re.compile(r"os_error_code='(\d+)'|Os \{ code: (\d+),")
 ARRAY_RECORD = re.compile(r"(?:write|close|flush|open|fsync|ftruncate)\(\) failed")
+NUMPY = re.compile(r"\d+ requested and \d+ written")  # an array cut short has no number
 REMEDY = "free some space or allow writing there, and start the same command again"
 
 
@@ -33,7 +34,7 @@ class DiskRefusedError(OSError):
 def refusal(error: BaseException) -> int | None:
     """The errno behind an error of any class; None if the system raised none."""
     if isinstance(error, OSError):
-        return error.errno
+        return errno.ENOSPC if NUMPY.fullmatch(str(error)) else error.errno
     text = str(error)
     if found := NUMBER.search(text):
         return int(found[1] or found[2])
@@ -59,8 +60,11 @@ def refused(what: str, folder: Path, size: int | None, reason: str, remedy: str 
 
 def room(folder: Path) -> str:
     folder = Path(os.path.abspath(folder))
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    return f"{shutil.disk_usage(there).free / 1e6:,.1f} MB are free"
+    try:
+        there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+        return f"{shutil.disk_usage(there).free / 1e6:,.1f} MB are free"
+    except (OSError, StopIteration):  # the drive is gone: the refusal itself matters more
+        return "nobody knows how much is free"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,9 @@ def one_at_a_time(path: Path, wait: Callable[[], None] | None = None) -> Iterato
     Raises:
       Timeout: another process holds it, and `wait` is None.
       OSError: the lock file cannot be made.
+      ValueError: something else has its name.
     """
+    _check_lock_file(path)
     if not knows_locks(path):
         yield False
         return
@@ -41,6 +44,15 @@ def one_at_a_time(path: Path, wait: Callable[[], None] | None = None) -> Iterato
         yield True
     finally:
         lock.release()
+
+
+def _check_lock_file(path: Path) -> None:
+    """A lock file is empty: what holds something, or leads elsewhere, is somebody's own."""
+    if not os.path.lexists(path):
+        return
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode) or (status.st_size and fcntl is not None):
+        raise ValueError(f"{path} is no lock file of this program; move it away, or rename it")
 
 
 def knows_locks(path: Path) -> bool:

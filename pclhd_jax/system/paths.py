@@ -23,3 +23,13 @@ def given_path(path: str | os.PathLike) -> str:
             f"or ./{text} for a name that begins with a tilde"
         )
     return expanded
+
+
+def is_local(path: object) -> bool:
+    """Whether a stranger's path may be asked for: not of another computer.
+
+    Windows would send that one the user's name and password.
+    """
+    if not isinstance(path, str) or not path or "\0" in path:
+        return False
+    return not path.startswith(("\\\\", "//", "\\/", "/\\"))

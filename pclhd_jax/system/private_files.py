@@ -4,6 +4,9 @@ import contextlib
 import os
 from pathlib import Path
 
+# On drives that keep no rights (exFAT, some network drives): there the mount's hold for all files.
+NO_RIGHTS = (PermissionError, NotImplementedError)
+
 
 def private_mode() -> int:
     """The mode of a private file: 0o600, or 0o640 with PCLHD_GROUP_READABLE=1."""
@@ -24,22 +27,18 @@ def make_private_folder(path: str | Path) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
         if group_may_read():
-            os.chmod(path, 0o750)  # the umask would keep the group out
+            with contextlib.suppress(*NO_RIGHTS):
+                os.chmod(path, 0o750)  # the umask would keep the group out
 
 
-def create_private(path: str | os.PathLike) -> int:
-    """Creates or empties a file that is private from its first byte on; returns its descriptor.
-
-    A file of this name that others may read becomes private before anything is written. Use it as
-    the opener of `open`: `open(path, "wb", opener=lambda p, _: create_private(p))`.
-    """
-    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), private_mode())
-    if hasattr(os, "fchmod"):  # not on Windows, whose files inherit the rights of their folder
-        os.fchmod(descriptor, private_mode())
-    return descriptor
+def make_private(path: str | Path) -> None:
+    """Of a new, empty file that a library opened."""
+    with contextlib.suppress(*NO_RIGHTS):
+        os.chmod(path, private_mode())
 
 
-def open_private(path: str | Path, mode: str = "wb", **kwargs):
-    """`open` for writing, by `create_private`. mode: "wb", "w" or "w+b"."""
-    return open(path, mode, opener=lambda p, _: create_private(p), **kwargs)
+def let_group_read(descriptor: int) -> None:
+    """Of a new file that was opened with `private_mode`: the umask would keep the group out."""
+    if group_may_read() and hasattr(os, "fchmod"):  # not on Windows
+        with contextlib.suppress(*NO_RIGHTS):
+            os.fchmod(descriptor, private_mode())

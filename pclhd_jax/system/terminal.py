@@ -12,33 +12,39 @@ NAMES = ("stdin", "stdout", "stderr")  # by their descriptors: 0, 1, 2
 
 
 class SafeStream:
-    """A stream that makes text printable first, and that survives the loss of its reader.
+    """A stream that makes text printable first. It survives the loss of its reader, or of its disk.
 
     as_is: the same stream without the change to the text, for progress bars.
+    lost: errors that kept text from being written, such as a full disk. A reader that has ended,
+      as in `| head`, is none.
     """
 
     def __init__(self, stream: Any, change: Callable[[str], str] = printable):
         self.stream, self.change = stream, change
+        self.lost: list[OSError] = []
         self.as_is = self if change is str else SafeStream(stream, str)
+        self.as_is.lost = self.lost
 
     def write(self, text: str) -> int:
         try:
             return self.stream.write(self.change(text))
-        except BrokenPipeError:  # `| head` has ended: the work goes on without output
-            self._to_nowhere()
+        except OSError as error:
+            self._to_nowhere(error)
             return len(text)
 
     def flush(self) -> None:
         try:
             self.stream.flush()
-        except BrokenPipeError:
-            self._to_nowhere()
+        except OSError as error:
+            self._to_nowhere(error)
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
             self.write(line)
 
-    def _to_nowhere(self) -> None:
+    def _to_nowhere(self, error: OSError) -> None:
+        if not isinstance(error, BrokenPipeError):
+            self.lost.append(error)
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.stream.fileno())
         os.close(nowhere)
@@ -56,17 +62,24 @@ def as_is(stream: Any) -> Any:
 def safe_terminal() -> Iterator[None]:
     """Within it, stdout and stderr show any text as visible characters, and closed ones drop it.
 
-    Without this, the next file that the program opens would take the place of a closed stream.
+    A standard stream that is closed would be the next file that the program opens. Work whose
+    output could not be written is done all the same, and ends with exit code 1.
     """
     open_closed_streams()
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (_safe(stream) for stream in before)
+    sys.stdout, sys.stderr = shown = [_safe(stream) for stream in before]
     try:
         yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in shown:
+            stream.flush()
         sys.stdout, sys.stderr = before
+    for stream, name in zip(shown, NAMES[1:], strict=True):
+        if stream.lost:
+            raise SystemExit(
+                f"OSError: {name}: {stream.lost[0].strerror}; the work is done, but what it showed "
+                "there is incomplete"
+            )
 
 
 def open_closed_streams() -> None:

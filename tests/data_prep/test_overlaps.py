@@ -169,3 +169,30 @@ def test_a_folder_that_cannot_be_looked_through_is_a_problem(regdb, monkeypatch)
 def test_a_readme_that_is_a_pipe_is_not_waited_for(own):
     os.mkfifo(own / "README.txt")
     assert findings_of("folders", own).problems == []
+
+
+def swapped(root, one, other):
+    (root / one).rename(root / "between")
+    (root / other).rename(root / one)
+    (root / "between").rename(root / other)
+
+
+@pytest.mark.parametrize(("layout", "infrared"), [("regdb", "thermal"), ("llcm", "nir")])
+def test_lists_of_the_two_modalities_in_each_others_place_are_a_problem(
+    drawn, tmp_path, layout, infrared
+):
+    root = shutil.copytree(drawn[layout], tmp_path / "set")
+    for path in list(root.glob(f"idx/*_{infrared}*.txt")):
+        visible = path.name.replace(infrared, {"nir": "vis"}.get(infrared, "visible"))
+        swapped(root, f"idx/{path.name}", f"idx/{visible}")
+    problems = findings_of(layout, root).problems
+    assert len(problems) == 2
+    assert "listed as visible lie in a folder of the other modality" in problems[0]
+    assert "listed as infrared lie in a folder of the other modality" in problems[1]
+
+
+def test_a_camera_that_is_a_link_to_another_is_a_problem(drawn, tmp_path):
+    root = shutil.copytree(drawn["sysu"], tmp_path / "set")
+    shutil.rmtree(root / "cam2")
+    (root / "cam2").symlink_to("cam1")
+    assert "cam1 and cam2 are one folder, by a link" in one_problem("sysu", root)

@@ -13,6 +13,7 @@ from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from data_prep.contact_sheet import contact_sheet
+from data_prep.contact_sheet import main as draw_sheet
 from data_prep.health import examine, examine_all
 from data_prep.pictures_builder import storable
 from pclhd_jax.data.lists import Pictures
@@ -243,3 +244,20 @@ def test_text_in_a_png_that_swells_to_gigabytes_is_refused(own):
     assert os.path.getsize(own / "visible/a.jpg") < 100_000
     with pytest.raises(ValueError, match=r"cannot read picture .*Decompressed data too large"):
         load(own)
+
+
+def test_a_contact_sheet_takes_nobodys_place_and_is_its_owners(tmp_path, monkeypatch):
+    monkeypatch.delenv("PCLHD_GROUP_READABLE", raising=False)
+    folder = tmp_path / "set/cam1/0001"
+    folder.mkdir(parents=True)
+    (folder / "0001.jpg").write_bytes(saved("JPEG"))
+    (tmp_path / "mine.png").write_text("precious")
+    (tmp_path / "link.png").symlink_to("nothing")
+    for name, words in {"mine.png": "there", "link.png": "there", "x.txt": "ends in .png"}.items():
+        with pytest.raises(SystemExit) as end:
+            draw_sheet([str(tmp_path / "set"), "--out", str(tmp_path / name)])
+        assert words in str(end.value)
+    draw_sheet([str(tmp_path / "set"), "--out", str(tmp_path / "new.png")])
+    assert (tmp_path / "new.png").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "mine.png").read_text() == "precious"
+    assert not (tmp_path / "nothing").exists() and not (tmp_path / "x.txt").exists()

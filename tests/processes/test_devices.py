@@ -1,6 +1,7 @@
 """What JAX computes on, and its settings that a shell or a notebook left: sound, or one line."""
 
 import os
+import re
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ from pclhd_jax.encoder import load_encoder
 from pclhd_jax.evaluate import evaluate_only
 from pclhd_jax.processes import devices
 from pclhd_jax.processes.devices import check_jax, describe_devices
+from pclhd_jax.system.command import explained
 from pclhd_jax.train import train_and_evaluate
 from tests.helpers.tiny import tiny_config
 
@@ -54,6 +56,20 @@ def test_every_setting_that_is_looked_at_is_tried_here():
 def test_a_setting_that_changes_or_ends_a_run_is_refused_with_its_variable(name, set_jax):
     set_jax(name, OTHERS[name])
     with pytest.raises(ValueError, match=rf"{name}: .*unset {name.upper()}, in Python jax\.config"):
+        check_jax()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ("--xla_nonsense=1", "Unknown flag in XLA_FLAGS: --xla_nonsense=1"),
+        ("nonsense", 'Could not open file "nonsense"'),
+        ("--xla_fuel=a=1 --xla_force_host_platform_device_count=x", "Couldn't interpret value x"),
+    ],
+)
+def test_flags_that_xla_would_end_the_process_for_are_an_error(flags, told, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    with pytest.raises(ValueError, match=f"{re.escape(told)}.*unset XLA_FLAGS"):
         check_jax()
 
 
@@ -106,3 +122,13 @@ def test_a_run_says_what_it_computes_on_and_reports_an_idle_card(tmp_path, monke
     monkeypatch.setattr(devices, "NVIDIA", tmp_path / "none")
     assert describe_devices() == line
     assert "JAX_PLATFORMS" not in os.environ
+
+
+def test_a_card_that_is_full_at_the_start_is_told_as_full(monkeypatch):
+    def full():
+        raise RuntimeError("Unable to initialize backend 'cuda': CUDA_ERROR_OUT_OF_MEMORY")
+
+    monkeypatch.setattr(jax, "devices", full)
+    with pytest.raises(RuntimeError) as raised:
+        check_jax()
+    assert "another program uses this card" in explained(raised.value)

@@ -70,3 +70,11 @@ def test_an_epoch_without_a_cluster_or_a_score_shows_nothing(tmp_path):
 def test_many_sizes_share_bins():
     edges = edges_of(np.array([2, 1000]))
     assert len(edges) == 65 and edges[0] == 1.5 and edges[-1] == 1000.5
+
+
+def test_pictures_of_people_are_their_owners_to_see_in_an_open_folder_too(tmp_path, monkeypatch):
+    monkeypatch.delenv("PCLHD_GROUP_READABLE", raising=False)
+    (tmp_path / "tensorboard").mkdir(mode=0o755)
+    written(tmp_path, Shown({}, {}))
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -47,8 +47,15 @@ def test_re_ranked_lines_have_their_distance_and_no_query_no_line():
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_name_is_no_formula_in_the_table_and_comes_back(tmp_path, place):
     write_found(tmp_path / "found.csv", found())
+    assert (tmp_path / "found.csv").stat().st_mode & 0o077 == 0  # it tells who was found
     with (tmp_path / "found.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))[1:]
     cell = rows[0][2 * place]
     assert cell == "'=1+1.jpg" and csv_text(cell) == NAMES[0]
     assert [csv_text(row[2]) for row in rows[:4]] == list(NAMES)
+
+
+def test_who_was_found_is_its_owners_to_read(tmp_path, monkeypatch):
+    monkeypatch.delenv("PCLHD_GROUP_READABLE", raising=False)
+    write_found(tmp_path / "found.csv", found())
+    assert (tmp_path / "found.csv").stat().st_mode & 0o777 == 0o600

@@ -9,6 +9,7 @@ import pytest
 from pclhd_jax.retrieval.index import read_index
 from pclhd_jax.retrieval.index_encoder import ABSOLUTE, BESIDE, encoder_of_index, named_paths
 from pclhd_jax.retrieval.make_index import make_index
+from pclhd_jax.retrieval.queries import encoder_for
 from pclhd_jax.retrieval.search_index import search_index
 from tests.helpers.small_sets import noise
 
@@ -94,3 +95,12 @@ def test_an_index_of_an_older_version_asks_for_a_checkpoint(beside, tmp_path):
     changed(beside / "gallery", **{ABSOLUTE: None, BESIDE: None})
     with pytest.raises(FileNotFoundError, match=r"give --checkpoint, the encoder of the index \("):
         search_index(beside / "gallery", [tmp_path / "a.png"], modality="visible")
+
+
+def test_an_index_of_another_picture_size_than_its_run_is_refused(beside, run):
+    changed(beside / "gallery", height=48)
+    gallery = read_index(beside / "gallery")
+    with pytest.raises(ValueError, match=r"takes pictures of 32 x 16, asked for 48 x 16"):
+        encoder_of_index(gallery)
+    with pytest.raises(ValueError, match=r"takes pictures of 32 x 16, asked for 48 x 16"):
+        encoder_for(gallery, run)

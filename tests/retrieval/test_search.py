@@ -53,6 +53,7 @@ def test_the_table_holds_the_k_nearest_of_every_query(index, queries, tmp_path):
         pair = [int(p.identities_N[i]) for p, i in ((queries.pictures, q), (index.pictures, g))]
         assert [int(row["query_identity"]), int(row["identity"])] == pair
         assert int(row["same"]) == (pair[0] == pair[1])
+    assert (tmp_path / "found.png").stat().st_mode & 0o077 == 0  # pictures of people
     with Image.open(tmp_path / "found.png") as sheet:
         assert sheet.height > 20 * 144  # twenty of the queries
 

@@ -1,5 +1,6 @@
 """A checkpoint comes back from a folder of any name, and no path is taken for a pattern."""
 
+import shutil
 import string
 import tempfile
 from pathlib import Path
@@ -114,3 +115,15 @@ def test_what_no_save_wrote_stays_where_checkpoints_come_and_go(tmp_path):
     with Checkpoints(tmp_path, keep=1) as checkpoints:
         checkpoints.save(1, {"a": np.arange(3)}, {})
         assert checkpoints.ids() == [1]
+
+
+def test_a_link_that_a_cleaner_of_temporary_folders_took_is_made_anew(tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with Checkpoints(tmp_path / "run [v2]", keep=2) as checkpoints:
+        checkpoints.save(1, small_state(1.0), {})
+        for place in (tmp_path / "temporary").iterdir():
+            shutil.rmtree(place)
+        checkpoints.save(2, small_state(2.0), {})
+        assert checkpoints.ids() == [1, 2]
+    assert list((tmp_path / "temporary").iterdir()) == []

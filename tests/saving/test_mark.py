@@ -28,6 +28,8 @@ FOREIGN = {
     "features of that name": {"features/epoch-0001.npz": "mine"},
     "our settings in a project": {"config.json": OURS, "main.py": "", "features/a": ""},
     "a mark of something else": {MARK: '{"program": "other"}', "notes.txt": ""},
+    "a lock of another program alone": {"run.lock": "kept"},
+    "a holder of another program alone": {"run.lock": "", "run.holder": '{"name": "Ann"}'},
     "a hidden file": {".env": "SECRET"},
 }
 
@@ -67,6 +69,7 @@ def test_an_empty_folder_becomes_a_workdir_and_stays_one(tmp_path, name):
 
 
 EARLIER = {
+    "killed as it wrote its mark": {"run.lock": "", f".{MARK}.{'0a' * 8}.new": '{"pro'},
     "killed as it began": {"run.lock": "", "run.holder": "{}"},
     "before its first epoch": {"config.json": OURS, "run.lock": ""},
     "its settings alone": {"config.json": OURS},
@@ -114,3 +117,32 @@ def test_places_that_can_be_no_workdir_say_what_they_are(tmp_path, monkeypatch):
     check_is_run(tmp_path / "run" / "second")
     monkeypatch.chdir(tmp_path / "run")
     check_is_run(".")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other links, and no pipes by name")
+@pytest.mark.parametrize("name", ["timing.jsonl", "run.holder", "config.json", MARK, "features"])
+@pytest.mark.parametrize("kind", ["a link", "a pipe", "a folder"])
+def test_what_lies_in_place_of_a_file_of_a_run_is_refused_and_stays(tmp_path, name, kind):
+    run, victim = tmp_path / "run", tmp_path / "victim"
+    make_run(run, ids=(1,))
+    victim.write_text("precious")
+    path = run / name
+    if path.is_file():
+        path.unlink()
+    if kind == "a folder":
+        path.mkdir(exist_ok=True)
+    else:
+        path.symlink_to(victim) if kind == "a link" else os.mkfifo(path)
+    if (name, kind) == ("features", "a folder"):
+        check_is_run(run)
+        return
+    with pytest.raises(ValueError, match=rf"holds {name} as .* where a run writes"):
+        check_is_run(run)
+    assert victim.read_text() == "precious"
+
+
+def test_a_folder_of_a_run_may_lie_on_another_disk(tmp_path):
+    make_run(tmp_path / "run", ids=(1,))
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run" / "tensorboard").symlink_to(tmp_path / "disk", target_is_directory=True)
+    check_is_run(tmp_path / "run")

@@ -3,12 +3,14 @@
 import json
 import shutil
 
+import jax
+import numpy as np
 import pytest
 
 from pclhd_jax.encoder import load_encoder
-from pclhd_jax.inspection import load_params, load_state
+from pclhd_jax.inspection import contents, load_params, load_state
 from pclhd_jax.inspection.report import inspect_checkpoint
-from pclhd_jax.saving.integrity import digest_of, sealed, write_manifest
+from pclhd_jax.saving.integrity import DamagedCheckpoint, digest_of, sealed, write_manifest
 from tests.helpers.made_run import make_run
 
 DOORS = (load_encoder, lambda run: inspect_checkpoint(run).text(), load_params, load_state)
@@ -74,3 +76,23 @@ def each_door_ends_well(run):
             door(run)
         except (ValueError, OSError) as error:
             assert str(error)
+
+
+def test_arrays_that_its_files_cannot_hold_take_no_memory(run, monkeypatch):
+    # As many numbers as no machine has: to ask for the memory would end in a MemoryError.
+    huge = {"params": jax.ShapeDtypeStruct((2**50,), np.float32)}
+    monkeypatch.setattr(contents, "metadata_of", lambda _: huge)
+    for verified in (True, False):
+        if not verified:
+            (run / "checkpoints/1/manifest.json").unlink()
+        with pytest.raises(DamagedCheckpoint, match=r"arrays would take 4,503,599,627,370,496 b"):
+            load_state(run / "checkpoints/1")
+
+
+def test_damage_is_told_once(run):
+    (run / "checkpoints/1/manifest.json").unlink()
+    (run / "checkpoints/1/state/manifest.ocdbt").write_bytes(b"\0" * 100)
+    with pytest.raises(DamagedCheckpoint) as error:
+        load_state(run / "checkpoints/1")
+    text = str(error.value)
+    assert text.count("is damaged") == 1 and "which arrays there are" in text

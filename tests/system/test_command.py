@@ -59,3 +59,12 @@ def test_a_path_flag_expands_the_home_folder_or_says_that_it_is_not_known(monkey
     assert "home folder ~nobody-has-this-name is not known" in capsys.readouterr().err
     with pytest.raises(argparse.ArgumentTypeError):
         path_flag("~nobody-has-this-name/x")
+
+
+def test_a_current_folder_that_has_been_removed_is_one_line(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with pytest.raises(SystemExit, match="current folder has been removed; go to one"):
+        command(lambda: None)()

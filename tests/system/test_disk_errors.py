@@ -74,3 +74,9 @@ def test_half_a_file_does_not_stay(tmp_path, whole):
     with pytest.raises(DiskRefusedError, match=r"writing a\.npy in"), whole(tmp_path / "a.npy"):
         raise OSError(errno.ENOSPC, FULL)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.npy": "old"}
+
+
+def test_an_array_that_numpy_could_not_write_whole_is_a_full_disk(tmp_path):
+    words = r"writing x in .*9 requested and 3 written.*free some space"
+    with pytest.raises(DiskRefusedError, match=words), disk_explained("writing x", tmp_path):
+        raise OSError("9 requested and 3 written")

@@ -51,3 +51,14 @@ def test_a_drive_without_locks_stops_nobody(tmp_path, monkeypatch, number):
     assert not knows_locks(tmp_path / "lock")
     with one_at_a_time(tmp_path / "lock") as one, one_at_a_time(tmp_path / "lock") as other:
         assert not one and not other
+
+
+@pytest.mark.parametrize("kind", ["a file of somebody", "a link", "a folder"])
+def test_what_is_no_lock_file_stays_as_it_is(tmp_path, kind):
+    lock, file = tmp_path / "lock", tmp_path / "file"
+    file.write_text("precious")
+    make = {"a link": lambda: lock.symlink_to(file), "a folder": lock.mkdir}
+    make.get(kind, lambda: lock.write_text("precious"))()
+    with pytest.raises(ValueError, match="is no lock file of this program"), one_at_a_time(lock):
+        pass
+    assert file.read_text() == "precious" and (lock.is_dir() or lock.read_text() == "precious")

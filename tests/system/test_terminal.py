@@ -52,6 +52,21 @@ def test_a_pipe_that_is_cut_short_ends_no_command():
     assert told.stderr == b""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_work_that_shows_on_a_full_disk_is_done_and_ends_with_an_error(unbuffered, tmp_path):
+    done = tmp_path / "done"
+    work = f"    sys.stdout.flush()\n    open({str(done)!r}, 'w').close()"
+    program = PROGRAM.replace("    raise SystemExit(3)", work)
+    line = [sys.executable, "-c", program]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        told = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, env=environment, input=b"")
+    last = told.stderr.splitlines()[-1]
+    assert told.returncode == 1 and done.exists() and b"Traceback" not in told.stderr
+    assert last.startswith(b"OSError: stdout: No space left on device; the work is done")
+
+
 def test_what_draws_on_a_terminal_reaches_it_as_it_is(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdout", stream)

@@ -74,3 +74,10 @@ def test_a_path_for_writers_that_take_one(tmp_path):
         path.write_bytes(b"2")
         raise OSError
     assert (tmp_path / "model.onnx").read_bytes() == b"1" and names(tmp_path) == ["model.onnx"]
+
+
+@pytest.mark.parametrize("letter", ["a", "\u00e9"])
+def test_the_longest_names_of_a_drive_can_be_written(tmp_path, letter):
+    path = tmp_path / (letter * (255 // len(letter.encode())))
+    write_whole(path, "1")
+    assert path.read_text() == "1" and names(tmp_path) == [path.name]

@@ -1,5 +1,6 @@
 """Windows, simulated: what it lacks is done without."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -55,3 +56,21 @@ def test_whether_a_process_is_alive():
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     assert windows.is_alive(os.getpid()) and not windows.is_alive(process.pid)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_drive_that_flushes_no_folder_is_no_reason_to_stop(tmp_path, monkeypatch, number):
+    def refuse(_):
+        raise OSError(number, "not here")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    windows.sync_folder(tmp_path)
+
+
+def test_a_folder_that_fails_to_flush_is_told(tmp_path, monkeypatch):
+    def refuse(_):
+        raise OSError(errno.EIO, "a bad sector")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="a bad sector"):
+        windows.sync_folder(tmp_path)
