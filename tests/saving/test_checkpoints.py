@@ -156,7 +156,7 @@ def test_a_full_disk_is_named_and_hurts_no_checkpoint(tmp_path, size, capfd):
         assert_same_bits(checkpoints.restore(2, lambda _: big, make_mesh()).state, big)
     message = str(caught.value)
     assert f"saving checkpoint 2 in {tmp_path / 'checkpoints'} failed: File too large" in message
-    assert "takes about 0.3 MB, " in message and message.endswith("; checkpoint 1 is intact")
+    assert "needs about 0.3 MB, " in message and message.endswith("; checkpoint 1 is intact")
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -172,7 +172,7 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path, monkeypatch):
 
         monkeypatch.setattr(os, "mkdir", refuse)
     with pytest.raises(
-        OSError, match=r"failed: Permission denied .*make room.*; no other is known to be sound$"
+        OSError, match=r"failed: Permission denied .*free some space.*; no other is known to be sound$"
     ):
         saved(workdir, 1)
     monkeypatch.undo()
