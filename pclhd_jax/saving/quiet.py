@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from absl import logging
@@ -12,18 +13,35 @@ from absl import logging
 def quiet() -> Iterator[None]:
     """Without the tracebacks that Orbax and TensorStore print of errors that are raised as well.
 
-    They come from threads of their own, so all of the process is quiet for so long.
+    They come from other threads, so the whole process is quiet for as long.
     """
-    verbosity, hook = logging.get_verbosity(), sys.unraisablehook
-
-    def without_closed_loops(unraisable: Any) -> None:  # one for every array that was in flight
-        if str(unraisable.exc_value) != "Event loop is closed":
-            hook(unraisable)
-
+    verbosity = logging.get_verbosity()
+    leave_out_closed_loops()
     logging.set_verbosity(logging.FATAL)
-    sys.unraisablehook = without_closed_loops
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
-        sys.unraisablehook = hook
+
+
+@cache
+def leave_out_closed_loops() -> None:
+    """After a failed save TensorStore prints one traceback for every array that was in flight.
+
+    Some of them come long after the save has failed, so this holds until the process ends.
+    """
+    unraisable_hook, except_hook = sys.unraisablehook, sys.excepthook
+
+    def unraisable(error: Any) -> None:
+        if not is_closed_loop(error.exc_value):
+            unraisable_hook(error)
+
+    def uncaught(kind: type, error: BaseException, trace: Any) -> None:
+        if not is_closed_loop(error):
+            except_hook(kind, error, trace)
+
+    sys.unraisablehook, sys.excepthook = unraisable, uncaught
+
+
+def is_closed_loop(error: BaseException | None) -> bool:
+    return isinstance(error, RuntimeError) and str(error) == "Event loop is closed"

@@ -172,7 +172,8 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path, monkeypatch):
 
         monkeypatch.setattr(os, "mkdir", refuse)
     with pytest.raises(
-        OSError, match=r"failed: Permission denied .*free some space.*; no other is known to be sound$"
+        OSError,
+        match=r"failed: Permission denied .*free some space.*; no other is known to be sound$",
     ):
         saved(workdir, 1)
     monkeypatch.undo()
