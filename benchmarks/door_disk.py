@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.doors import Try
 
-SIZES_KB = (
+SIZES_KB = (64, 700, 2_000, 3_000, 4_000, 6_000, 8_000, 9_000, 10_000, 12_000)
     64,
     300,
     700,
