@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import math
+import re
 import shutil
 from collections.abc import Iterator
 from itertools import islice
@@ -116,7 +117,8 @@ def through(sample: Path, file: str, command: tuple[str, ...]) -> Iterator[Try]:
         path.write_bytes(changed)
         ended, said = outcome_of(sample, command)
         path.write_bytes(content)
-        told = judged(ended, said, undisturbed[1], must_tell, path.name)
+        names = (path.name, field_of(what))
+        told = judged(ended, said, undisturbed[1], must_tell, names)
         yield Try(f"{command[0]}: {file}: {what}", *told)
 
 
@@ -128,8 +130,15 @@ def single(path: Path) -> Path:
     return path
 
 
-def judged(ended: str, said: str, before: str, must_tell: bool, name: str) -> tuple[str, str]:
-    """A command that does its work without the file is well, too, if it names the file."""
+def field_of(what: str) -> str:
+    """The field that was changed, such as `data.synthetic`; of a list, the list."""
+    return re.sub(r"\.\d+$", "", what.split(" ")[0])
+
+
+def judged(
+    ended: str, said: str, before: str, must_tell: bool, names: tuple[str, ...]
+) -> tuple[str, str]:
+    """A command that does its work without the file is well, too, if it names file or field."""
     if ended == "traceback":
         return "TRACEBACK", said
     if ended == "one line":
@@ -139,7 +148,8 @@ def judged(ended: str, said: str, before: str, must_tell: bool, name: str) -> tu
     if said == before and not must_tell:
         return "worked", ""  # this command does not read that
     new = [line for line in said.splitlines() if line not in before.splitlines()]
-    return ("told" if any(name in line for line in new) else "SILENT"), "; ".join(new)
+    told = any(name in line for line in new for name in names)
+    return ("told" if told else "SILENT"), "; ".join(new)
 
 
 def changes(suffix: str, content: bytes) -> Iterator[tuple[str, bytes, bool]]:
