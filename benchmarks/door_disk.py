@@ -9,21 +9,6 @@ from pathlib import Path
 from benchmarks.doors import Try
 
 SIZES_KB = (64, 700, 2_000, 3_000, 4_000, 6_000, 8_000, 9_000, 10_000, 12_000)
-    64,
-    300,
-    700,
-    1_200,
-    2_000,
-    3_000,
-    4_000,
-    5_000,
-    6_000,
-    7_000,
-    8_000,
-    10_000,
-    12_000,
-    16_000,
-)
 
 
 def tries(root: Path) -> Iterator[Try]:
