@@ -26,8 +26,6 @@ def installed(tmp_path_factory):
         shutil.copy(path, source)
     build = "from setuptools.build_meta import build_wheel; build_wheel('.')"
     done = subprocess.run([sys.executable, "-c", build], cwd=source, capture_output=True, text=True)
-    if "No module named 'setuptools'" in done.stderr:
-        pytest.skip("no setuptools here")
     assert done.returncode == 0, done.stderr
     (wheel,) = source.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(place)

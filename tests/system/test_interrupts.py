@@ -17,6 +17,14 @@ done = True
 """
 
 
+@pytest.fixture(autouse=True)
+def python_s_own_handler():
+    """A shell starts programs in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def slow(tmp_path, monkeypatch):
     """Imports a module that takes a while, and is interrupted at its first line."""
