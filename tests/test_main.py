@@ -22,7 +22,7 @@ def run_main(*arguments):
     ("arguments", "parts"),
     [
         ([], ["--config=configs/synthetic.py"]),
-        (["--config=configs/none.py"], ["configs/none.py", "see configs/"]),
+        (["--config=configs/none.py"], ["configs/none.py", "(configs/)"]),
         (["--config=configs/synthetic.py:best"], ["'best'", "FILE:paper", "FILE:released"]),
         (
             ["--config=configs/synthetic.py", "--config.cluster.epss=0.5"],

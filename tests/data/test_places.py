@@ -30,7 +30,7 @@ def test_pictures_of_the_other_modality_are_counted_in_a_line(tmp_path):
     paths = [f"{tmp_path}/s/{name}/a.jpg" for name in ("visible", "infrared", "thermal", "x")]
     assert tell_others(paths, "visible") == (
         "2 of 4 pictures are in a folder of infrared pictures and go through the visible stem, the "
-        f"first is {paths[1]}; is their modality infrared?"
+        f"first is {paths[1]}; if they are infrared, give the modality infrared"
     )
     assert tell_others(paths[:1], "visible") == ""
     assert tell_others(paths[:1], "infrared").startswith("1 of 1 pictures are in a folder of visi")

@@ -62,7 +62,7 @@ def test_a_regdb_trial_outside_one_to_ten_is_refused(regdb, trial):
         ("idx/train_visible_1.txt 0", "is not a picture"),
         ("Visible/0/\x1b[2J.bmp 0", r"line 2: 1 names hold control characters .*'Visible/0/\\x1b"),
         ("Visible/0/\x0b0.bmp 0", "control characters"),
-        ("Visible/0/\x00.bmp 0", "control characters"),
+        ("Visible/0/\x00.bmp 0", "zero bytes are not text"),
         ("//host/share/0.bmp 0", "lies outside"),
         ("\\\\host\\share\\0.bmp 0", "lies outside"),
     ],

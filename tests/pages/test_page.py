@@ -171,7 +171,7 @@ def test_a_page_that_is_too_large_is_refused_with_the_remedy():
     [
         (["none"], r"FileNotFoundError: no config\.json in .*none; name the workdir of a run"),
         (["{run}", "{run}"], r"ValueError: .* named twice"),
-        (["{run}", "{other}"], r"ValueError: 2 runs, and no folder for their page.*--out DIR"),
+        (["{run}", "{other}"], r"ValueError: 2 runs need a folder for their page.*--out DIR"),
         (["{run}", "--out", "{theirs}"], r"ValueError: .*index\.html is no page of this program"),
         (["{run}", "--epoch", "3"], r"--epoch and --eps_max go with --clusters"),
         (["{run}", "--clusters", "{run}"], r"name either runs"),
@@ -192,7 +192,7 @@ def test_a_mistake_is_one_line_that_says_what_helps(tmp_path, monkeypatch, flags
 def test_pictures_of_somebody_else_are_not_replaced(tmp_path):
     check_nobodys(tmp_path, ["losses.png"])
     (tmp_path / "losses.png").write_text("mine")
-    with pytest.raises(ValueError, match=r"holds losses\.png and no page .*another --out"):
+    with pytest.raises(ValueError, match=r"holds losses\.png, but no page .*another --out"):
         check_nobodys(tmp_path, ["a.png", "losses.png"])
     (tmp_path / "index.html").write_text("ours: the page was checked before")
     check_nobodys(tmp_path, ["losses.png"])

@@ -337,7 +337,7 @@ def test_no_entry_of_the_index_can_be_another_than_was_written(
 ):
     folder = shutil.copytree(sysu if layout == "sysu" else regdb[1], tmp_path / "moved")
     edit(folder, CHANGES[change], dict)
-    with pytest.raises(ValueError, match=r"is damaged: metadata\.json: .*than was written"):
+    with pytest.raises(ValueError, match=r"is damaged: metadata\.json: .*has changed"):
         open_prepared(folder, trial=1)
 
 
