@@ -34,8 +34,8 @@ from benchmarks.ablation_plots import draw_epochs, draw_study
 from benchmarks.ablation_runs import run_all
 from benchmarks.ablation_table import Job, Outcome, format_tables, gather, raw_records
 from benchmarks.studies import STUDIES, Overrides, Study
-from pclhd_jax.run_pictures import draw_if_missing
 from pclhd_jax.system.command import command, file_flag
+from pclhd_jax.training.run_pictures import draw_if_missing
 
 
 @command

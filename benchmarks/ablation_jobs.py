@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from benchmarks.ablation_table import Job
 from benchmarks.studies import AS_PAPER, STAGE2_ONLY, Overrides
-from pclhd_jax.experiment_files import plain_config
-from pclhd_jax.settings import Settings, settings_of
+from pclhd_jax.settings.experiment_files import plain_config
+from pclhd_jax.settings.sections import Settings, settings_of
 
 # What a run of a study is given by the program itself.
 OWN_SETTINGS = ("seed", "keep_features", "keep_checkpoints", "evaluation.every_epochs")

@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from benchmarks.ablation import parsed  # here: JAX reads the environment as it is imported
     from benchmarks.ablation_jobs import changed_settings
     from benchmarks.programs import CLUSTERS, programs_of
-    from pclhd_jax.experiment_files import split_recipe
+    from pclhd_jax.settings.experiment_files import split_recipe
 
     config, recipe = split_recipe(args.config)
     try:

@@ -16,9 +16,9 @@ from benchmarks.contest import (
     table,
     write_json,
 )
-from pclhd_jax.experiment_files import split_recipe
 from pclhd_jax.processes.progress import say
-from pclhd_jax.settings import Settings
+from pclhd_jax.settings.experiment_files import split_recipe
+from pclhd_jax.settings.sections import Settings
 from pclhd_jax.system.command import file_flag
 
 

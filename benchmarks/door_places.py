@@ -127,7 +127,7 @@ def start(root: Path, program: Path, name: str, changed: dict[str, str]) -> tupl
         del environment["HOME"]
     code = (
         "import sys; from pathlib import Path; "
-        "from pclhd_jax.train import train_and_evaluate; "
+        "from pclhd_jax.training.train import train_and_evaluate; "
         "from tests.helpers.tiny import tiniest_config; "
         "c = tiniest_config(Path('set').absolute()); c.stage1.batches_per_epoch = 2; "
         "train_and_evaluate(c, 'run')"

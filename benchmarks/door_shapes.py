@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.doors import Try
-from pclhd_jax.commands import main as pclhd
+from pclhd_jax.commands.verbs import main as pclhd
 
 WHOLE = {
     "nothing": b"",
@@ -46,7 +46,7 @@ def tries(root: Path) -> Iterator[Try]:
 
 def make_sample(folder: Path) -> None:
     """A finished run, an index and queries of it, a prepared set and a weight file."""
-    from pclhd_jax.train import train_and_evaluate
+    from pclhd_jax.training.train import train_and_evaluate
     from tests.helpers.tiny import tiniest_config
 
     folder.mkdir()

@@ -24,8 +24,8 @@ if not __package__:  # run as a file: put the checkout on the path instead of th
 
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.columns import aligned
-from pclhd_jax.retrieval.embedder import BATCH_SIZE, Embedder
 from pclhd_jax.system.command import command, path_flag
+from pclhd_jax.using.retrieval.embedder import BATCH_SIZE, Embedder
 
 HEADER = ("pictures", "batch", "first call s", "later ms", "filled: first s", "later ms", "apart")
 

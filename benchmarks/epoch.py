@@ -28,9 +28,12 @@ from benchmarks.contest import machine, process_peak, share_the_card, write_json
 from benchmarks.contest_command import settings_named, settings_parser
 from benchmarks.loader import PEOPLE
 from pclhd_jax.batches.apart_and_joint import TrainPictures
-from pclhd_jax.epoch.run_epoch import run_epoch
-from pclhd_jax.epoch.unfinished import Unfinished
-from pclhd_jax.experiment import (
+from pclhd_jax.method.state import hand_over, make_optimizer
+from pclhd_jax.processes.mesh import make_mesh
+from pclhd_jax.processes.progress import Progress, say
+from pclhd_jax.settings.sections import Settings
+from pclhd_jax.system.command import command
+from pclhd_jax.training.experiment import (
     Run,
     check_devices,
     fixed_of,
@@ -39,12 +42,9 @@ from pclhd_jax.experiment import (
     make_model,
     make_train_steps,
 )
-from pclhd_jax.method.state import hand_over, make_optimizer
-from pclhd_jax.processes.mesh import make_mesh
-from pclhd_jax.processes.progress import Progress, say
-from pclhd_jax.run_pictures import RunPictures
-from pclhd_jax.settings import Settings
-from pclhd_jax.system.command import command
+from pclhd_jax.training.run_epoch import run_epoch
+from pclhd_jax.training.run_pictures import RunPictures
+from pclhd_jax.training.unfinished import Unfinished
 
 EPOCHS = 2  # of a stage: one that compiles, one that does not
 PATTERN = (12, 6)  # rows and columns of a person's colours

@@ -98,7 +98,7 @@ def start(
 
 def child(pictures: str, workdir: str, name: str, count: str, signum: str) -> None:
     from pclhd_jax.processes.signals import Interrupted
-    from pclhd_jax.train import train_and_evaluate
+    from pclhd_jax.training.train import train_and_evaluate
     from tests.helpers.tiny import tiniest_config
 
     config = tiniest_config(pictures)

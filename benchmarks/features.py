@@ -24,7 +24,7 @@ from benchmarks.programs import Program, programs_of
 from benchmarks.step_inputs import start
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
 from pclhd_jax.processes.progress import say
-from pclhd_jax.settings import Settings
+from pclhd_jax.settings.sections import Settings
 from pclhd_jax.system.command import command
 
 MODALITIES = ("visible", "infrared")

@@ -22,7 +22,7 @@ from benchmarks.ablation_runs import run_all
 from benchmarks.ablation_table import Job, format_tables, gather, raw_records
 from benchmarks.studies import Overrides
 from data_prep.synthetic_difficulty import LEVELS
-from pclhd_jax.experiment_files import plain_config
+from pclhd_jax.settings.experiment_files import plain_config
 from pclhd_jax.system.command import command, file_flag
 
 TRAINED, BOUND = "`paper`", "true identities as labels"

@@ -30,11 +30,11 @@ from benchmarks.contest_command import settings_named, settings_parser
 from pclhd_jax.batches.apart_and_joint import TrainPictures, apart_batches, joint_batches
 from pclhd_jax.batches.batch import Batch, EpochLabels
 from pclhd_jax.batches.prefetch import prefetch
-from pclhd_jax.experiment import sampling_of
 from pclhd_jax.processes.mesh import make_mesh, shard_batch
 from pclhd_jax.processes.progress import Progress, say
-from pclhd_jax.settings import Settings
+from pclhd_jax.settings.sections import Settings
 from pclhd_jax.system.command import command, file_flag
+from pclhd_jax.training.experiment import sampling_of
 
 PEOPLE = 395  # of SYSU-MM01's training set
 
@@ -131,7 +131,7 @@ def time_stage(
     per_step = passes * sampling.clusters_per_batch * shots
 
     def epoch() -> Iterator[tuple[Batch, ...]]:
-        # As epoch/step_loop.epoch_batches makes them.
+        # As training/step_loop.epoch_batches makes them.
         rng = np.random.default_rng([settings.seed, stage])
         apart = apart_batches(pictures, labels, sampling, rng)
         if passes == 1:

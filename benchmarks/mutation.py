@@ -56,7 +56,7 @@ TARGETS = {
     "clustering/sparse_rows": ["clustering/test_jaccard", "clustering/test_both_modalities"],
     "clustering/sweep": ["clustering/test_sweep"],
     "clustering/truth": ["clustering/test_truth"],
-    "settings": ["test_settings"],
+    "settings/sections": ["settings/test_sections"],
 }
 CONFIG = """
 [cosmic-ray]

@@ -19,7 +19,7 @@ if not __package__:  # run as a file: put the checkout on the path instead of th
 from data_prep.check import diagnose
 from data_prep.prepare import prepare
 from data_prep.sources import read_source
-from pclhd_jax.pictures.prepared import open_prepared
+from pclhd_jax.data.pictures.prepared import open_prepared
 from pclhd_jax.system.command import command, path_flag
 from tests.helpers.fake_sysu import fake_sysu
 

@@ -9,7 +9,11 @@ import jax.numpy as jnp
 
 from pclhd_jax.batches.batch import Batch
 from pclhd_jax.clustering.neighbours import BLOCK_ROWS, TILE_ROWS, search_block
-from pclhd_jax.experiment import (
+from pclhd_jax.method.prototypes import PrototypeBank, num_rows
+from pclhd_jax.method.state import make_optimizer
+from pclhd_jax.method.terms import Banks
+from pclhd_jax.settings.sections import Settings
+from pclhd_jax.training.experiment import (
     fixed_of,
     make_feature_steps,
     make_model,
@@ -18,10 +22,6 @@ from pclhd_jax.experiment import (
     state_shapes,
     term_weights,
 )
-from pclhd_jax.method.prototypes import PrototypeBank, num_rows
-from pclhd_jax.method.state import make_optimizer
-from pclhd_jax.method.terms import Banks
-from pclhd_jax.settings import Settings
 
 # Rows of the visible, infrared and joint bank that SYSU-MM01's 395 training people may fill: an
 # early epoch finds up to twice as many clusters.

@@ -26,13 +26,13 @@ from benchmarks.contest import machine, share_the_card, write_json
 from benchmarks.contest_command import settings_named, settings_parser
 from benchmarks.programs import programs_of
 from benchmarks.step_inputs import clusters_of, step_inputs
-from pclhd_jax.epoch.unfinished import bank_arrays
 from pclhd_jax.processes.mesh import make_mesh, replicate
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.writer import Writer
-from pclhd_jax.settings import Settings
+from pclhd_jax.settings.sections import Settings
 from pclhd_jax.system.command import command, file_flag
+from pclhd_jax.training.unfinished import bank_arrays
 
 
 class Timed(NamedTuple):

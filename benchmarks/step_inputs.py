@@ -9,12 +9,12 @@ import numpy as np
 
 from benchmarks.programs import CLUSTERS, Program
 from pclhd_jax.batches.batch import Batch
-from pclhd_jax.experiment import make_model, sampling_of, term_weights
 from pclhd_jax.method.losses import TermWeights
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.method.state import TrainState, init_state, make_optimizer, set_learning_rate
 from pclhd_jax.method.terms import Banks
-from pclhd_jax.settings import Settings
+from pclhd_jax.settings.sections import Settings
+from pclhd_jax.training.experiment import make_model, sampling_of, term_weights
 
 
 class StepInputs(NamedTuple):

@@ -18,9 +18,9 @@ if not __package__:  # run as a file: put the checkout on the path instead of th
 
 from pclhd_jax import main
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.epoch import clusters
-from pclhd_jax.epoch.features import Features
-from pclhd_jax.experiment import Run
+from pclhd_jax.training import clusters
+from pclhd_jax.training.experiment import Run
+from pclhd_jax.training.features import Features
 
 
 def true_labels(run: Run, z: Features, stage: int, lists: None = None) -> EpochLabels:

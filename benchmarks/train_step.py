@@ -28,7 +28,7 @@ from benchmarks.programs import Program, programs_of
 from benchmarks.step_inputs import StepInputs, clusters_of, step_inputs
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
 from pclhd_jax.processes.progress import say
-from pclhd_jax.settings import Settings
+from pclhd_jax.settings.sections import Settings
 from pclhd_jax.system.command import command
 
 

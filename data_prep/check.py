@@ -19,7 +19,7 @@ if not __package__:  # run as a file: put the checkout on the path instead of th
 
 from pclhd_jax.data.datasets import LAYOUTS, layout_named
 from pclhd_jax.data.lists import parse_labelled, read_lines
-from pclhd_jax.pictures.prepared import is_prepared
+from pclhd_jax.data.pictures.prepared import is_prepared
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.system.command import command, parser_of, path_flag
 from pclhd_jax.system.plain_files import FILE, kind_of

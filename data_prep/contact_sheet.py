@@ -13,7 +13,7 @@ from PIL import Image
 if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
 
-from pclhd_jax.pictures.picture_files import (
+from pclhd_jax.data.pictures.picture_files import (
     check_truncation_is_an_error,
     open_picture,
     read_picture_file,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from pclhd_jax.pictures.picture_files import (
+from pclhd_jax.data.pictures.picture_files import (
     FORMATS,
     RefusedPictureError,
     check_truncation_is_an_error,

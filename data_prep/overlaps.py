@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pclhd_jax.data.lists import Pictures, same_spelling
-from pclhd_jax.pictures.old_index import folder_number
+from pclhd_jax.data.pictures.old_index import folder_number
 
 from .sources import ONLY, Source
 

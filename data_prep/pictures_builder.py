@@ -14,9 +14,9 @@ import tensorflow_datasets as tfds
 
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.pictures.picture_files import open_picture, read_picture_file
-from pclhd_jax.pictures.prepared_index import FORMAT, sealed
-from pclhd_jax.pictures.record_files import picture_features
+from pclhd_jax.data.pictures.picture_files import open_picture, read_picture_file
+from pclhd_jax.data.pictures.prepared_index import FORMAT, sealed
+from pclhd_jax.data.pictures.record_files import picture_features
 from pclhd_jax.system.owners import let_owners_be_unknown
 
 from .sources import Source, read_source, record_of

@@ -22,8 +22,8 @@ if not __package__:  # run as a file: put the checkout on the path instead of th
     sys.path[0], __package__ = str(Path(__file__).resolve().parents[1]), "data_prep"
 
 from pclhd_jax.data.datasets import layout_named
-from pclhd_jax.pictures.prepared_index import is_prepared, read_index
-from pclhd_jax.pictures.stamps import file_stamp
+from pclhd_jax.data.pictures.prepared_index import is_prepared, read_index
+from pclhd_jax.data.pictures.stamps import file_stamp
 from pclhd_jax.processes.progress import Progress, clock, say
 from pclhd_jax.system.command import command, parser_of, path_flag
 from pclhd_jax.system.disk_errors import disk_explained

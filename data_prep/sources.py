@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.lists import Pictures, make_pictures
-from pclhd_jax.pictures.old_index import folder_number
-from pclhd_jax.pictures.source import open_raw
+from pclhd_jax.data.pictures.old_index import folder_number
+from pclhd_jax.data.pictures.source import open_raw
 
 ONLY = 0  # the trial of a set that has no numbered splits
 
@@ -31,7 +31,7 @@ def read_source(
 
     Of a layout with numbered trials (RegDB): all whose lists are on disk, `trial` among them.
     camera_pattern: as in `folders_train`; other layouts have no use for it. Raises as
-    `pclhd_jax.pictures.source.open_raw`.
+    `pclhd_jax.data.pictures.source.open_raw`.
     """
     numbered = layout_named(layout).trials
     if not numbered:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pclhd_jax.pictures.compared import compared_until_ns, note_compared
-from pclhd_jax.pictures.picture_files import open_picture, read_picture_file
-from pclhd_jax.pictures.prepared_index import read_index
-from pclhd_jax.pictures.record_files import PictureRecord
+from pclhd_jax.data.pictures.compared import compared_until_ns, note_compared
+from pclhd_jax.data.pictures.picture_files import open_picture, read_picture_file
+from pclhd_jax.data.pictures.prepared_index import read_index
+from pclhd_jax.data.pictures.record_files import PictureRecord
 from pclhd_jax.processes.progress import say
 
 from .sources import Source

@@ -32,8 +32,8 @@ from ml_collections import ConfigDict, config_flags
 if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pclhd_jax.experiment_files import find_experiment, plain_config, split_recipe
-from pclhd_jax.kept_settings import config_of_json, config_of_run
+from pclhd_jax.settings.experiment_files import find_experiment, plain_config, split_recipe
+from pclhd_jax.settings.kept import config_of_json, config_of_run
 from pclhd_jax.system.caches import keep_compiled_programs
 from pclhd_jax.system.command import command
 from pclhd_jax.system.paths import given_path
@@ -117,11 +117,11 @@ def main(argv: list[str]) -> None:
     config, workdir = settings_and_workdir()
     keep_compiled_programs()
     # After the flags: --help should be quick.
-    from pclhd_jax.evaluate import evaluate_only
     from pclhd_jax.processes.agreement import check_same_settings
     from pclhd_jax.processes.launch import joined
     from pclhd_jax.processes.signals import Interrupted
-    from pclhd_jax.train import train_and_evaluate
+    from pclhd_jax.training.train import train_and_evaluate
+    from pclhd_jax.using.evaluate import evaluate_only
 
     try:
         timeouts = dict(start_timeout_s=START_TIMEOUT_S.value, peer_timeout_s=PEER_TIMEOUT_S.value)

@@ -11,7 +11,7 @@ import pytest
 
 from configs import synthetic
 from pclhd_jax import main
-from pclhd_jax.exporting.write import export_encoder
+from pclhd_jax.using.exporting.write import export_encoder
 from tests.helpers.tiny import tiny_config
 
 ROOT = Path(__file__).parents[1]

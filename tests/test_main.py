@@ -7,9 +7,10 @@ import sys
 import pytest
 from absl.testing import flagsaver
 
-from pclhd_jax import main, train
+from pclhd_jax import main
 from pclhd_jax.main import default_workdir, plain_config
 from pclhd_jax.processes.signals import Interrupted
+from pclhd_jax.training import train
 
 
 def run_main(*arguments):

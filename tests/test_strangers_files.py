@@ -10,27 +10,27 @@ import numpy as np
 import pytest
 
 from configs import synthetic
+from pclhd_jax.commands.summarize import summarize
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.differences import differences
-from pclhd_jax.kept_settings import read_config, read_kept_config
-from pclhd_jax.pages.by_epoch import cluster_section, loss_section, score_section
-from pclhd_jax.pages.eps_section import eps_section
-from pclhd_jax.pages.page import intro
-from pclhd_jax.pages.results import result_section
-from pclhd_jax.pages.seen_runs import RunView, Tried, read_run
-from pclhd_jax.pages.why_section import why_section
-from pclhd_jax.pictures.compared import compared_until_ns
-from pclhd_jax.pictures.prepared_index import read_index as read_prepared
+from pclhd_jax.data.pictures.compared import compared_until_ns
+from pclhd_jax.data.pictures.prepared_index import read_index as read_prepared
 from pclhd_jax.reports.records import ROW, TIMING, read_records
-from pclhd_jax.retrieval.index import read_index, write_index
-from pclhd_jax.retrieval.inputs import reader_of
 from pclhd_jax.saving.holder import holder_of
 from pclhd_jax.saving.integrity import damaged_files, file_digest, sealed, write_manifest
 from pclhd_jax.saving.labelled_features import save_epoch
 from pclhd_jax.saving.record_shapes import CHECKSUMS, EPOCH, UNDER_WAY
 from pclhd_jax.saving.workdir import read_pictures
-from pclhd_jax.summarize import summarize
+from pclhd_jax.settings.differences import differences
+from pclhd_jax.settings.kept import read_config, read_kept_config
 from pclhd_jax.system.json_files import read_json, read_json_lines
+from pclhd_jax.using.pages.by_epoch import cluster_section, loss_section, score_section
+from pclhd_jax.using.pages.eps_section import eps_section
+from pclhd_jax.using.pages.page import intro
+from pclhd_jax.using.pages.results import result_section
+from pclhd_jax.using.pages.seen_runs import RunView, Tried, read_run
+from pclhd_jax.using.pages.why_section import why_section
+from pclhd_jax.using.retrieval.index import read_index, write_index
+from pclhd_jax.using.retrieval.inputs import reader_of
 from tests.helpers.hostile_json import changed, variants
 from tests.saving.test_labelled_features import epoch_of
 
@@ -104,7 +104,7 @@ def test_a_small_file_of_another_shape_is_a_line_that_names_it(run, name):
 
 
 def test_records_of_another_shape_are_a_line_or_a_page(run, monkeypatch):
-    from pclhd_jax.pages import by_epoch
+    from pclhd_jax.using.pages import by_epoch
 
     monkeypatch.setattr(by_epoch, "png_of", lambda figure: b"\x89PNG")
     monkeypatch.setattr(by_epoch, "draw_panels", lambda panels: None)

@@ -14,7 +14,7 @@ from benchmarks.torch_peer.peer import Peer
 from benchmarks.torch_peer.terms import Batch
 from pclhd_jax.method.losses import TermWeights
 from pclhd_jax.processes.progress import say
-from pclhd_jax.settings import Settings
+from pclhd_jax.settings.sections import Settings
 
 BY = "PyTorch"
 

@@ -25,7 +25,7 @@ from benchmarks.torch_peer.terms import (
     split,
 )
 from pclhd_jax.method.losses import TermWeights
-from pclhd_jax.settings import Settings
+from pclhd_jax.settings.sections import Settings
 
 
 def check_peer(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks.torch_peer.bank import Bank, dynamic_loss, prototype_loss
 from pclhd_jax.method.losses import TermWeights
-from pclhd_jax.settings import Settings
+from pclhd_jax.settings.sections import Settings
 
 Metrics = dict[str, Tensor]
 

@@ -191,7 +191,7 @@ def check_contrast(
         f"DBSCAN left {num_clusters} cluster{'' if num_clusters == 1 else 's'} of {num_rows:,} "
         f"{modality} pictures ({outliers:,} outliers), and contrast needs 2: {cause} "
         "(in another --workdir). What other values of eps would give: "
-        "python -m pclhd_jax.visualize --clusters WORKDIR"
+        "python -m pclhd_jax visualize --clusters WORKDIR"
     )
 
 

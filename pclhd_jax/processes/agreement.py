@@ -3,8 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from pclhd_jax.differences import PLACES, differences
 from pclhd_jax.processes.exchange import gather
+from pclhd_jax.settings.differences import PLACES, differences
 
 
 def check_same_settings(settings: dict[str, Any]) -> None:

@@ -13,10 +13,10 @@ from pclhd_jax.clustering.both_modalities import ClusterSettings, keep_joint
 from pclhd_jax.clustering.jaccard import jaccard_distance
 from pclhd_jax.clustering.labels import cutoff_for, labels_from_distance
 from pclhd_jax.clustering.sweep import SweepRow, eps_sweep, k_distances
-from pclhd_jax.kept_settings import read_config
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.cluster_plots import draw_clusters
 from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch
+from pclhd_jax.settings.kept import read_config
 from pclhd_jax.system.whole_files import whole_file
 
 NUM_EPS = 18

@@ -16,10 +16,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
-from pclhd_jax.checkpoint_name import checkpoint_ids
 from pclhd_jax.processes.exchange import from_first, is_first
 from pclhd_jax.processes.mesh import readable, replicate
 from pclhd_jax.processes.progress import say
+from pclhd_jax.saving.checkpoint_name import checkpoint_ids
 from pclhd_jax.saving.disk import free_name
 from pclhd_jax.saving.failed_save import save_explained
 from pclhd_jax.saving.integrity import (

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pclhd_jax.checkpoint_name import checkpoint_ids
+from pclhd_jax.saving.checkpoint_name import checkpoint_ids
 from pclhd_jax.saving.integrity import DamagedCheckpoint, damaged_files
 from pclhd_jax.system.disk_errors import DiskRefusedError, disk_error, disk_explained, refused
 

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from pclhd_jax.checkpoint_name import MANIFEST
+from pclhd_jax.saving.checkpoint_name import MANIFEST
 from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.record_shapes import FILES
 from pclhd_jax.system.json_files import read_json

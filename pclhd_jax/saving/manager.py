@@ -5,7 +5,7 @@ from pathlib import Path
 import jax
 import orbax.checkpoint as ocp
 
-from pclhd_jax.checkpoint_name import ITEMS
+from pclhd_jax.saving.checkpoint_name import ITEMS
 from pclhd_jax.system.owners import let_owners_be_unknown
 
 let_owners_be_unknown()

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pclhd_jax.checkpoint_name import checkpoint_ids
+from pclhd_jax.saving.checkpoint_name import checkpoint_ids
 from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.system.json_files import read_json
 from pclhd_jax.system.plain_files import FILE, FOLDER, NOTHING, kind_of

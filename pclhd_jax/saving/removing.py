@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from pclhd_jax.checkpoint_name import MANIFEST, WRITTEN
+from pclhd_jax.saving.checkpoint_name import MANIFEST, WRITTEN
 from pclhd_jax.saving.disk import free_name
 from pclhd_jax.saving.integrity import unsealed
 

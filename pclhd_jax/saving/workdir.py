@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pclhd_jax.checkpoint_name import checkpoint_ids
-from pclhd_jax.differences import FREE_ON_RESUME, differences
-from pclhd_jax.kept_settings import CONFIG, read_kept_config
 from pclhd_jax.processes.exchange import from_first
+from pclhd_jax.saving.checkpoint_name import checkpoint_ids
 from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.labelled_features import remove_epochs, saved_epochs
 from pclhd_jax.saving.removing import make_way, remove_if_empty
+from pclhd_jax.settings.differences import FREE_ON_RESUME, differences
+from pclhd_jax.settings.kept import CONFIG, read_kept_config
 from pclhd_jax.system.appending import append_text
 from pclhd_jax.system.json_files import read_json, read_json_lines
 from pclhd_jax.system.json_shapes import record, table_of, text, whole

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from pclhd_jax.limits import channels
 from pclhd_jax.models.agw import AGW
+from pclhd_jax.settings.limits import channels
 from pclhd_jax.system.text import printable
 from pclhd_jax.weights.torch_names import (
     STEMS,

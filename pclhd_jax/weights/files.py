@@ -57,7 +57,7 @@ def read_weights(path: str | Path) -> Weights:
     if path.is_dir():
         raise ValueError(
             f"{path} is a folder; name a weight file. A run's encoder becomes one by "
-            "python -m pclhd_jax.export --format torch"
+            "python -m pclhd_jax export --format torch"
         )
     if not path.exists():
         raise FileNotFoundError(f"no weight file {path}; see docs/weights.md for sources")

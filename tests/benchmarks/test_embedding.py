@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.embedding import Filled, main
-from pclhd_jax.encoder import Encoder
 from pclhd_jax.method.state import init_variables
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.models.resnet import TRUNKS, BasicBlock, Trunk
-from pclhd_jax.retrieval.embedder import Embedder
+from pclhd_jax.using.encoder import Encoder
+from pclhd_jax.using.retrieval.embedder import Embedder
 
 
 def test_a_row_has_the_batch_the_times_and_the_difference(monkeypatch, capsys):

@@ -4,9 +4,9 @@ import pytest
 
 from benchmarks import ablation, ablation_jobs, ablation_runs
 from benchmarks.studies import STAGE2_ONLY, STUDIES
-from pclhd_jax import train
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.mark import mark_run
+from pclhd_jax.training import train
 from tests.helpers.finished_run import assert_same_end
 from tests.helpers.tiny import tiniest_config
 

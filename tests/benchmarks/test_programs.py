@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from benchmarks.programs import programs_of
-from pclhd_jax.settings import settings_of
+from pclhd_jax.settings.sections import settings_of
 from tests.helpers.tiny import tiniest_config
 
 NAMES = (

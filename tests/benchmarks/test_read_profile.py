@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import read_profile
 from benchmarks.read_profile import Op, Steps, report
-from pclhd_jax.epoch.profile import Profile
+from pclhd_jax.training.profile import Profile
 
 
 def test_times_are_a_steps_and_an_operation_counts_without_those_within():

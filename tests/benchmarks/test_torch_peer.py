@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks.programs import programs_of
 from benchmarks.step_inputs import start, step_inputs
-from pclhd_jax.experiment import fixed_of, make_feature_steps, make_model
 from pclhd_jax.method import steps
 from pclhd_jax.method.losses import TermWeights
 from pclhd_jax.method.state import make_optimizer
-from pclhd_jax.settings import settings_of
+from pclhd_jax.settings.sections import settings_of
+from pclhd_jax.training.experiment import fixed_of, make_feature_steps, make_model
 from tests.helpers.tiny import tiniest_config
 
 torch = pytest.importorskip("torch")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from pclhd_jax import run_pictures, train
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.batches.sampler import sample_batches
 from pclhd_jax.clustering.both_modalities import (
@@ -15,9 +14,10 @@ from pclhd_jax.clustering.both_modalities import (
     label_apart,
     label_jointly,
 )
-from pclhd_jax.epoch.clusters import cluster_notes, label_quality
 from pclhd_jax.reports.eps_report import report_clusters
 from pclhd_jax.reports.records import read_records
+from pclhd_jax.training import run_pictures, train
+from pclhd_jax.training.clusters import cluster_notes, label_quality
 from tests.helpers.tiny import tiny_config
 
 SETTINGS = ClusterSettings(eps=0.6, min_samples=3, k1=6, k2=2, joint_k1=8, joint_k2=4)

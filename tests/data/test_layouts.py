@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from data_prep import synthetic
-from pclhd_jax import train
 from pclhd_jax.data.datasets import LAYOUTS
-from pclhd_jax.epoch.clusters import quality_row
-from pclhd_jax.pictures.decode import load_pictures
-from pclhd_jax.pictures.source import open_raw
-from pclhd_jax.run_pictures import load_all_pictures, open_source
+from pclhd_jax.data.pictures.decode import load_pictures
+from pclhd_jax.data.pictures.source import open_raw
+from pclhd_jax.training import train
+from pclhd_jax.training.clusters import quality_row
+from pclhd_jax.training.run_pictures import load_all_pictures, open_source
 from tests.helpers.tiny import tiny_config
 
 TRAIN_IDS, VAL_IDS, TEST_IDS, SHOTS = 9, 3, 4, 4

@@ -14,7 +14,7 @@ from data_prep.sources import read_source
 from data_prep.synthetic import generate
 from pclhd_jax.data.layout import Count
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.pictures.decode import load_pictures
+from pclhd_jax.data.pictures.decode import load_pictures
 from tests.helpers.fake_sysu import WRONG, fake_sysu
 
 TINY = dict(train_ids=4, val_ids=2, test_ids=2, shots=1, height=32, width=16, workers=1)

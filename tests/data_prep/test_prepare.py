@@ -11,8 +11,8 @@ from PIL import Image
 from data_prep import pictures_builder, prepare
 from data_prep.pictures_builder import storable
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.pictures.prepared import open_prepared
-from pclhd_jax.pictures.source import open_raw
+from pclhd_jax.data.pictures.prepared import open_prepared
+from pclhd_jax.data.pictures.source import open_raw
 from tests.helpers.fake_sysu import fake_sysu
 from tests.helpers.small_sets import noise
 
@@ -115,7 +115,7 @@ def test_the_command_prepares_without_tensorflow(drawn, tmp_path):
         "import sys\n"
         "from data_prep.prepare import main\n"
         f"main(['sysu', '--source', {str(drawn['sysu'])!r}, '--data_dir', {str(tmp_path)!r}])\n"
-        "from pclhd_jax.pictures.prepared import open_prepared; import glob\n"
+        "from pclhd_jax.data.pictures.prepared import open_prepared; import glob\n"
         f"[path] = glob.glob({str(tmp_path)!r} + '/sysu_mm01/*/1.0.0')\n"
         "assert open_prepared(path).read('test_infrared', 3)[:2] == bytes([0xFF, 0xD8])\n"
         "assert 'tensorflow' not in sys.modules\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data_prep import prepare
-from pclhd_jax.pictures.prepared import is_prepared, open_prepared
+from pclhd_jax.data.pictures.prepared import is_prepared, open_prepared
 from tests.helpers.small_sets import below
 
 ROOT = Path(__file__).parents[2]

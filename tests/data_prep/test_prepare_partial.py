@@ -4,7 +4,7 @@ import pytest
 
 from data_prep import prepare
 from data_prep.synthetic import generate
-from pclhd_jax.pictures.prepared import is_prepared, open_prepared
+from pclhd_jax.data.pictures.prepared import is_prepared, open_prepared
 from tests.helpers.small_sets import TINY, below
 
 

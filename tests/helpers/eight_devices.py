@@ -16,12 +16,12 @@ from jax.sharding import Mesh
 
 from pclhd_jax.clustering import neighbours
 from pclhd_jax.clustering.neighbours_by_modality import neighbours_by_modality
-from pclhd_jax.epoch.features import MODALITIES, extract_features
-from pclhd_jax.experiment import make_feature_steps, make_model
 from pclhd_jax.method.state import init_variables
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.mesh import replicate, shard_batch
-from pclhd_jax.settings import settings_of
+from pclhd_jax.settings.sections import settings_of
+from pclhd_jax.training.experiment import make_feature_steps, make_model
+from pclhd_jax.training.features import MODALITIES, extract_features
 from tests.helpers.dense_jaccard import people
 from tests.helpers.tiny import tiniest_config
 

@@ -5,7 +5,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from pclhd_jax import run_pictures, train
+from pclhd_jax.training import run_pictures, train
 from tests.helpers.tiny import tiny_config
 
 

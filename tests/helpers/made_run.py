@@ -5,10 +5,10 @@ import json
 import jax
 import numpy as np
 
-from pclhd_jax.experiment import state_shapes
 from pclhd_jax.models.resnet import TRUNKS, BasicBlock, Trunk
 from pclhd_jax.saving.checkpoints import Checkpoints
-from pclhd_jax.settings import settings_of
+from pclhd_jax.settings.sections import settings_of
+from pclhd_jax.training.experiment import state_shapes
 from tests.helpers.tiny import tiniest_config
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.pictures.cache import cached_pictures
+from pclhd_jax.data.pictures.cache import cached_pictures
 
 FORM = {"height": 12, "width": 6, "resample": "bicubic"}
 COUNT = 5

@@ -87,8 +87,8 @@ def shared_search():
     """Visible and infrared pictures searched here; whether one process alone finds the same."""
     # Here: they import scikit-learn, which takes a second that the other cases can do without.
     from pclhd_jax.clustering.both_modalities import neighbours_of
-    from pclhd_jax.epoch import clusters
-    from pclhd_jax.experiment import cluster_settings
+    from pclhd_jax.training import clusters
+    from pclhd_jax.training.experiment import cluster_settings
 
     config, searched = tiny_config("nowhere"), []
     z = people(2500, 90, 0.5), people(1100, 90, 0.5, seed=1)

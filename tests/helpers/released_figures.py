@@ -9,8 +9,8 @@ import numpy as np
 
 from configs import common
 from pclhd_jax.batches.batch import Batch
-from pclhd_jax.experiment import cluster_settings
 from pclhd_jax.method.prototypes import PrototypeBank, num_rows
+from pclhd_jax.training.experiment import cluster_settings
 
 FIGURES = Path(
     os.environ.get("PCLHD_RELEASED_FIGURES") or Path(__file__).parents[1] / "data" / "released"

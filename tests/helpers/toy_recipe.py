@@ -5,11 +5,11 @@ import optax
 
 from configs import common
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.epoch.features import Features
-from pclhd_jax.experiment import fixed_of, term_weights
 from pclhd_jax.method import steps
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.processes.waiting import Waiting
+from pclhd_jax.training.experiment import fixed_of, term_weights
+from pclhd_jax.training.features import Features
 from tests.helpers.step_cases import BATCH, JOINT, KEY, ODD, ToyEncoder, make_state
 from tests.helpers.step_cases import make_banks as toy_banks
 

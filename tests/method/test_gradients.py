@@ -5,9 +5,9 @@ import numpy as np
 import optax
 import pytest
 
-from pclhd_jax.experiment import fixed_of, term_weights
 from pclhd_jax.method import steps
 from pclhd_jax.method.gradients import gradient_report
+from pclhd_jax.training.experiment import fixed_of, term_weights
 from tests.helpers.step_cases import (
     BATCH,
     EVEN,

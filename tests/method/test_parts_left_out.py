@@ -9,10 +9,10 @@ import pytest
 
 from configs import common
 from pclhd_jax.batches.apart_and_joint import TrainPictures
-from pclhd_jax.epoch.banks import make_banks
-from pclhd_jax.epoch.clusters import cluster_notes
-from pclhd_jax.epoch.step_loop import epoch_batches
 from pclhd_jax.method.losses import centroid_cross_entropy, hard_cross_entropy, hybrid_loss
+from pclhd_jax.training.banks import make_banks
+from pclhd_jax.training.clusters import cluster_notes
+from pclhd_jax.training.step_loop import epoch_batches
 from tests.helpers.step_cases import BATCH, EVEN, ODD, assert_same, differs
 from tests.helpers.step_cases import make_banks as toy_banks
 from tests.helpers.toy_recipe import FakeRun, an_epoch, outcome, toy_config

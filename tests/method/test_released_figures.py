@@ -15,13 +15,13 @@ import pytest
 
 from pclhd_jax.clustering.both_modalities import label_apart, label_jointly
 from pclhd_jax.clustering.labels import pseudo_labels
-from pclhd_jax.experiment import fixed_of, term_weights
 from pclhd_jax.method import steps
 from pclhd_jax.method.losses import TermWeights
 from pclhd_jax.method.prototypes import num_rows
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.terms import Banks
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
+from pclhd_jax.training.experiment import fixed_of, term_weights
 from tests.helpers.released_figures import (
     LABELS,
     STEP,

@@ -13,10 +13,10 @@ import optax
 import pytest
 
 from configs import common
-from pclhd_jax.epoch import clusters
-from pclhd_jax.epoch.banks import make_banks
-from pclhd_jax.experiment import fixed_of, sampling_of, term_weights
 from pclhd_jax.method import steps
+from pclhd_jax.training import clusters
+from pclhd_jax.training.banks import make_banks
+from pclhd_jax.training.experiment import fixed_of, sampling_of, term_weights
 from tests.helpers.step_cases import (
     BATCH,
     EVEN,

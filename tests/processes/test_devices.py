@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from pclhd_jax.clustering.neighbours import nearest_neighbours
-from pclhd_jax.encoder import load_encoder
-from pclhd_jax.evaluate import evaluate_only
 from pclhd_jax.processes import devices
 from pclhd_jax.processes.devices import check_jax, describe_devices
 from pclhd_jax.system.command import explained
-from pclhd_jax.train import train_and_evaluate
+from pclhd_jax.training.train import train_and_evaluate
+from pclhd_jax.using.encoder import load_encoder
+from pclhd_jax.using.evaluate import evaluate_only
 from tests.helpers.tiny import tiny_config
 
 OTHERS = {

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from pclhd_jax.differences import differences
 from pclhd_jax.reports.records import Records, read_records
 from pclhd_jax.saving.workdir import start_workdir
+from pclhd_jax.settings.differences import differences
 
 
 def test_a_workdir_is_made_once_and_taken_again_by_the_same_settings(tmp_path):

@@ -10,10 +10,10 @@ import orbax.checkpoint as ocp
 import pytest
 from etils import epath
 
-from pclhd_jax.inspection.contents import load_state
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.plain_name import PlainName
+from pclhd_jax.using.inspection.contents import load_state
 from tests.helpers.states import assert_same_bits, small_state
 
 MARKS = string.punctuation.replace("/", "")

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from pclhd_jax.encoder import load_encoder
-from pclhd_jax.inspection import contents, load_params, load_state
-from pclhd_jax.inspection.report import inspect_checkpoint
 from pclhd_jax.saving.integrity import DamagedCheckpoint, digest_of, sealed, write_manifest
+from pclhd_jax.using.encoder import load_encoder
+from pclhd_jax.using.inspection import contents, load_params, load_state
+from pclhd_jax.using.inspection.report import inspect_checkpoint
 from tests.helpers.made_run import make_run
 
 DOORS = (load_encoder, lambda run: inspect_checkpoint(run).text(), load_params, load_state)

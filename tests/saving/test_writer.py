@@ -8,14 +8,14 @@ from functools import partial
 import numpy as np
 import pytest
 
-from pclhd_jax import train
-from pclhd_jax.epoch.step_loop import EpochSoFar
-from pclhd_jax.epoch.unfinished import Unfinished
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.processes.signals import Interrupted
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.writer import Writer
+from pclhd_jax.training import train
+from pclhd_jax.training.step_loop import EpochSoFar
+from pclhd_jax.training.unfinished import Unfinished
 from tests.helpers.finished_run import assert_same_end
 from tests.helpers.states import assert_same_bits
 from tests.helpers.tiny import tiny_config

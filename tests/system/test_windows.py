@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from pclhd_jax.pictures.cache_file import build_pixels
+from pclhd_jax.data.pictures.cache_file import build_pixels
 from pclhd_jax.saving.lock import locked
 from pclhd_jax.system import one_at_a_time, windows
 from pclhd_jax.system.whole_files import whole_file

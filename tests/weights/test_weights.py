@@ -12,12 +12,12 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from configs import regdb, sysu
-from pclhd_jax.experiment import Run, fresh_state
 from pclhd_jax.method.state import make_optimizer
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.mesh import make_mesh
-from pclhd_jax.settings import settings_of
-from pclhd_jax.train import train_and_evaluate
+from pclhd_jax.settings.sections import settings_of
+from pclhd_jax.training.experiment import Run, fresh_state
+from pclhd_jax.training.train import train_and_evaluate
 from pclhd_jax.weights.agw_torch import agw_from_torch, agw_to_torch, resnet_leaves, shapes_of
 from pclhd_jax.weights.files import read_state_dict, write_state_dict
 from pclhd_jax.weights.starting import read_starting_weights

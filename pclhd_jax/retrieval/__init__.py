@@ -1,5 +1,0 @@
-"""A trained encoder at work: embeddings of pictures, an index of them, search in it."""
-
-from pclhd_jax.retrieval.embedder import Embedder
-
-__all__ = ["Embedder"]

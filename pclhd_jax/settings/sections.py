@@ -1,0 +1,275 @@
+"""The settings of a run: a config, checked once, as frozen plain values.
+
+`settings_of(config)` is the one place that reads a config; everything else takes what it needs of
+the tree it returns, whose names are those of `configs/common.py`, where they are explained.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any, get_type_hints
+
+from pclhd_jax.data.datasets import LAYOUTS
+from pclhd_jax.settings.differences import in_short
+from pclhd_jax.settings.limits import (
+    MOST,
+    MOST_ROWS,
+    channels,
+    flag,
+    is_number,
+    number,
+    path,
+    setting,
+    several,
+    term_weights,
+    text,
+    word,
+)
+from pclhd_jax.system.text import printable
+
+STAGES = (1, 2)
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    train_ids: int = number(1, MOST)
+    val_ids: int = number(1, MOST)
+    test_ids: int = number(1, MOST)
+    shots: int = number(1, MOST)
+    height: int = number(32, 4096)
+    width: int = number(16, 4096)
+    seed: int = number(0, 2**32 - 1)
+    difficulty: str = word("easy", "medium", "hard")
+
+
+@dataclass(frozen=True)
+class Data:
+    layout: str = word(*LAYOUTS)
+    source: str = path(empty=False)
+    prepared: str = path()
+    allow_partial: bool = flag()
+    cache: str = path()
+    camera_pattern: str = text()
+    height: int = number(16, 4096)
+    width: int = number(16, 4096)
+    use_cameras: bool = flag()
+    synthetic: Synthetic | None
+
+
+@dataclass(frozen=True)
+class Model:
+    depth: int = number(1, MOST)  # against the trunks there are: `models.resnet.trunk_of_depth`
+    width: float = setting(channels)
+    dtype: str = word("float32", "bfloat16", "float16")
+    remat: bool = flag()
+
+
+@dataclass(frozen=True)
+class Init:
+    imagenet: str = path()
+    agw: str = path()
+
+
+@dataclass(frozen=True)
+class Stage:
+    epochs: int = number(0, MOST)
+    batches_per_epoch: int = number(1, MOST - 1)
+    clusters_per_batch: int = number(1, MOST_ROWS)
+    visible_shots: int = number(1, MOST_ROWS)
+    infrared_shots: int = number(1, MOST_ROWS)
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    learning_rate: float = number(above=0)
+    weight_decay: float = number(0)
+    decay_every_epochs: int = number(1, MOST)
+    decay_factor: float = number(most=1, above=0)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    eps: float = number(above=0, below=1)
+    min_samples: int = number(1, MOST)
+    k1: int = number(1, MOST)
+    k2: int = number(1, MOST)
+    joint_k1: int = number(1, MOST)
+    joint_k2: int = number(1, MOST)
+    count_self: bool = flag()
+    unit_features: bool = flag()
+    joint_keeps: str = word("mixed", "all")
+
+
+@dataclass(frozen=True)
+class Sampler:
+    joint_clusters: str = word("same", "independent")
+    exact_pool_repeats: bool = flag()
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    momentum: float = number(0, 1)
+    num_dynamic: int = number(1, 4096)
+    num_farthest: int = number(0, MOST)
+
+
+@dataclass(frozen=True)
+class Loss:
+    temperature: float = number(above=0)
+    hybrid_margin: float = number(0)
+    hybrid_hard: float = number(0, 1)
+    cross_weight: float = number(0)
+    align_weight: float = number(0)
+    joint: bool = flag()
+    dynamic_choice: str = word("extremes", "random")
+    bank_order: str = word("together", "in_turn")
+    stage1_weights: tuple = term_weights()
+    stage2_weights: tuple = term_weights()
+    balance: float = number(0, 1)
+    ramp_epochs: int = number(0, MOST)
+    ramp_shape: str = word("linear", "cosine")
+    own_margin: float = number(0)
+    dynamic_query: str = word("online", "momentum")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    every_epochs: int = number(1, MOST)
+    trials: int = number(1, 10_000)
+    sysu_modes: tuple = several(lambda mode: mode in ("all", "indoor"), "all or indoor, or both")
+    sysu_shots: tuple = several(
+        lambda n: is_number(n) and isinstance(n, int) and 1 <= n <= MOST,
+        "pictures per identity and camera, whole numbers of at least 1",
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    recipe: str = text(empty=False)
+    seed: int = number(0, 2**32 - 1)
+    trial: int = number(1, 10)
+    data: Data
+    model: Model
+    init: Init
+    stage1: Stage
+    stage2: Stage
+    optimizer: Optimizer
+    cluster: Cluster
+    sampler: Sampler
+    prototypes: Prototypes
+    encoder_decay: float = number(0, 1)
+    bn_groups: int = number(1, 16)
+    loss: Loss
+    augment_pad: int = number(0, 4096)
+    evaluation: Evaluation
+    feature_batch_size: int = number(1, MOST_ROWS)
+    report_gradients: bool = flag()
+    keep_checkpoints: int = number(1, MOST)
+    checkpoint_every_steps: int = number(0, MOST)
+    keep_features: int = number(0, MOST)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def settings_of(config: Any) -> Settings:
+    """The settings that a config holds: a ConfigDict of `configs/`, a dict of a `config.json`.
+
+    Raises:
+      ValueError: a value out of its range, of another type, a missing or an unknown name, or two
+        that do not go together; with the name, the value, the limit and the remedy.
+    """
+    if isinstance(config, Settings):
+        return config
+    settings = _read(Settings, config, "config")
+    _check_together(settings)
+    return settings
+
+
+def _read(kind: type, section: Any, path: str) -> Any:
+    if not isinstance(section, Mapping) and not hasattr(section, "keys"):
+        raise ValueError(f"{path} is {in_short(section)}; it must be a section of settings")
+    hints = get_type_hints(kind)
+    unknown = sorted(set(section.keys()) - hints.keys())
+    missing = sorted(hints.keys() - set(section.keys()))
+    if unknown or missing:
+        raise ValueError(
+            f"{path} {'has no' if missing else 'has an unknown'} {listed(missing or unknown)}; "
+            f"it takes {', '.join(hints)}. Is it of another version of this program?"
+        )
+    values = {}
+    for spec in fields(kind):
+        name, hint = f"{path}.{spec.name}", hints[spec.name]
+        value = section[spec.name]
+        if hint == Synthetic | None:
+            values[spec.name] = None if value is None else _read(Synthetic, value, name)
+        elif is_dataclass(hint):
+            values[spec.name] = _read(hint, value, name)
+        else:
+            values[spec.name] = _checked(value, hint, spec.metadata, name)
+    return kind(**values)
+
+
+def _checked(value: Any, hint: type, metadata: Mapping[str, Any], name: str) -> Any:
+    kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
+    if hint is tuple and isinstance(value, list | tuple):
+        value = tuple(value)  # JSON has lists alone
+    elif hint is float and is_number(value):
+        value = float(value)
+    elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ValueError(f"{name} is {in_short(value)}; give {kinds.get(hint, 'several values')}")
+    remedy = metadata["check"](value)
+    if remedy:
+        raise ValueError(f"{name} is {in_short(value)}; {remedy}")
+    try:
+        return metadata["expand"](value) if "expand" in metadata else value
+    except ValueError as error:  # a home folder that is not known
+        raise ValueError(f"{name}: {error}") from error
+
+
+def listed(names: list[str]) -> str:
+    """The first of them: a config.json may be a stranger's."""
+    return ", ".join(printable(str(name)[:60], keep="") for name in names[:10])
+
+
+def _check_together(settings: Settings) -> None:
+    if not schedule(settings):
+        raise ValueError("no epoch to run; raise config.stage1.epochs or config.stage2.epochs")
+    for stage in STAGES:
+        counts = getattr(settings, f"stage{stage}")
+        for name in ("visible_shots", "infrared_shots"):
+            rows = counts.clusters_per_batch * getattr(counts, name)
+            if rows % settings.bn_groups:
+                raise ValueError(
+                    f"config.bn_groups is {settings.bn_groups}, and config.stage{stage}.{name} "
+                    f"with clusters_per_batch gives {rows} pictures a batch, which do not divide "
+                    "into so many parts; give a divisor"
+                )
+            if rows > MOST_ROWS:
+                raise ValueError(
+                    f"config.stage{stage}.{name} is {getattr(counts, name)}, for "
+                    f"config.stage{stage}.clusters_per_batch {counts.clusters_per_batch}: "
+                    f"{rows:,} pictures a batch; give at most {MOST_ROWS:,}"
+                )
+    cluster = settings.cluster
+    for name in ("k1", "joint_k1"):
+        if cluster.count_self and getattr(cluster, name) < 2:
+            raise ValueError(
+                f"config.cluster.{name} is {getattr(cluster, name)}, and count_self leaves the "
+                "picture itself alone in its list; give at least 2"
+            )
+    if settings.report_gradients and settings.model.dtype == "float16":
+        raise ValueError(
+            "config.report_gradients is True and config.model.dtype float16, whose gradients are "
+            "scaled to be in its range, one term's not as another's; take bfloat16 or float32"
+        )
+    if settings.init.imagenet and settings.init.agw:
+        raise ValueError(
+            f"config.init.imagenet ({settings.init.imagenet}) and config.init.agw "
+            f"({settings.init.agw}) are both given; the second holds a whole encoder: leave one "
+            "of them empty"
+        )
+
+
+def schedule(settings: Any) -> list[tuple[int, int]]:
+    """(stage, epoch in the stage) of every epoch of the run."""
+    return [(s, e) for s in STAGES for e in range(getattr(settings, f"stage{s}").epochs)]

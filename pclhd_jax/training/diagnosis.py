@@ -1,0 +1,120 @@
+"""How the prototypes and the terms of an epoch behave: for the record, nothing is trained by it."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.clustering.both_modalities import cluster_centroids
+from pclhd_jax.method.prototypes import PrototypeBank
+from pclhd_jax.method.state import TrainState
+from pclhd_jax.method.terms import Banks
+from pclhd_jax.processes.mesh import replicate, shard_batch
+from pclhd_jax.training.experiment import Run
+from pclhd_jax.training.features import MODALITIES, Features
+from pclhd_jax.training.keys import epoch_key
+from pclhd_jax.training.step_loop import epoch_batches, epoch_inputs
+
+HardPictures = dict[str, list[int]]  # by modality, of every cluster its row
+
+
+def hard_pictures(z: Features, labels: EpochLabels) -> HardPictures:
+    """The picture of every cluster that is least similar to its centroid; of equal ones the first.
+
+    The hard prototype starts there (recipe `paper`).
+    """
+    return {
+        modality: least_similar(z_ND, labels_N).tolist()
+        for modality, z_ND, labels_N in zip(MODALITIES, z, labels[:2], strict=True)
+    }
+
+
+def least_similar(z_ND: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
+    rows_n = np.flatnonzero(labels_N >= 0)
+    centroid_KD = cluster_centroids(z_ND, labels_N)
+    centroid_KD /= np.linalg.norm(centroid_KD, axis=1, keepdims=True)
+    z_nD, labels_n = z_ND[rows_n], labels_N[rows_n]
+    length_n = np.linalg.norm(z_nD, axis=1)
+    similarity_n = np.einsum("nd,nd->n", z_nD, centroid_KD[labels_n]) / length_n
+    order_n = np.lexsort((rows_n, similarity_n, labels_n))
+    _, first_K = np.unique(labels_n[order_n], return_index=True)
+    return rows_n[order_n[first_K]]
+
+
+def prototype_report(
+    banks: Banks, hard: HardPictures, hard_before: HardPictures | None
+) -> dict[str, dict[str, float]]:
+    """By modality, of the banks as the epoch begins; 0..1 each.
+
+    hard_changed: share of the clusters whose hard picture was nobody's in the epoch before (left
+    out where there was none). hard_distance: 1 - cosine of hard prototype and centroid, mean over
+    clusters. dynamic_spread (stage 2): 1 - squared length of the mean of a cluster's dynamic
+    prototypes, mean over clusters: 0 where they are all one. Of fewer prototypes it is smaller, as
+    (S - 1) / S.
+    """
+    report = {}
+    for modality, bank in zip(MODALITIES, banks[:2], strict=True):
+        row = bank_report(bank)
+        if hard_before is not None:
+            row["hard_changed"] = float(
+                1 - np.isin(hard[modality], hard_before[modality]).mean(dtype=np.float64)
+            )
+        report[modality] = row
+    return report
+
+
+def bank_report(bank: PrototypeBank) -> dict[str, float]:
+    centroid_KD, hard_KD, dynamic_KSD, live_K = (
+        np.asarray(x) for x in (bank.centroid_KD, bank.hard_KD, bank.dynamic_KSD, bank.live_K)
+    )
+    cosine_K = np.einsum("kd,kd->k", centroid_KD[live_K], hard_KD[live_K], dtype=np.float64)
+    row = {"hard_distance": float(1 - cosine_K.mean())}
+    if dynamic_KSD.shape[1]:
+        mean_KD = dynamic_KSD[live_K].mean(axis=1, dtype=np.float64)
+        row["dynamic_spread"] = float(1 - (mean_KD**2).sum(axis=1).mean())
+    return row
+
+
+def gradients_at_start(
+    run: Run, state: TrainState, banks: Banks, labels: EpochLabels, stage: int, epoch: int
+) -> dict[str, float]:
+    """`method.gradients.gradient_report` of the epoch's first batch, at its first step's draw.
+
+    Without the cosines of terms that have no gradient.
+    """
+    batch, *joint_batch = next(epoch_batches(run, labels, stage, epoch, 0))
+    weights, *infrared_crosses = replicate(run.mesh, epoch_inputs(run, stage, epoch))
+    report = run.gradient_report(
+        state,
+        banks,
+        shard_batch(run.mesh, batch),
+        shard_batch(run.mesh, joint_batch[0]) if stage == 2 else None,
+        weights,
+        infrared_crosses[0] if stage == 2 else None,
+        jax.random.fold_in(epoch_key(run.config.seed, stage, epoch), 0),
+    )
+    numbers = {name: float(value) for name, value in jax.device_get(report).items()}
+    undefined = {n for n, value in numbers.items() if n.startswith("cosine_") and np.isnan(value)}
+    return {name: value for name, value in numbers.items() if name not in undefined}
+
+
+def epoch_report(
+    run: Run,
+    state: TrainState,
+    z: Features,
+    labels: EpochLabels,
+    banks: Banks,
+    hard_before: HardPictures | None,
+    stage: int,
+    epoch: int,
+) -> tuple[dict[str, Any], HardPictures]:
+    """What the record holds of it, and what the next epoch is to compare with."""
+    run.waiting.given(banks)
+    with run.waiting.on("records"):
+        hard = hard_pictures(z, labels)
+        run.waiting.look()
+        report = {"prototypes": prototype_report(banks, hard, hard_before)}
+    if run.config.report_gradients:
+        report["gradients"] = gradients_at_start(run, state, banks, labels, stage, epoch)
+    return report, hard

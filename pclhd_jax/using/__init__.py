@@ -1,0 +1,1 @@
+"""A trained encoder at work: pages, search, export, inspection."""
