@@ -12,7 +12,13 @@ from pclhd_jax.system.paths import given_path
 
 CONFIG = "config.json"
 # Settings that a run of an earlier version lacks, with the values that behave as it did.
-CAME_LATER = {"loss.align_weight": 0.0, "model.remat": False, "bn_groups": 1}
+CAME_LATER = {
+    "loss.align_weight": 0.0,
+    "model.remat": False,
+    "bn_groups": 1,
+    "writers": ("tensorboard",),
+    "send_pictures": False,
+}
 
 
 def read_config(workdir: str | Path) -> dict[str, Any]:

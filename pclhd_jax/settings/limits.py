@@ -73,9 +73,13 @@ def term_weights() -> Any:
     return setting(check)
 
 
-def several(is_allowed: Callable[[Any], bool], what: str) -> Any:
-    """A field that takes a tuple of at least one value."""
-    return setting(lambda value: "" if value and all(map(is_allowed, value)) else f"give {what}")
+def several(is_allowed: Callable[[Any], bool], what: str, *, least: int = 1) -> Any:
+    """A field that takes a tuple of at least so many values."""
+
+    def check(value: tuple) -> str:
+        return "" if len(value) >= least and all(map(is_allowed, value)) else f"give {what}"
+
+    return setting(check)
 
 
 def is_number(value: Any) -> bool:

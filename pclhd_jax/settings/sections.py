@@ -27,6 +27,7 @@ from pclhd_jax.settings.limits import (
 from pclhd_jax.system.text import printable
 
 STAGES = (1, 2)
+WRITERS = ("tensorboard", "mlflow", "wandb")  # `reports.writer_words` opens them
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,10 @@ class Settings:
     keep_checkpoints: int = number(1, MOST)
     checkpoint_every_steps: int = number(0, MOST)
     keep_features: int = number(0, MOST)
+    writers: tuple = several(
+        lambda word: word in WRITERS, f"some of {', '.join(WRITERS)}, or () for none", least=0
+    )
+    send_pictures: bool = flag()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,10 +1,10 @@
-"""What an epoch shows in TensorBoard beside its numbers; nothing is trained by it."""
+"""What an epoch shows beside its numbers; nothing is trained by it."""
 
 import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.reports.curves import Shown
 from pclhd_jax.reports.rank_strips import few_rank_lists
+from pclhd_jax.reports.records import Shown
 from pclhd_jax.training.clusters import cluster_sizes
 from pclhd_jax.training.experiment import Run
 from pclhd_jax.training.features import MODALITIES, Features

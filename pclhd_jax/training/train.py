@@ -13,6 +13,7 @@ from pclhd_jax.processes.signals import Interrupted, Interrupts
 from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.reports.lines import Remaining, describe, report
 from pclhd_jax.reports.records import Records
+from pclhd_jax.reports.writer_words import check_writers, kinds_of
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.disk import make_folder_of
 from pclhd_jax.saving.failed_save import workdir_explained
@@ -54,8 +55,8 @@ def train_and_evaluate(
     accept_changes: go on in a workdir of other settings; they are noted in `changes.jsonl`.
     profile: a folder for traces of some steps of each stage, see `training.profile`.
     Returns the last epoch's record: losses, cluster quality, scores by protocol name.
-    Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, TensorBoard curves, the newest
-    features and Orbax checkpoints in `workdir`.
+    Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, what `config.writers` names
+    (TensorBoard), the newest features and Orbax checkpoints in `workdir`.
 
     Raises:
       ValueError: settings, weights or data that cannot work, with the remedy; a workdir
@@ -69,6 +70,7 @@ def train_and_evaluate(
     # What cannot work is found before it costs minutes, and leaves no workdir behind.
     config, workdir = settings_of(config), given_path(workdir)
     check_jax()
+    from_first(check_writers, config.writers)
     if profile is not None:
         make_folder_of(Path(profile) / "a trace", "--profile")
     with workdir_explained(workdir):
@@ -87,6 +89,9 @@ def train_and_evaluate(
             Unfinished(
                 workdir, config.checkpoint_every_steps, run.pause, run.waiting, run.writer
             ) as unfinished,
+            Records(
+                run.workdir, kinds_of(config.writers), send_pictures=config.send_pictures
+            ) as records,
             run.writer,
         ):
             # All that may refuse comes before anything is written.
@@ -103,7 +108,8 @@ def train_and_evaluate(
                 accept_changes=accept_changes,
                 epochs_done=start.epochs_done,
             )
-            stopping_together(run.writer, partial(run_epochs, run, start, checkpoints, unfinished))
+            work = partial(run_epochs, run, start, records, checkpoints, unfinished)
+            stopping_together(run.writer, work)
     return report(config, workdir)
 
 
@@ -150,12 +156,14 @@ def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...
     return Start(restored.state, restored.id, progress.get("row"), hard_pictures)
 
 
-def run_epochs(run: Run, start: Start, checkpoints: Checkpoints, unfinished: Unfinished) -> None:
+def run_epochs(
+    run: Run, start: Start, records: Records, checkpoints: Checkpoints, unfinished: Unfinished
+) -> None:
     """All epochs that are still to come."""
     state, epochs_done, last_row, hard = start
     settings = run.config.to_dict()
-    records = Records(run.workdir, epochs_done=epochs_done, last_row=last_row, settings=settings)
-    if not epochs_done and not records.has_rows:
+    has_rows = records.open(epochs_done=epochs_done, last_row=last_row, settings=settings)
+    if not epochs_done and not has_rows:
         score_untrained(run, state, records)
     remaining = Remaining(run.config, epochs_done)
     for stage, epoch in schedule(run.config)[epochs_done:]:
@@ -177,7 +185,6 @@ def run_epochs(run: Run, start: Start, checkpoints: Checkpoints, unfinished: Unf
         end = partial(end_epoch, unfinished, records, row, seconds, waiting, left_s)
         from_first(run.writer.start, end)
     from_first(run.writer.finish)
-    records.close()
 
 
 def end_epoch(
@@ -190,8 +197,9 @@ def end_epoch(
 ) -> None:
     """When the epoch is saved, by process 0."""
     unfinished.remove()
-    records.write_timing(row["epochs_done"], seconds, waiting)
-    say(describe(row, seconds, waiting, left_s))
+    text = describe(row, seconds, waiting, left_s)
+    records.write_saved(row["epochs_done"], seconds, waiting, text)
+    say(text)
 
 
 def score_untrained(run: Run, state: TrainState, records: Records) -> None:
