@@ -58,8 +58,13 @@ class Wandb:
 
 
 def check_login() -> None:
-    """Raises ValueError if W&B knows no key; asks for it on a terminal."""
+    """Raises ValueError if W&B is too old, or knows no key; asks for a key on a terminal."""
     wandb = imported()
+    if not getattr(wandb.Settings, "model_fields", {}).keys() >= (QUIET | PATIENCE).keys():
+        raise ValueError(
+            f"config.writers names wandb, of which version {wandb.__version__} is installed; it "
+            "sends more than the record: run `pip install -U wandb`"
+        )
     if os.environ.get("WANDB_MODE", "online") != "online":
         return
     try:
