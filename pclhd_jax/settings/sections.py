@@ -232,7 +232,7 @@ def listed(names: list[str]) -> str:
 
 
 def _check_together(settings: Settings) -> None:
-    if not schedule(settings):
+    if not any(getattr(settings, f"stage{stage}").epochs for stage in STAGES):
         raise ValueError("no epoch to run; raise config.stage1.epochs or config.stage2.epochs")
     for stage in STAGES:
         counts = getattr(settings, f"stage{stage}")
@@ -268,8 +268,3 @@ def _check_together(settings: Settings) -> None:
             f"({settings.init.agw}) are both given; the second holds a whole encoder: leave one "
             "of them empty"
         )
-
-
-def schedule(settings: Any) -> list[tuple[int, int]]:
-    """(stage, epoch in the stage) of every epoch of the run."""
-    return [(s, e) for s in STAGES for e in range(getattr(settings, f"stage{s}").epochs)]

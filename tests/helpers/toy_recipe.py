@@ -7,7 +7,8 @@ from configs import common
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.method import steps
 from pclhd_jax.processes.mesh import make_mesh
-from pclhd_jax.processes.waiting import Waiting
+from pclhd_jax.settings.schedule import When
+from pclhd_jax.training.banks import make_banks
 from pclhd_jax.training.experiment import fixed_of, term_weights
 from pclhd_jax.training.features import Features
 from tests.helpers.step_cases import BATCH, JOINT, KEY, ODD, ToyEncoder, make_state
@@ -33,15 +34,13 @@ def outcome(config, crosses=ODD, joint=JOINT, batch=BATCH):
     return steps.stage2_step(state, banks, batch, joint, weights, crosses, KEY, fixed=fixed)
 
 
-class FakeRun:
-    """As much of a run as `make_banks` reads."""
+FIRST_OF_STAGE_2 = When(2, 0)
 
-    def __init__(self, recipe, **prototypes):
-        self.config = common.base(recipe)
-        self.config.prototypes.num_dynamic = 3
-        self.config.prototypes.update(prototypes)
-        self.mesh = make_mesh()
-        self.waiting = Waiting()
+
+def first_banks(config):
+    """Of `an_epoch`, the first of stage 2."""
+    config.prototypes.num_dynamic = 3
+    return make_banks(config, make_mesh(), FIRST_OF_STAGE_2, *an_epoch())
 
 
 def an_epoch():

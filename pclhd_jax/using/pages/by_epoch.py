@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pclhd_jax.settings.sections import schedule, settings_of
+from pclhd_jax.settings.schedule import schedule
+from pclhd_jax.settings.sections import settings_of
 from pclhd_jax.training.experiment import term_weights
 from pclhd_jax.using.pages.epoch_plots import Line, Panel, draw_panels, png_of
 from pclhd_jax.using.pages.html import Section, box, figure, joined, missing, note, paragraph
@@ -164,7 +165,7 @@ def entry_lines(run: RunRecord, entry: str, prefix: str) -> list[Line]:
 def weight_lines(config: dict[str, Any]) -> list[Line]:
     """Of every epoch that the settings name, run or not. Raises as `settings_of`."""
     settings = settings_of(config)
-    weights_E = [term_weights(settings, stage, epoch) for stage, epoch in schedule(settings)]
+    weights_E = [term_weights(settings, *when) for when in schedule(settings)]
     x_E = range(1, len(weights_E) + 1)
     return [
         Line(name, x_E, [float(getattr(weights, name)) for weights in weights_E], series, dash)
