@@ -234,8 +234,3 @@ def _checked(value: Any, hint: type, metadata: Mapping[str, Any], name: str) -> 
 def listed(names: list[str]) -> str:
     """The first of them: a config.json may be a stranger's."""
     return ", ".join(printable(str(name)[:60], keep="") for name in names[:10])
-
-
-def schedule(settings: Any) -> list[tuple[int, int]]:
-    """(stage, epoch in the stage) of every epoch of the run."""
-    return [(s, e) for s in STAGES for e in range(getattr(settings, f"stage{s}").epochs)]

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import time
-from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -67,7 +66,7 @@ def restore_what_process_1_cannot_read(path, this):
 
 def save_behind_the_run(path):
     """Written by process 0, whose disk is full; the run is asked to stop meanwhile."""
-    from pclhd_jax import train  # here: it imports scikit-learn
+    from pclhd_jax.training import train  # here: it imports scikit-learn
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -87,6 +86,7 @@ def shared_search():
     """Visible and infrared pictures searched here; whether one process alone finds the same."""
     # Here: they import scikit-learn, which takes a second that the other cases can do without.
     from pclhd_jax.clustering.both_modalities import neighbours_of
+    from pclhd_jax.settings.schedule import When
     from pclhd_jax.training import clusters
     from pclhd_jax.training.experiment import cluster_settings
 
@@ -100,7 +100,7 @@ def shared_search():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clusters, "neighbours_of", watched)
-        found = clusters.search(SimpleNamespace(config=config), z, stage=2)
+        found = clusters.search(config, z, When(2, 0))
     alone = neighbours_of(*z, cluster_settings(config), joint=True)
     pairs = zip(jax.tree.leaves(found), jax.tree.leaves(alone), strict=True)
     return [searched, all(np.array_equal(one, other) for one, other in pairs)]
