@@ -18,12 +18,13 @@ if not __package__:  # run as a file: put the checkout on the path instead of th
 
 from pclhd_jax import main
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.training import clusters
+from pclhd_jax.method.state import TrainState
+from pclhd_jax.training import run_epoch
 from pclhd_jax.training.experiment import Run
-from pclhd_jax.training.features import Features
+from pclhd_jax.training.features import Features, train_features
 
 
-def true_labels(run: Run, z: Features, stage: int, lists: None = None) -> EpochLabels:
+def true_labels(run: Run, stage: int) -> EpochLabels:
     """Of the people that both modalities show; a person whom one alone shows takes no part.
 
     Raises:
@@ -53,9 +54,18 @@ def true_labels(run: Run, z: Features, stage: int, lists: None = None) -> EpochL
     )
 
 
+def true_labels_and_momentum_features(
+    run: Run, state: TrainState, z: Features, stage: int, epoch: int
+) -> tuple[EpochLabels, Features | None]:
+    """In place of `training.clusters.labels_and_momentum_features`: nobody is clustered."""
+    labels = true_labels(run, stage)
+    if stage == 1:
+        return labels, None
+    return labels, train_features(run, state.momentum, run.feature_steps)
+
+
 def supervised(argv: list[str]) -> None:
-    clusters.search = lambda run, z, stage: None  # no lists: nobody is clustered
-    clusters.label = true_labels
+    run_epoch.labels_and_momentum_features = true_labels_and_momentum_features
     if main.CONFIG.value is not None:
         main.CONFIG.value.recipe += "-supervised"
     main.main(argv)

@@ -23,9 +23,9 @@ class Batch(NamedTuple):
 class EpochLabels(NamedTuple):
     """Labels of the N training pictures of each modality; -1 takes no part this epoch.
 
-    The match and joint fields are None in stage 1; the joint ones also where there is nothing to
-    contrast (`clustering.epoch.keep_joint`): the joint term then rests for the epoch. Joint
-    clusters of one modality, where they are kept, are negatives and never drawn.
+    The match and joint fields are None in stage 1. The joint ones are also None where there is
+    nothing to contrast (`clustering.both_modalities.keep_joint`): the joint term then rests for the
+    epoch. Joint clusters of one modality, where they are kept, are negatives and never drawn.
     """
 
     visible_N: np.ndarray

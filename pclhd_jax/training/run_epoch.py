@@ -121,7 +121,7 @@ def begin_epoch(
     z = train_features(run, state.online, run.cluster_feature_steps)
     watch.lap("features")
     try:
-        labels, momentum_z = labels_and_momentum_features(run, state, z, stage)
+        labels, momentum_z = labels_and_momentum_features(run, state, z, stage, epoch)
     except TooFewClusters:  # what led there can then be looked at
         save_labelling(run, z, None, stage, epoch)
         raise
@@ -129,7 +129,7 @@ def begin_epoch(
         save_labelling(run, z, labels, stage, epoch)
     with run.waiting.on("records"):
         clusters = label_quality(run, labels, stage)
-    for note in cluster_notes(run, labels, stage):
+    for note in cluster_notes(run, labels, stage, epoch):
         say(f"{what}: {note}")
     watch.lap("labels")
     banks = make_banks(run, z, momentum_z, labels, stage, epoch)

@@ -63,6 +63,6 @@ def test_without_the_joint_term_there_is_no_joint_bank_and_no_joint_batch(joint)
     run.pictures = SimpleNamespace(train=TrainPictures(*pixels, None, None))
     run.config.stage2.clusters_per_batch = 3  # more than the two joint clusters there are
     run.config.stage2.visible_shots = run.config.stage2.infrared_shots = 2
-    assert any("joint" in note for note in cluster_notes(run, labels, stage=2)) == joint
+    assert any("joint" in note for note in cluster_notes(run, labels, stage=2, epoch=0)) == joint
     batches = list(itertools.islice(epoch_batches(run, labels, 2, 0, 0), 3))
     assert [second is not None for _, second in batches] == [joint] * 3

@@ -139,12 +139,12 @@ def test_the_sampler_takes_pools_and_joint_clusters_from_the_settings(recipe, ex
 
 def test_dynamic_prototypes_are_drawn_from_the_momentum_encoder(monkeypatch):
     asked, state = [], make_state(ToyEncoder(), optax.sgd(0.05), momentum_seed=1)
-    monkeypatch.setattr(clusters, "search", lambda *_: "lists")
-    monkeypatch.setattr(clusters, "label", lambda *_: "labels")
+    monkeypatch.setattr(clusters, "search_neighbours", lambda *_: "lists")
+    monkeypatch.setattr(clusters, "label_epoch", lambda *_: "labels")
     monkeypatch.setattr(clusters, "train_features", lambda *args: asked.append(args[1:]))
     run = FakeRun("released")
     run.feature_steps, run.cluster_feature_steps = {"unit": 1}, {"as they are": 1}
-    clusters.labels_and_momentum_features(run, state, None, 2)
+    clusters.labels_and_momentum_features(run, state, (None, None), 2, 0)
     ((variables, steps_used),) = asked
     assert_same(variables, state.momentum)
     assert any(differs(state.momentum["params"], state.online["params"]))
