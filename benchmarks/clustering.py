@@ -34,6 +34,7 @@ from pclhd_jax.clustering.labels import cluster_quality, cutoff_for, labels_from
 from pclhd_jax.clustering.matching import match_clusters
 from pclhd_jax.clustering.neighbour_lists import NeighbourLists
 from pclhd_jax.clustering.neighbour_search import BLOCK_ROWS, SearchOptions, nearest_neighbours
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.system.command import command
 
@@ -149,7 +150,7 @@ def cluster_all(
     if "joint" in lists:
         centroids = [
             cluster_centroids(x.features_ND[x.modality_N == m], labels[name])
-            for m, name in enumerate(("visible", "infrared"))
+            for m, name in enumerate(MODALITIES)
         ]
         sizes = " and ".join(str(len(c)) for c in centroids)
         _, seconds = timed(f"matching {sizes} clusters", lambda: match_clusters(*centroids))

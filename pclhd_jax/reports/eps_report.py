@@ -18,6 +18,7 @@ from pclhd_jax.clustering.cluster_settings import (
 from pclhd_jax.clustering.jaccard import distance_of
 from pclhd_jax.clustering.labels import cutoff_for, labels_from_distance
 from pclhd_jax.clustering.sweep import SweepRow, eps_sweep, k_distances
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.cluster_plots import draw_clusters
 from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch
@@ -145,7 +146,7 @@ def parts_of(saved: SavedEpoch, settings: ClusterSettings) -> Iterator[Part]:
     labels = saved.labels
     own_labels = (None, None) if labels is None else labels[:2]
     for name, z_ND, labels_N, identities_N in zip(
-        ("visible", "infrared"), z, own_labels, identities, strict=True
+        MODALITIES, z, own_labels, identities, strict=True
     ):
         yield Part(name, z_ND, labels_N, known(identities_N), None, settings.own)
     if settings.joint is None:

@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from pclhd_jax.batches.prefetch import prefetch
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.processes.mesh import readable, shard_batch
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.processes.waiting import Waiting
@@ -16,7 +17,6 @@ from pclhd_jax.system.device_memory import SMALLER_FEATURES, fits
 from pclhd_jax.training.experiment import Run
 
 Report = Callable[[int, int], None]
-MODALITIES = ("visible", "infrared")
 
 
 class Features(NamedTuple):

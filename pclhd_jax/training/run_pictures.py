@@ -14,6 +14,7 @@ from pclhd_jax.batches.apart_and_joint import TrainPictures
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.layout import Scoring
 from pclhd_jax.data.lists import Pictures, list_digest
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.data.pictures.cache import cached_pictures
 from pclhd_jax.data.pictures.prepared import is_prepared
 from pclhd_jax.data.pictures.source import PictureSource, open_raw, open_records
@@ -25,7 +26,6 @@ from pclhd_jax.system.own_parts import own_part
 from pclhd_jax.system.plain_files import is_there, read_plain
 
 FILTERS = {"train": "bicubic", "test": "lanczos"}
-MODALITIES = ("visible", "infrared")
 
 
 class RunPictures(NamedTuple):
