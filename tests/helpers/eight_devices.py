@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
-from pclhd_jax.clustering import neighbours
+from pclhd_jax.clustering import neighbour_search
 from pclhd_jax.clustering.epoch_neighbour_lists import search_apart_and_joint
 from pclhd_jax.clustering.neighbour_search import SearchOptions
 from pclhd_jax.method.state import init_variables
@@ -78,13 +78,13 @@ def training_pass_on(devices, groups):
 
 
 def main(path):
-    devices, sizes, search_blocks = jax.local_devices(), [], neighbours.search_blocks
+    devices, sizes, search_blocks = jax.local_devices(), [], neighbour_search.search_blocks
 
     def watched(*args, mesh, **fixed):
         sizes.append(mesh.size)
         return search_blocks(*args, mesh=mesh, **fixed)
 
-    neighbours.search_blocks = watched
+    neighbour_search.search_blocks = watched
     on_all, used = lists_of_both(), sorted(set(sizes))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jax, "local_devices", lambda: devices[:1])
