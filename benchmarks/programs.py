@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from pclhd_jax.batches.batch import Batch, Batches
-from pclhd_jax.clustering.neighbours import BLOCK_ROWS, TILE_ROWS, search_block
+from pclhd_jax.clustering.neighbour_search import BLOCK_ROWS, TILE_ROWS, search_block
 from pclhd_jax.method.prototypes import PrototypeBank, num_rows
 from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.method.state import make_optimizer
