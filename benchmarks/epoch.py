@@ -147,7 +147,8 @@ def time_epochs(run: Run, stages: Sequence[int]) -> list[EpochTime]:
         if stage == 2:
             state = hand_over(state, run.tx)
         for epoch in range(EPOCHS):
-            with tempfile.TemporaryDirectory() as folder, Unfinished(folder, 0) as unfinished:
+            with tempfile.TemporaryDirectory() as folder:
+                unfinished = Unfinished(folder, 0)
                 end = run_epoch(run, state, stage, epoch, unfinished)
             state = end.state
             times.append(time_of(run, stage, epoch, end))

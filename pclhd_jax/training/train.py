@@ -82,13 +82,11 @@ def train_and_evaluate(
     with workdir_explained(workdir), locked(workdir), Interrupts() as interrupts:
         run = run._replace(workdir=Path(workdir), pause=interrupts.check, waiting=Waiting())
         run = run._replace(profile=Profile(profile), writer=Writer())
-        with (
-            Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints,
-            Unfinished(
-                workdir, config.checkpoint_every_steps, run.pause, run.waiting, run.writer
-            ) as unfinished,
-            run.writer,
-        ):
+        checkpoints = Checkpoints(workdir, keep=config.keep_checkpoints)
+        unfinished = Unfinished(
+            workdir, config.checkpoint_every_steps, run.pause, run.waiting, run.writer
+        )
+        with run.writer:
             # All that may refuse comes before anything is written.
             changed = check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
             check_pictures(workdir, run.pictures.digests)

@@ -31,7 +31,7 @@ STEPS_PER_EPOCH = 1_000_000
 
 
 class Unfinished:
-    """The newest save of an epoch under way, in `workdir`/unfinished. A context manager."""
+    """The newest save of an epoch under way, in `workdir`/unfinished."""
 
     def __init__(
         self,
@@ -52,12 +52,6 @@ class Unfinished:
         self.writer = writer
         self.is_known = False  # whether what an earlier start left was looked at
         self.newest: int | None = None  # id of what was saved or gone on from
-
-    def __enter__(self) -> "Unfinished":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.checkpoints.close()
 
     def after_step(self, epochs_done: int, so_far: EpochSoFar, what: str, steps: int) -> None:
         """Saves now and then, and where the run was asked to stop.
@@ -159,8 +153,7 @@ class Unfinished:
         """`clear`, by process 0 alone."""
         self.checkpoints.remove_all()
         # Earlier versions gave the folder this name before they removed it.
-        with Checkpoints(self.checkpoints.workdir, folder="unfinished-old") as old:
-            old.remove_all()
+        Checkpoints(self.checkpoints.workdir, folder="unfinished-old").remove_all()
 
 
 def bank_arrays(bank: PrototypeBank) -> dict[str, Any]:

@@ -133,14 +133,14 @@ def test_ctrl_c_while_it_waits_leaves_no_thread_that_writes(monkeypatch):
 def test_a_state_that_changes_while_it_is_written_is_saved_as_it_was(tmp_path, monkeypatch):
     x, may_go, write = np.arange(1000, dtype=np.float32), threading.Event(), Checkpoints._write
     monkeypatch.setattr(Checkpoints, "_write", lambda *given: may_go.wait(20) and write(*given))
-    with Checkpoints(tmp_path, keep=2) as checkpoints:
-        with Writer() as writer:
-            checkpoints.save(1, {"x": x}, {}, writer)
-            x[:] = -1
-            assert checkpoints.ids() == []
-            may_go.set()
-        like = {"x": np.zeros(1000, np.float32)}
-        back = checkpoints.restore(1, lambda _: like, make_mesh()).state
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    with Writer() as writer:
+        checkpoints.save(1, {"x": x}, {}, writer)
+        x[:] = -1
+        assert checkpoints.ids() == []
+        may_go.set()
+    like = {"x": np.zeros(1000, np.float32)}
+    back = checkpoints.restore(1, lambda _: like, make_mesh()).state
     assert_same_bits(back, {"x": np.arange(1000, dtype=np.float32)})
 
 
@@ -152,7 +152,8 @@ def test_one_copy_of_a_state_at_a_time_is_in_memory(tmp_path, monkeypatch):
         copies.append(len(written))
         return real(x)
 
-    with Checkpoints(tmp_path, keep=2) as checkpoints, Writer() as writer:
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    with Writer() as writer:
         monkeypatch.setattr(
             checkpoints, "_save_whole", lambda id, *_: (time.sleep(0.2), written.append(id))
         )

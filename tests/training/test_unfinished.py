@@ -149,11 +149,11 @@ def test_no_save_follows_the_last_step_for_that_of_the_epoch_does(
     tmp_path, monkeypatch, every_steps, steps, saved
 ):
     found = []
-    with Unfinished(tmp_path, every_steps) as unfinished:
-        monkeypatch.setattr(unfinished, "save", lambda _, so_far, what: found.append(so_far))
-        for done in range(1, steps + 1):
-            so_far = step_loop.EpochSoFar(None, None, None, {}, {}, (done,) * done)
-            unfinished.after_step(0, so_far, "test", steps)
+    unfinished = Unfinished(tmp_path, every_steps)
+    monkeypatch.setattr(unfinished, "save", lambda _, so_far, what: found.append(so_far))
+    for done in range(1, steps + 1):
+        so_far = step_loop.EpochSoFar(None, None, None, {}, {}, (done,) * done)
+        unfinished.after_step(0, so_far, "test", steps)
     assert [len(so_far.history) for so_far in found] == saved
 
 
@@ -223,30 +223,28 @@ def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finish
     so_far = run_epoch.begin_epoch(run, state, 1, 0, what, watch, None)
     like = jax.eval_shape(lambda: state)
     so_far = so_far._replace(history=({"loss_a": np.float32(1 / 3)},))
-    with Unfinished(tmp_path, every_steps=1) as unfinished:
-        assert unfinished.restore(0, like, run.mesh) is None
-        unfinished.save(0, so_far, what)
-        # Its own saves are of an epoch that it goes through itself: nothing to come back to.
-        assert unfinished.restore(0, like, run.mesh) is None
-    with Unfinished(tmp_path, every_steps=1) as unfinished:
-        back = unfinished.restore(0, like, run.mesh)
-        assert back.history == so_far.history and back.report == so_far.report
-        assert back.hard_pictures == so_far.hard_pictures
-        jax.tree.map(np.testing.assert_array_equal, back[:3], so_far[:3])
-        assert jax.tree.map(lambda x: x.dtype, back[:3]) == jax.tree.map(
-            lambda x: x.dtype, so_far[:3]
-        )
-        # Placed as a step leaves them, the empty dynamic prototypes too: no other compilation.
-        assert all(isinstance(x, jax.Array) for x in jax.tree.leaves(back.banks))
-        run_step_loop(run, back._replace(history=()))
-        compiled = run.train_steps[1]._cache_size()
-        run_step_loop(run, so_far._replace(history=()))
-        assert run.train_steps[1]._cache_size() == compiled
-        unfinished.save(0, back, what)  # it went on from here and did no step: nothing to save
+    unfinished = Unfinished(tmp_path, every_steps=1)
+    assert unfinished.restore(0, like, run.mesh) is None
+    unfinished.save(0, so_far, what)
+    # Its own saves are of an epoch that it goes through itself: nothing to come back to.
+    assert unfinished.restore(0, like, run.mesh) is None
+    unfinished = Unfinished(tmp_path, every_steps=1)
+    back = unfinished.restore(0, like, run.mesh)
+    assert back.history == so_far.history and back.report == so_far.report
+    assert back.hard_pictures == so_far.hard_pictures
+    jax.tree.map(np.testing.assert_array_equal, back[:3], so_far[:3])
+    assert jax.tree.map(lambda x: x.dtype, back[:3]) == jax.tree.map(lambda x: x.dtype, so_far[:3])
+    # Placed as a step leaves them, the empty dynamic prototypes too: no other compilation.
+    assert all(isinstance(x, jax.Array) for x in jax.tree.leaves(back.banks))
+    run_step_loop(run, back._replace(history=()))
+    compiled = run.train_steps[1]._cache_size()
+    run_step_loop(run, so_far._replace(history=()))
+    assert run.train_steps[1]._cache_size() == compiled
+    unfinished.save(0, back, what)  # it went on from here and did no step: nothing to save
     assert saves(tmp_path) == ["1"]
     # Of another epoch than the one asked for: not used, and gone.
-    with Unfinished(tmp_path, every_steps=1) as unfinished:
-        assert unfinished.restore(1, like, run.mesh) is None
+    unfinished = Unfinished(tmp_path, every_steps=1)
+    assert unfinished.restore(1, like, run.mesh) is None
     assert saves(tmp_path) == []
 
 
@@ -269,7 +267,8 @@ def test_a_stop_behind_a_save_that_is_still_written_saves_nothing_twice(
 
     monkeypatch.setattr(Checkpoints, "_write", wait_and_write)
     writer = Writer()
-    with Unfinished(tmp_path, 1, stop, writer=writer) as unfinished, writer:
+    unfinished = Unfinished(tmp_path, 1, stop, writer=writer)
+    with writer:
         unfinished.save(0, so_far, "test")
         with pytest.raises(Interrupted):
             unfinished.after_step(0, so_far, "test", steps=4)
