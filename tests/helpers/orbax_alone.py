@@ -1,7 +1,8 @@
-"""Checkpoints written and read by Orbax alone, without this project."""
+"""Orbax alone, without this project: it writes and reads checkpoints, and is made to wait."""
 
 import importlib
 import importlib.util
+from pathlib import Path
 
 import orbax.checkpoint as ocp
 
@@ -34,3 +35,18 @@ V1 = ("orbax.checkpoint.v1", "orbax.checkpoint.experimental.v1")
 READERS = {"CheckpointManager": read_by_manager} | {
     name: by_v1(name) for name in V1 if importlib.util.find_spec(name)
 }
+
+
+def before_each_save(monkeypatch, act):
+    """Has `act(folder)` done whenever Orbax is to write a checkpoint; it may wait, or raise.
+
+    folder: that of the checkpoints, with the number of the one to write as its last part.
+    """
+    save = ocp.Checkpointer.save
+
+    def watched(orbax, folder, **items):
+        folder = Path(folder)
+        act(folder.with_name(folder.name.partition(".")[0]))
+        save(orbax, folder, **items)
+
+    monkeypatch.setattr(ocp.Checkpointer, "save", watched)

@@ -25,6 +25,7 @@ from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
 from pclhd_jax.saving.writer import Writer
 from tests.helpers.dense_jaccard import people
+from tests.helpers.orbax_alone import before_each_save
 from tests.helpers.tiny import tiny_config
 
 PEER_TIMEOUT_S = 10
@@ -73,7 +74,7 @@ def save_behind_the_run(path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Checkpoints, "_write", full)
+        before_each_save(patch, full)
         checkpoints = Checkpoints(path / "full", keep=1)
         with Writer() as writer:
             checkpoints.save(1, {"x": np.arange(4.0)}, {}, writer)

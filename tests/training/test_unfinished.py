@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from pclhd_jax.processes.signals import Interrupted, Interrupts
-from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.writer import Writer
 from pclhd_jax.training import run_epoch, step_loop, train
 from pclhd_jax.training.unfinished import Unfinished
 from tests.helpers.finished_run import assert_same_end
+from tests.helpers.orbax_alone import before_each_save
 from tests.helpers.tiny import tiny_config
 
 
@@ -103,15 +103,14 @@ def test_a_kill_while_a_save_is_written_loses_less_than_twice_as_many_steps(
     config = tiny_config(pictures)
     config.checkpoint_every_steps, config.stage1.batches_per_epoch = 2, 5
     asked, is_killed, steps_run = threading.Event(), threading.Event(), []
-    real_batches, real_write = step_loop.epoch_batches, Checkpoints._write
+    real_batches = step_loop.epoch_batches
     real_finish, real_exit = Writer.finish, Writer.__exit__
     kill_at = [3, 4, None]
 
-    def write(self, *given):
+    def wait(_):
         while not asked.wait(0.01):
             if is_killed.is_set():
-                return True  # nothing is written
-        return real_write(self, *given)
+                raise Killed  # nothing is written
 
     def finish(self):
         asked.set()
@@ -130,7 +129,7 @@ def test_a_kill_while_a_save_is_written_loses_less_than_twice_as_many_steps(
             yield batch
 
     monkeypatch.setattr(step_loop, "epoch_batches", batches)
-    monkeypatch.setattr(Checkpoints, "_write", write)
+    before_each_save(monkeypatch, wait)
     monkeypatch.setattr(Writer, "finish", finish)
     monkeypatch.setattr(Writer, "__exit__", leave)
     for _ in range(2):
@@ -255,17 +254,16 @@ def test_a_stop_behind_a_save_that_is_still_written_saves_nothing_twice(
     state = train.fresh_state(run)
     so_far = run_epoch.begin_epoch(run, state, 1, 0, "test", run_epoch.Stopwatch(), None)
     so_far = so_far._replace(history=({"loss_a": np.float32(1 / 3)},))
-    may_write, write, ids = threading.Event(), Checkpoints._write, []
+    may_write, ids = threading.Event(), []
 
-    def wait_and_write(self, id, *given):
-        ids.append(id)
+    def wait(folder):
+        ids.append(folder.name)
         assert may_write.wait(20)
-        return write(self, id, *given)
 
     def stop():
         raise Interrupted(signal.SIGTERM)
 
-    monkeypatch.setattr(Checkpoints, "_write", wait_and_write)
+    before_each_save(monkeypatch, wait)
     writer = Writer()
     unfinished = Unfinished(tmp_path, 1, stop, writer=writer)
     with writer:
@@ -274,4 +272,4 @@ def test_a_stop_behind_a_save_that_is_still_written_saves_nothing_twice(
             unfinished.after_step(0, so_far, "test", steps=4)
         assert saves(tmp_path) == []
         may_write.set()
-    assert saves(tmp_path) == ["1"] and ids == [1]
+    assert saves(tmp_path) == ["1"] and ids == ["1"]
