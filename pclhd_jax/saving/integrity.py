@@ -83,10 +83,9 @@ def damaged_files(folder: Path) -> list[str] | None:
 
 
 def never_had_manifest(folder: Path) -> bool:
-    """Whether another program or a very early version of this one saved it.
+    """Whether Orbax alone or a very early version of this program saved it.
 
-    Since there is a manifest, Orbax's own record has named it, or the item `checksums` that
-    versions up to 0.1.0 saved beside it.
+    Orbax's own record names the manifest; of earlier versions, the item `checksums` beside it.
     """
     try:
         told = (folder / "_CHECKPOINT_METADATA").read_text(encoding="utf-8", errors="replace")

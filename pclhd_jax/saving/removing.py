@@ -12,7 +12,7 @@ from pclhd_jax.saving.checkpoint_name import WRITTEN
 from pclhd_jax.saving.disk import free_name
 from pclhd_jax.saving.integrity import read_manifest
 
-# A save that a kill cut short, and a checkpoint whose removal a kill cut short. Up to version 0.1.0
+# A save that a kill cut short, and a checkpoint whose removal a kill cut short. In earlier versions
 # Orbax wrote under the final name.
 LEFT_OVER = re.compile(r"\d+\.(new|removed)(-\d+)?|\d+(\.new(-\d+)?)?\.orbax-checkpoint-tmp(-\d+)?")
 
