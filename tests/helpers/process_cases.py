@@ -68,7 +68,7 @@ def restore_what_process_1_cannot_read(path, this):
 
 def save_behind_the_run(path):
     """Written by process 0, whose disk is full; the run is asked to stop meanwhile."""
-    from pclhd_jax import train  # here: it imports scikit-learn
+    from pclhd_jax.training import train  # here: it imports scikit-learn
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
