@@ -95,9 +95,9 @@ class Checkpoints:
 
     def _save(self, id: int, state: Any, progress: dict[str, Any], writer: Writer | None) -> None:
         def take() -> Callable[[], None]:
-            # From the host: so the digests are of the very bytes that are written, each is fetched
-            # once, and no device of this machine is needed to read them. Copies: on a CPU
-            # np.asarray gives views, and both they and NumPy's own may change meanwhile.
+            # From the host: so each array is fetched once, is compared with what was written of it,
+            # and no device of this machine is needed to read it. Copies: on a CPU np.asarray gives
+            # views, and both they and NumPy's own may change meanwhile.
             on_host = jax.tree.map(np.array, state)
             return partial(self._save_whole, id, on_host, progress)
 
@@ -159,9 +159,9 @@ class Checkpoints:
         with reading(path, "progress"):
             progress = read_progress(path)
         with other_than_ours(path):
-            target = like(progress)
             with reading(path, "state"):
                 leaves = saved_leaves(path)
+            target = like(progress)
         check_fits(leaves, target, str(path))
         if not verified:
             warn(f"warning: {path} was saved without {MANIFEST}; nothing verifies its arrays")
