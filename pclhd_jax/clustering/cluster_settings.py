@@ -55,8 +55,6 @@ def cluster_settings(config: Any, when: When) -> ClusterSettings:
         eps=cluster.eps,
         min_samples=cluster.min_samples,
         own=JaccardSettings(cluster.k1, cluster.k2, **alike),
-        joint=None
-        if when.stage == 1
-        else JaccardSettings(cluster.joint_k1, cluster.joint_k2, **alike),
+        joint=joint,
         joint_keeps=cluster.joint_keeps,
     )

@@ -96,11 +96,9 @@ def train_in_workdir(
 ) -> None:
     """All that the run still has to do. weights: `starting_weights`. Holds the workdir's lock."""
     config, workdir, writer = run.config, services.workdir, services.writer
-    with (
-        Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints,
-        Unfinished(config, services) as unfinished,
-        writer,
-    ):
+    checkpoints = Checkpoints(workdir, keep=config.keep_checkpoints)
+    unfinished = Unfinished(config, services)
+    with writer:
         # All that may refuse comes before anything is written.
         changed = check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
         check_pictures(workdir, run.pictures.digests)

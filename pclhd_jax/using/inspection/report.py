@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.saving.checkpoints import Restored
-from pclhd_jax.saving.integrity import DamagedCheckpoint, named_leaves
+from pclhd_jax.saving.integrity import DamagedCheckpoint
+from pclhd_jax.saving.leaves import named_leaves
 from pclhd_jax.saving.record_shapes import EPOCH, UNDER_WAY
 from pclhd_jax.settings.kept import read_config
 from pclhd_jax.system.json_shapes import fits
