@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import pclhd_jax
 from configs import synthetic
-from pclhd_jax import main
 from pclhd_jax.using.exporting.write import export_encoder
 from tests.helpers.tiny import tiny_config
 
@@ -98,7 +98,7 @@ def test_settings_of_the_pages_are_settings():
     for page, rest in used:
         experiments = re.findall(r"--config=(configs/\w+\.py(?::\w+)?)", rest)
         for experiment in experiments:
-            config = main.plain_config(experiment)
+            config = pclhd_jax.load_config(experiment)
             for name in re.findall(r"--config\.([\w.]+)=", rest):
                 section = config
                 for key in name.split("."):

@@ -13,6 +13,7 @@ import numpy as np
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.whole_files import whole_path
 from pclhd_jax.training.run_pictures import FILTERS
 from pclhd_jax.using.encoder import Encoder, load_encoder
@@ -76,7 +77,7 @@ def export_encoder(
     *,
     format: str,
     modality: str = "both",
-    mirror: bool = True,
+    single_view: bool = False,
     pixels: str = "uint8",
     complete: bool = False,
     height: int | None = None,
@@ -86,8 +87,8 @@ def export_encoder(
     """Write the encoder of `checkpoint` to the file `out`.
 
     checkpoint, height, width: as of `load_encoder`. format: stablehlo, onnx or torch. modality,
-    mirror, pixels: see `Signature`; `torch` has none. complete: of `torch`, see `agw_to_torch`.
-    overwrite: replace a file that is there.
+    pixels: see `Signature`; single_view: its `mirror` is False; `torch` has none of them.
+    complete: of `torch`, see `agw_to_torch`. overwrite: replace a file that is there.
 
     Raises:
       ValueError: a format, suffix or word that there is not; a file that would not compute what
@@ -96,12 +97,13 @@ def export_encoder(
       FileNotFoundError: no such checkpoint. OSError: a folder that cannot be written to.
       DamagedCheckpoint: a ValueError.
     """
-    out = Path(out)
-    check_words(format, Signature(0, 0, modality, mirror, pixels), complete)
+    out = Path(given_path(out))
+    asked = Signature(0, 0, modality, not single_view, pixels)
+    check_words(format, asked, complete)
     check_out(out, format, overwrite)
     encoder = load_encoder(checkpoint, height=height, width=width)
     encoder = encoder._replace(variables=jax.tree.map(np.asarray, encoder.variables))
-    signature = Signature(encoder.height, encoder.width, modality, mirror, pixels)
+    signature = asked._replace(height=encoder.height, width=encoder.width)
     with whole_path(out) as beside:
         if format == "torch":
             difference = write_torch(beside, encoder, complete)

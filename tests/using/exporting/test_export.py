@@ -60,7 +60,7 @@ def test_one_stem_and_a_single_view_are_other_numbers_of_the_same_encoder(
     run, own_features, tmp_path
 ):
     out = tmp_path / "a.stablehlo"
-    options = dict(format="stablehlo", modality="infrared", mirror=False, pixels="float32")
+    options = dict(format="stablehlo", modality="infrared", single_view=True, pixels="float32")
     export_encoder(run, out, **options)
     call = export.deserialize(bytearray(out.read_bytes())).call
     images = IMAGES.astype(np.float32)
