@@ -60,7 +60,7 @@ def test_the_table_holds_the_k_nearest_of_every_query(index, queries, tmp_path):
 def test_pictures_find_what_their_embeddings_find_by_command_and_by_call(
     run, pictures, index, queries, tmp_path
 ):
-    by_embedding = search_index(index.name, [queries.name], k=4)
+    by_embedding = search_index(index.name, queries.name, k=4)
     names = [*map(str, (index.name, pictures)), "--checkpoint", str(run), "--modality", "infrared"]
     options = ["--layout", "sysu", "--k", "4", "--batch_size", "32", "--sheet_queries", "2"]
     main([*names, *options, "--out", str(tmp_path / "plain")])
