@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,11 @@ from pclhd_jax.training.run_pictures import FILTERS
 from pclhd_jax.using.encoder import Encoder, load_encoder
 from pclhd_jax.using.exporting.extra import check_needed
 from pclhd_jax.using.exporting.signature import Signature, encode, made_up_pictures
+from pclhd_jax.using.exporting.stablehlo import (
+    call_stablehlo,
+    readable_until,
+    write_stablehlo,
+)
 from pclhd_jax.weights.agw_torch import agw_from_torch, agw_to_torch
 from pclhd_jax.weights.files import read_state_dict, write_state_dict
 
@@ -43,6 +49,7 @@ class Exported(NamedTuple):
     signature: Signature | None
     feature_width: int
     largest_difference: float
+    readable: str  # until when, of a format that expires; else ""
 
     def text(self) -> str:
         """What was written, how it is called, how far it is from the model."""
@@ -68,6 +75,7 @@ class Exported(NamedTuple):
         lines.append(
             f"largest difference from the model {self.largest_difference:.1e} ({compared})"
         )
+        lines += [self.readable] * bool(self.readable)
         return "\n".join(lines)
 
 
@@ -113,7 +121,8 @@ def export_encoder(
     model = encoder.model
     whose = f"{encoder.origin}, ResNet-{model.depth} of width {model.width:g}"
     shown = None if format == "torch" else signature
-    return Exported(out, whose, shown, model.feature_width, difference)
+    readable = readable_until(date.today()) if format == "stablehlo" else ""
+    return Exported(out, whose, shown, model.feature_width, difference, readable)
 
 
 def check_words(format: str, signature: Signature, complete: bool) -> None:
@@ -161,8 +170,6 @@ def write_computation(
     """Returns the file as a function of arrays, and the model that it must equal."""
     variables, model = encoder.variables, encoder.model
     if format == "stablehlo":
-        from pclhd_jax.using.exporting.stablehlo import call_stablehlo, write_stablehlo
-
         write_stablehlo(path, variables, model, signature)
         return call_stablehlo(path), model
     from pclhd_jax.using.exporting.onnx_agw import call_onnx, write_onnx
