@@ -2,7 +2,7 @@
 
     python -m pclhd_jax prepare sysu --source DIR --data_dir data/prepared
 
-The doctor (data_prep.check) looks at the set first. The folder's name holds a fingerprint of the
+The doctor (`check`) looks at the set first. The folder's name holds a fingerprint of the
 source, so a second run finds it, and another source never replaces it.
 """
 
