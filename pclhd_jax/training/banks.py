@@ -7,7 +7,7 @@ import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.method.prototypes import PrototypeBank, build_bank, num_rows
-from pclhd_jax.method.terms import Banks
+from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.system.device_memory import SMALLER_RUN, fits

@@ -1,6 +1,5 @@
 """The steps of one epoch: batches in, metrics out, and a place to stop after each."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
@@ -9,15 +8,15 @@ import jax
 import numpy as np
 
 from pclhd_jax.batches.apart_and_joint import Sampling, apart_batches, joint_batches
-from pclhd_jax.batches.batch import Batch, EpochLabels
+from pclhd_jax.batches.batch import Batches, EpochLabels
 from pclhd_jax.batches.prefetch import prefetch
-from pclhd_jax.method.schedules import infrared_crosses
+from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.method.state import TrainState
-from pclhd_jax.method.terms import Banks
+from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.mesh import replicate, shard_batch
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.system.device_memory import SMALLER_RUN, fits
-from pclhd_jax.training.experiment import Run, sampling_of, term_weights
+from pclhd_jax.training.experiment import Run, sampling_of
 from pclhd_jax.training.keys import epoch_key
 
 
@@ -49,19 +48,19 @@ def run_steps(
       FloatingPointError: a metric that is not finite, one step after it arose; the state is then
         not to be kept.
     """
-    by_epoch = replicate(run.mesh, epoch_inputs(run, stage, epoch))
+    inputs = replicate(run.mesh, epoch_inputs(stage, epoch, run.config.loss))
     key = epoch_key(run.config.seed, stage, epoch)
     first = len(so_far.history)
     batches = placed_batches(run, epoch_batches(run, so_far.labels, stage, epoch, first))
     has_joint = stage == 2 and not joint_rests(run, so_far.labels)
     with closing(StepProgress(what, sampling_of(run.config, stage), has_joint, first)) as progress:
-        for i, batch in enumerate(batches, first):
+        for i, step_batches in enumerate(batches, first):
             with jax.profiler.StepTraceAnnotation("step", step_num=i):
                 state, banks, metrics = run.train_steps[stage](
                     so_far.state,
                     so_far.banks,
-                    *batch,
-                    *by_epoch,
+                    step_batches,
+                    inputs,
                     jax.random.fold_in(key, i),
                 )
             run.waiting.given(metrics)
@@ -71,12 +70,6 @@ def run_steps(
             progress.after(history)
             after_step(so_far)
     return so_far._replace(history=finite_history(so_far.history, what))
-
-
-def epoch_inputs(run: Run, stage: int, epoch: int) -> tuple[Any, ...]:
-    """What every step of the epoch is given besides state, banks, batch and key."""
-    weights = term_weights(run.config, stage, epoch)
-    return (weights,) if stage == 1 else (weights, infrared_crosses(epoch))
 
 
 class StepProgress(Progress):
@@ -97,19 +90,18 @@ class StepProgress(Progress):
 
 def epoch_batches(
     run: Run, labels: EpochLabels, stage: int, epoch: int, first: int
-) -> Iterator[tuple[Batch, ...]]:
-    """From step `first` on: (batch,) in stage 1, (batch, joint batch or None) in stage 2."""
+) -> Iterator[Batches]:
+    """From step `first` on."""
     rng = np.random.default_rng([run.config.seed, stage, epoch])
     sampling = sampling_of(run.config, stage)
     apart = apart_batches(run.pictures.train, labels, sampling, rng, first)
-    if stage == 1:
-        return zip(apart)
-    if joint_rests(run, labels):
-        return zip(apart, itertools.repeat(None))
-    return zip(apart, joint_batches(run.pictures.train, labels, sampling, rng, first), strict=True)
+    if stage == 1 or joint_rests(run, labels):
+        return map(Batches, apart)
+    joint = joint_batches(run.pictures.train, labels, sampling, rng, first)
+    return map(Batches, apart, joint)
 
 
-def placed_batches(run: Run, batches: Iterator[tuple[Batch, ...]]) -> Iterator[tuple[Batch, ...]]:
+def placed_batches(run: Run, batches: Iterator[Batches]) -> Iterator[Batches]:
     """On the devices, gathered while these work."""
     with closing(prefetch(batches, look=run.waiting.look)) as ahead:
         while True:

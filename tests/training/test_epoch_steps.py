@@ -7,10 +7,11 @@ from configs.common import RECIPES
 from pclhd_jax.batches.apart_and_joint import Sampling
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.method import steps
+from pclhd_jax.method.schedules import progressive_weights
 from pclhd_jax.method.state import hand_over
 from pclhd_jax.training import train
 from pclhd_jax.training.banks import make_banks
-from pclhd_jax.training.experiment import fresh_state, start_run, term_weights
+from pclhd_jax.training.experiment import fresh_state, start_run
 from pclhd_jax.training.features import train_features
 from pclhd_jax.training.step_loop import EpochSoFar, StepProgress, run_steps
 from pclhd_jax.training.unfinished import Unfinished
@@ -66,9 +67,10 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
     state = fresh_state(run)
     seen = []
 
-    def step(state, banks, batch, joint_batch, weights, infrared_crosses, key):
-        seen.append((bool(infrared_crosses), joint_batch is None))
-        np.testing.assert_allclose(weights, term_weights(run.config, 2, len(seen) > 3))
+    def step(state, banks, batches, inputs, key):
+        seen.append((bool(inputs.infrared_crosses), batches.joint is None))
+        want = progressive_weights(2, len(seen) > 3, run.config.loss)
+        np.testing.assert_allclose(inputs.weights, want)
         return state, banks, {"loss_x": np.float32(1)}
 
     run = run._replace(train_steps={2: step})
