@@ -16,6 +16,7 @@ import pytest
 import pclhd_jax
 from configs import synthetic
 from pclhd_jax.commands import verbs
+from tests.helpers.made_run import make_run
 
 ROOT = Path(pclhd_jax.__file__).parents[1]
 # What a verb prints, or which of its two functions it calls, is the command's own business.
@@ -132,6 +133,30 @@ def test_every_flag_of_a_verb_is_an_argument_of_its_function(verb, capsys):
     flags = set(re.findall(r"^  --(?:no-)?(\w+)", capsys.readouterr().out, re.M))
     flags -= {"help", "traceback", *WORDS_OUT.get(verb, ())}
     assert flags <= inspect.signature(getattr(pclhd_jax, verb)).parameters.keys()
+
+
+def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    make_run(tmp_path / "run", ids=(2,), depth=18)
+    exported = pclhd_jax.export("~/run", "~/weights.safetensors", format="torch")
+    assert exported.path == tmp_path / "weights.safetensors"
+    for name in ("~/run", "~/run/checkpoints/2", "~/weights.safetensors"):
+        assert pclhd_jax.inspect(name).sound and "params" in pclhd_jax.load_params(name)
+        assert pclhd_jax.Embedder.load(name).encoder.height == 32
+    drawn = dict(train_ids=1, val_ids=1, test_ids=1, shots=1, workers=1)
+    assert pclhd_jax.synthetic("~/set", **drawn) == tmp_path / "set"
+    assert pclhd_jax.check("sysu", "~/set").problems == []
+    for function, arguments in (
+        (pclhd_jax.report_clusters, ["~/none"]),
+        (pclhd_jax.visualize, ["~/none"]),
+        (pclhd_jax.summarize, ["~/none"]),
+        (pclhd_jax.prepare, ["sysu", "~/none", "~/prepared"]),
+        (pclhd_jax.contact_sheet, ["~/none", "~/sheet.png"]),
+        (pclhd_jax.search, ["~/none", "~/a.jpg"]),
+        (pclhd_jax.embed, ["~/run", "~/a.jpg", "visible", "~/none"]),
+    ):
+        with pytest.raises(OSError, match=re.escape(str(tmp_path))):
+            function(*arguments)
 
 
 def test_settings_have_many_names(tmp_path, monkeypatch, capsys):

@@ -68,7 +68,7 @@ def make_index(
       FileExistsError: there is such an index already. OSError: nothing can be written there.
       ValueError: a picture that cannot be read (its name), or none is left; and as those above.
     """
-    out = plain_name(given_path(out))
+    checkpoint, out = given_path(checkpoint), plain_name(given_path(out))
     check_modality(modality)
     check_free(out)
     make_folder_of(file_of(out, ".npy"))

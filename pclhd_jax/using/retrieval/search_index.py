@@ -88,6 +88,7 @@ def search_index(
     if rerank:
         settings.check()
     out = None if out is None else out_name(given_path(out))
+    gallery_root = None if gallery_root is None else given_path(gallery_root)
     gallery = read_index(given_path(index))
     query = find_queries(
         gallery,
