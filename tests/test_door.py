@@ -70,7 +70,7 @@ def test_a_star_import_gives_all_names_and_help_describes_them():
     exec("from pclhd_jax import *", given)
     assert given.keys() - {"__builtins__"} == set(pclhd_jax.__all__)
     text = pydoc.plain(pydoc.render_doc(pclhd_jax))
-    assert "train_and_evaluate(config" in text and "class Embedder" in text
+    assert "train = train_and_evaluate(" in text and "class Embedder" in text
 
 
 def test_another_name_is_an_error_that_lists_the_names():
