@@ -84,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     show = options.pop("show")
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    print(pclhd_jax.search(**options).text(show))
+    words = pclhd_jax.search(**options).text(show)
+    if words:
+        print(words)
 
 
 if __name__ == "__main__":
