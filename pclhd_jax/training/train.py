@@ -12,7 +12,7 @@ from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.signals import Interrupted, Interrupts
 from pclhd_jax.reports.lines import Remaining, describe, report
 from pclhd_jax.reports.records import Records
-from pclhd_jax.reports.writer_words import check_writers
+from pclhd_jax.reports.writer_words import check_writers, kinds_of
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.disk import make_folder_of
 from pclhd_jax.saving.failed_save import workdir_explained
