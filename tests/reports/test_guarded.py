@@ -1,6 +1,8 @@
 """A writer that is lost, late or new: training goes on, and nothing is written wrongly."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from pclhd_jax.reports.record_writers import Kind
 from pclhd_jax.reports.records import Records, Shown
 
+PAGE = Path(__file__).parents[2] / "docs/writers.md"
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 
 
@@ -136,3 +139,20 @@ def test_a_damaged_note_is_told_and_costs_the_writer_alone(tmp_path, service, ca
     train(tmp_path, service, after=1, until=2)
     assert "writers.json is damaged" in capsys.readouterr().out
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_the_writer_of_the_page_has_the_whole_record_after_a_resume(tmp_path):
+    first_block = re.search(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S)[1]
+    given = {}
+    exec(compile(first_block, PAGE, "exec"), given)
+    for after, until in ((0, 2), (1, 3)):  # the second epoch was not saved
+        with Records(tmp_path, {"scores": Kind(given["ScoreTable"])}) as records:
+            records.open(epochs_done=after)
+            for n in range(after + 1, until + 1):
+                score = {"mean_ap": n / 10, "mean_inp": 0.1, "cmc": [n / 4] * 20}
+                records.write({"epochs_done": n, "evaluation": {"sysu": score}})
+                records.write_saved(n, {"steps": 1.0}, {"saves": 0.0}, "said")
+    table = [line.split(",") for line in (tmp_path / "scores.csv").read_text().splitlines()]
+    scores = [row for n in range(1, 4) for row in ((n, "rank1", n / 4), (n, "mean_ap", n / 10))]
+    found = [(int(n), name.removeprefix("evaluation/sysu/"), float(x)) for n, name, x in table]
+    assert sorted(found) == sorted(scores)
