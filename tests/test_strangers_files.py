@@ -14,6 +14,7 @@ from pclhd_jax.commands.summarize import summarize
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.data.pictures.compared import compared_until_ns
 from pclhd_jax.data.pictures.prepared_index import read_index as read_prepared
+from pclhd_jax.reports.kept_runs import kept_run
 from pclhd_jax.reports.records import ROW, TIMING, read_records
 from pclhd_jax.saving.holder import holder_of
 from pclhd_jax.saving.integrity import damaged_files, file_digest, file_digests, write_manifest
@@ -52,6 +53,7 @@ ROWS = [
 CONFIG = synthetic.get_config("paper").to_dict()
 PICTURES = {"train_visible": "0123456789abcdef"}
 TIMES = {"epochs_done": 1, "steps": 1.0, "waiting": {"saves": 0.1}}
+WRITERS = {"mlflow": {"run": "0a1b", "has": 3}, "tensorboard": {"run": "", "has": 3}}
 HOLDER = {"pid": 1, "host": "a", "since": "2026"}
 
 
@@ -86,6 +88,7 @@ SMALL = {
     "pictures.json": (PICTURES, (read_pictures,)),
     "timing.jsonl": (TIMES, (lambda run: read_json_lines(run / "timing.jsonl", TIMING),)),
     "run.holder": (HOLDER, (holder_of,)),
+    "writers.json": (WRITERS, (lambda run: kept_run(run, "mlflow"),)),
 }
 
 

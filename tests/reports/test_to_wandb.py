@@ -56,6 +56,7 @@ def written(tmp_path):
         elif kind == "exit":
             code = record.exit.exit_code
         elif kind in ("run", "config"):
+            assert not record.run.host
             update = record.run.config.update if kind == "run" else record.config.update
             config |= {i.key or "/".join(i.nested_key): i.value_json for i in update}
     return rows, config, code
