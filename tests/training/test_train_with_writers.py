@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import wandb
 
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.training import train
@@ -14,7 +15,10 @@ from tests.helpers.tiny import tiny_config
 def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "store").as_uri())
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    wandb.teardown()  # it reads its environment once
     monkeypatch.setenv("WANDB_MODE", "offline")
+    yield
+    wandb.teardown()
 
 
 def test_writers_may_be_switched_on_later_and_get_the_epochs_so_far(
