@@ -24,6 +24,8 @@ QUIET = {
 }
 # Seconds. What a lost server did not get stays in the workdir, for `wandb sync`.
 PATIENCE = {"login_timeout": 60, "init_timeout": 60, "finish_timeout": 30}
+DURABLE = {"x_transaction_log_flush_interval": 1.0}  # a kill loses no noted epoch
+SETTINGS = QUIET | PATIENCE | DURABLE
 
 
 class Wandb:
@@ -38,7 +40,7 @@ class Wandb:
             id=start.run_to_continue() or None,
             resume="allow",
             dir=str(start.workdir),
-            settings=self.wandb.Settings(**QUIET, **PATIENCE),
+            settings=self.wandb.Settings(**SETTINGS),
         )
         self.run = self.handle.id
         self.has = start.has if self.run == start.run else -1
@@ -60,10 +62,10 @@ class Wandb:
 def check_login() -> None:
     """Raises ValueError if W&B is too old, or knows no key; asks for a key on a terminal."""
     wandb = imported()
-    if not getattr(wandb.Settings, "model_fields", {}).keys() >= (QUIET | PATIENCE).keys():
+    if not getattr(wandb.Settings, "model_fields", {}).keys() >= SETTINGS.keys():
         raise ValueError(
-            f"config.writers names wandb, of which version {wandb.__version__} is installed; it "
-            "sends more than the record: run `pip install -U wandb`"
+            f"config.writers names wandb, and the installed version {wandb.__version__} is too "
+            "old; run `pip install -U wandb`"
         )
     if os.environ.get("WANDB_MODE", "online") != "online":
         return

@@ -1,6 +1,9 @@
 """The record that W&B writes offline, read back from its own file."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import wandb
 from pclhd_jax.reports.record_writers import Epoch, Start
 from pclhd_jax.reports.to_wandb import Wandb, check_login
 
+ROOT = Path(__file__).parents[2]
 BLOCK = 32_768
 
 
@@ -87,6 +91,31 @@ def test_nothing_of_the_machine_is_written_and_the_folder_is_the_owners(tmp_path
     assert not list((tmp_path / "wandb").rglob("requirements.txt"))
     assert not list((tmp_path / "wandb").rglob("wandb-metadata.json"))
     assert written(tmp_path)[2] == 1
+
+
+def test_a_version_that_lacks_a_setting_is_refused(monkeypatch):
+    monkeypatch.setattr(wandb.Settings, "model_fields", {"mode": None}, raising=False)
+    with pytest.raises(ValueError, match="is too old; run `pip install -U wandb`"):
+        check_login()
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from pclhd_jax.reports.record_writers import Epoch, Start
+from pclhd_jax.reports.to_wandb import Wandb
+
+writer = Wandb(Start(Path(sys.argv[1]), {}, last=-1))
+writer.write(Epoch(1, {"losses/loss": 0.5}))
+time.sleep(3)  # an epoch takes longer
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_run_leaves_its_epochs(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path], cwd=ROOT, check=False)
+    rows, _, code = written(tmp_path)
+    assert rows[1]["losses/loss"] == 0.5 and code is None
 
 
 def test_a_resume_goes_on_in_the_same_run_unless_epochs_come_again(tmp_path):
