@@ -56,7 +56,7 @@ def draw_row(axes, values: list[list[float]], y: np.ndarray, colour: str, label:
     axes.plot([np.mean(of_seed) for of_seed in values], y, "-", color=colour, label=label)
 
 
-KINDS = ("centroid", "hard", "cross", "dynamic", "joint")
+KINDS = ("centroid", "cross", "dynamic", "hard", "joint")  # in the order of the record
 # By title, where a record has it.
 BY_EPOCH = {
     "ARI, visible": ("clusters", "visible", "adjusted_rand_index"),
@@ -69,10 +69,10 @@ BY_EPOCH = {
     "hard prototype from centroid, visible": ("prototypes", "visible", "hard_distance"),
     "hard pictures that changed, visible": ("prototypes", "visible", "hard_changed"),
     "spread of dynamic prototypes, visible": ("prototypes", "visible", "dynamic_spread"),
-    **{f"gradient norm, {kind}": ("gradients", f"norm_{kind}") for kind in KINDS},
-    **{f"gradient share, {kind}": ("gradients", f"share_{kind}") for kind in KINDS},
+    **{f"gradient norm, {kind}": ("gradients", "norm", kind) for kind in KINDS},
+    **{f"gradient share, {kind}": ("gradients", "share", kind) for kind in KINDS},
     **{
-        f"cosine of {one} and {other}": ("gradients", f"cosine_{one}_{other}")
+        f"cosine of {one} and {other}": ("gradients", "cosine", one, other)
         for one, other in combinations(KINDS, 2)
     },
 }

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pclhd_jax.batches.batch import Batch
+from pclhd_jax.batches.batch import Batch, Batches
 from pclhd_jax.clustering.neighbours import BLOCK_ROWS, TILE_ROWS, search_block
 from pclhd_jax.method.prototypes import PrototypeBank, num_rows
+from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.method.state import make_optimizer
-from pclhd_jax.method.terms import Banks
+from pclhd_jax.method.step_data import Banks
 from pclhd_jax.settings.sections import Settings
 from pclhd_jax.training.experiment import (
     fixed_of,
@@ -20,7 +21,6 @@ from pclhd_jax.training.experiment import (
     make_train_steps,
     sampling_of,
     state_shapes,
-    term_weights,
 )
 
 # Rows of the visible, infrared and joint bank that SYSU-MM01's 395 training people may fill: an
@@ -48,7 +48,7 @@ def programs_of(settings: Settings, clusters: Sequence[int] = CLUSTERS) -> dict[
     steps, state = make_train_steps(fixed), state_shapes(settings)
     height, width, D = settings.data.height, settings.data.width, model.feature_width
     key = jax.eval_shape(partial(jax.random.key, 0))
-    weights = shapes_of(term_weights(settings, 2, 0))
+    inputs = shapes_of(epoch_inputs(2, 0, settings.loss))
 
     def bank(num_clusters: int, S: int) -> PrototypeBank:
         K = num_rows(num_clusters)
@@ -77,11 +77,11 @@ def programs_of(settings: Settings, clusters: Sequence[int] = CLUSTERS) -> dict[
     images, dtype = shape(jnp.uint8, B, height, width, 3), settings.model.dtype
     return {
         "stage 1 step": Program(
-            steps[1], (state, banks1, batch(1, False), weights, key), count(1, 1), dtype
+            steps[1], (state, banks1, Batches(batch(1, False)), inputs, key), count(1, 1), dtype
         ),
         "stage 2 step": Program(
             steps[2],
-            (state, banks2, batch(2, True), joint_batch, weights, shape(jnp.bool), key),
+            (state, banks2, Batches(batch(2, True), joint_batch), inputs, key),
             count(2, 1 + settings.loss.joint),
             dtype,
         ),

@@ -8,24 +8,22 @@ import jax
 import numpy as np
 
 from benchmarks.programs import CLUSTERS, Program
-from pclhd_jax.batches.batch import Batch
-from pclhd_jax.method.losses import TermWeights
+from pclhd_jax.batches.batch import Batch, Batches
 from pclhd_jax.method.prototypes import PrototypeBank
+from pclhd_jax.method.schedules import EpochInputs, epoch_inputs
 from pclhd_jax.method.state import TrainState, init_state, make_optimizer, set_learning_rate
-from pclhd_jax.method.terms import Banks
+from pclhd_jax.method.step_data import Banks
 from pclhd_jax.settings.sections import Settings
-from pclhd_jax.training.experiment import make_model, sampling_of, term_weights
+from pclhd_jax.training.experiment import make_model, sampling_of
 
 
 class StepInputs(NamedTuple):
-    """state: on the device; the rest NumPy's. joint_batch: None in stage 1, or without the term."""
+    """state: on the device; the rest NumPy's."""
 
     state: TrainState
     banks: Banks
-    batch: Batch
-    joint_batch: Batch | None
-    weights: TermWeights
-    infrared_crosses: np.bool_
+    batches: Batches
+    by_epoch: EpochInputs
 
 
 def clusters_of(settings: Settings) -> tuple[int, int, int]:
@@ -40,9 +38,11 @@ def step_inputs(
     """program: of the stage, with the shapes. clusters: live rows of the three banks."""
     rng = np.random.default_rng([settings.seed, stage])
     banks, sampling = program.shapes[1], sampling_of(settings, stage)
-    batches = [x for x in program.shapes[2:4] if isinstance(x, Batch)]
+    batches = program.shapes[2]
     fill = partial(filled_batch, rng, per_batch=sampling.clusters_per_batch)
     own = clusters[:2]
+    last = getattr(settings, f"stage{stage}").epochs
+    by_epoch = epoch_inputs(stage, last, settings.loss)
     return StepInputs(
         start(settings),
         Banks(
@@ -51,10 +51,11 @@ def step_inputs(
                 for bank, live in zip(banks, clusters, strict=True)
             )
         ),
-        fill(batches[0], own),
-        fill(batches[1], (clusters[2],) * 2) if len(batches) == 2 else None,
-        term_weights(settings, stage, getattr(settings, f"stage{stage}").epochs),
-        np.bool_(True),
+        Batches(
+            fill(batches.apart, own),
+            None if batches.joint is None else fill(batches.joint, (clusters[2],) * 2),
+        ),
+        by_epoch._replace(infrared_crosses=np.bool_(True)),
     )
 
 

@@ -169,7 +169,6 @@ STUDIES: dict[str, Study] = {
             "hard prototypes start at the centroid": {"prototypes.num_farthest": 0},
             "a ramp of 8 epochs": {"loss.ramp_epochs": 8},
             "stage 1 on centroids and hard prototypes": {"loss.stage1_weights": (0.5, 0.5, 0.0)},
-            "alignment terms of weight 0.25": {"loss.align_weight": 0.25},
         },
     ),
     "beside": Study(
@@ -228,7 +227,6 @@ STUDIES: dict[str, Study] = {
 STAGE2_ONLY = (
     "loss.bank_order",
     "loss.cross_weight",
-    "loss.align_weight",
     "loss.hybrid_margin",
     "loss.hybrid_hard",
     "loss.joint",

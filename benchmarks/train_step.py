@@ -57,7 +57,7 @@ def time_steps(settings: Settings, args: argparse.Namespace) -> list[Outcome]:
                 step_contender(settings, stage, inputs, wants_compiling(args.compile_peer))
             )
         say(f"{name}: compiling")
-        contenders.insert(0, jax_contender(stage, program, inputs))
+        contenders.insert(0, jax_contender(program, inputs))
         outcomes += contest(
             name,
             contenders,
@@ -71,13 +71,10 @@ def time_steps(settings: Settings, args: argparse.Namespace) -> list[Outcome]:
     return outcomes
 
 
-def jax_contender(stage: int, program: Program, inputs: StepInputs) -> Contender:
+def jax_contender(program: Program, inputs: StepInputs) -> Contender:
     mesh = make_mesh()
-    state, banks, *by_epoch = replicate(
-        mesh, (inputs.state, inputs.banks, inputs.weights, inputs.infrared_crosses)
-    )
-    batches = shard_batch(mesh, (inputs.batch, inputs.joint_batch))
-    given = (batches[0], by_epoch[0]) if stage == 1 else (*batches, *by_epoch)
+    state, banks, by_epoch = replicate(mesh, (inputs.state, inputs.banks, inputs.by_epoch))
+    given = shard_batch(mesh, inputs.batches), by_epoch
     key, done = jax.random.key(0), itertools.count()
     step, seconds = compiled(program.call, (state, banks, *given, key))
 

@@ -94,7 +94,6 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     c.loss.hybrid_margin = 0.2
     c.loss.hybrid_hard = 0.5  # share of hard prototypes in the cross-modality and joint terms
     c.loss.cross_weight = 0.25  # 0: no cross-modality term
-    c.loss.align_weight = 0.0  # of the alignment terms, see method/align.py; 0: none. [ours]
     c.loss.joint = True  # the second step of an iteration; without it joint clusters are recorded
     c.loss.dynamic_choice = "extremes"  # or random: one dynamic prototype per cluster and step
 

@@ -12,7 +12,7 @@ from benchmarks.contest import Contender
 from benchmarks.step_inputs import StepInputs
 from benchmarks.torch_peer.peer import Peer
 from benchmarks.torch_peer.terms import Batch
-from pclhd_jax.method.losses import TermWeights
+from pclhd_jax.method.losses import LossWeights
 from pclhd_jax.processes.progress import say
 from pclhd_jax.settings.sections import Settings
 
@@ -42,10 +42,9 @@ def step_contender(
     """A step of training."""
     device = device_of_peer()
     variables, banks = jax.device_get((inputs.state.online, inputs.banks))
-    weights = TermWeights(*map(float, inputs.weights))
-    batch, joint = (
-        None if x is None else Batch(x, device) for x in (inputs.batch, inputs.joint_batch)
-    )
+    weights = LossWeights(*map(float, inputs.by_epoch.weights))
+    crosses = bool(inputs.by_epoch.infrared_crosses)
+    batch, joint = (None if x is None else Batch(x, device) for x in inputs.batches)
 
     def build(compiled: bool) -> Callable[[], Any]:
         peer = Peer(
@@ -58,7 +57,7 @@ def step_contender(
         )
         if stage == 1:
             return lambda: peer.stage1_step(batch, weights)
-        return lambda: peer.stage2_step(batch, joint, weights, bool(inputs.infrared_crosses))
+        return lambda: peer.stage2_step(batch, joint, weights, crosses)
 
     return contender(build, compiling)
 

@@ -24,14 +24,14 @@ from benchmarks.torch_peer.terms import (
     own_terms,
     split,
 )
-from pclhd_jax.method.losses import TermWeights
+from pclhd_jax.method.losses import LossWeights
 from pclhd_jax.settings.sections import Settings
 
 
 def check_peer(settings: Settings) -> None:
     """Raises ValueError for terms that the peer has not."""
     has = {"bank_order": "together", "dynamic_query": "online", "dynamic_choice": "extremes"}
-    for name, value in (has | {"align_weight": 0.0}).items():
+    for name, value in has.items():
         given = getattr(settings.loss, name)
         if given != value:
             raise ValueError(
@@ -108,7 +108,7 @@ class Peer:
             max(1, prototypes.num_farthest),
         )
 
-    def stage1_step(self, batch: Batch, weights: TermWeights) -> Metrics:
+    def stage1_step(self, batch: Batch, weights: LossWeights) -> Metrics:
         """weights: plain numbers."""
         pictures = self.views(batch.visible, batch.infrared)
         z_BD = self.encode(self.online, *pictures)
@@ -121,7 +121,7 @@ class Peer:
         return metrics
 
     def stage2_step(
-        self, batch: Batch, joint: Batch | None, weights: TermWeights, infrared_crosses: bool
+        self, batch: Batch, joint: Batch | None, weights: LossWeights, infrared_crosses: bool
     ) -> Metrics:
         metrics = self.apart_step(batch, weights, infrared_crosses)
         if joint is not None:
@@ -131,7 +131,7 @@ class Peer:
         torch._foreach_lerp_(self.averages, self.trained, 1 - self.settings.encoder_decay)
         return metrics
 
-    def apart_step(self, batch: Batch, weights: TermWeights, infrared_crosses: bool) -> Metrics:
+    def apart_step(self, batch: Batch, weights: LossWeights, infrared_crosses: bool) -> Metrics:
         pictures = self.views(batch.visible, batch.infrared)
         with torch.no_grad():
             momentum_v, momentum_r = split(self.encode(self.momentum, *pictures), batch)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.torch_peer.bank import Bank, dynamic_loss, prototype_loss
-from pclhd_jax.method.losses import TermWeights
+from pclhd_jax.method.losses import LossWeights
 from pclhd_jax.settings.sections import Settings
 
 Metrics = dict[str, Tensor]
@@ -32,7 +32,7 @@ def split(z_BD: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def own_terms(
-    z_BD: Tensor, banks: list[Bank], batch: Batch, weights: TermWeights, settings: Settings
+    z_BD: Tensor, banks: list[Bank], batch: Batch, weights: LossWeights, settings: Settings
 ) -> Metrics:
     z_v, z_r = split(z_BD, batch)
     common = dict(
@@ -51,7 +51,7 @@ def between_terms(
     z_BD: Tensor,
     banks: list[Bank],
     batch: Batch,
-    weights: TermWeights,
+    weights: LossWeights,
     infrared_crosses: bool,
     settings: Settings,
 ) -> Metrics:

@@ -20,12 +20,19 @@ class Batch(NamedTuple):
     infrared_matches_B: Any = None  # int32
 
 
+class Batches(NamedTuple):
+    """What one iteration takes: a batch for each of its optimiser steps."""
+
+    apart: Batch  # labels by the clusters of each modality
+    joint: Batch | None = None  # labels by joint clusters; None in stage 1, or without the term
+
+
 class EpochLabels(NamedTuple):
     """Labels of the N training pictures of each modality; -1 takes no part this epoch.
 
-    The match and joint fields are None in stage 1; the joint ones also where there is nothing to
-    contrast (`clustering.epoch.keep_joint`): the joint term then rests for the epoch. Joint
-    clusters of one modality, where they are kept, are negatives and never drawn.
+    The match and joint fields are None in stage 1. The joint fields are None also where there is
+    nothing to contrast (`clustering.both_modalities.keep_joint`): the epoch then has no joint term.
+    Joint clusters of one modality, where they are kept, are negatives and never drawn.
     """
 
     visible_N: np.ndarray

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 from pclhd_jax.method.prototypes import PrototypeBank
 
 
-class TermWeights(NamedTuple):
-    """What one epoch gives each kind of term (scalars, so that a step never recompiles)."""
+class LossWeights(NamedTuple):
+    """The weights that an epoch gives to each kind of loss."""
 
-    centroid: jax.Array
+    centroid: jax.Array  # scalars, so that a step never recompiles
     hard: jax.Array
     dynamic: jax.Array
 
@@ -56,7 +56,7 @@ def centroid_cross_entropy(
     temperature: float,
     through: PrototypeBank | None = None,
 ) -> jax.Array:
-    """(B,) commonality: each z against the cluster centroids. through: see `prototype_loss`."""
+    """(B,) commonality: each z against the cluster centroids. through: see `centroid_loss`."""
     through_KD = None if through is None else through.centroid_KD
     similarity_BK = similarities(z_BD, bank.centroid_KD, through_KD)
     return cluster_cross_entropy(similarity_BK, bank.live_K, labels_B, temperature)
@@ -70,7 +70,7 @@ def hard_cross_entropy(
     temperature: float,
     through: PrototypeBank | None = None,
 ) -> jax.Array:
-    """(B,) divergence: each z against the hard prototypes. through: see `prototype_loss`."""
+    """(B,) divergence: each z against the hard prototypes. through: see `centroid_loss`."""
     through_KD = None if through is None else through.hard_KD
     similarity_BK = similarities(z_BD, bank.hard_KD, through_KD)
     return cluster_cross_entropy(similarity_BK, bank.live_K, labels_B, temperature)
@@ -103,26 +103,34 @@ def dynamic_cross_entropy(
     return cluster_cross_entropy(similarity_BK, bank.live_K, labels_B, temperature)
 
 
-def prototype_loss(
+def centroid_loss(
     z_BD: jax.Array,
     bank: PrototypeBank,
     labels_B: jax.Array,
     *,
-    centroid_weight: jax.Array | float,
-    hard_weight: jax.Array | float,
     temperature: float,
     margin: float,
     through: PrototypeBank | None = None,
 ) -> jax.Array:
-    """Scalar: centroid_weight relu(CE_centroid - margin) + hard_weight CE_hard.
+    """Scalar: relu(CE_centroid - margin), of the batch mean of `centroid_cross_entropy`.
 
-    Each CE is the batch mean before the relu. through: the same bank at another moment; the value
-    (and with it softmax and relu) is that of `bank`, the gradient goes through these rows.
+    through: the same bank at another moment; the value (and with it softmax and relu) is that of
+    `bank`, the gradient goes through these rows.
     """
-    common = dict(temperature=temperature, through=through)
-    centroid = centroid_cross_entropy(z_BD, bank, labels_B, **common).mean()
-    hard = hard_cross_entropy(z_BD, bank, labels_B, **common).mean()
-    return centroid_weight * jax.nn.relu(centroid - margin) + hard_weight * hard
+    loss_B = centroid_cross_entropy(z_BD, bank, labels_B, temperature=temperature, through=through)
+    return jax.nn.relu(loss_B.mean() - margin)
+
+
+def hard_loss(
+    z_BD: jax.Array,
+    bank: PrototypeBank,
+    labels_B: jax.Array,
+    *,
+    temperature: float,
+    through: PrototypeBank | None = None,
+) -> jax.Array:
+    """Scalar: batch mean of `hard_cross_entropy`. through: see `centroid_loss`."""
+    return hard_cross_entropy(z_BD, bank, labels_B, temperature=temperature, through=through).mean()
 
 
 def hybrid_loss(
@@ -138,18 +146,11 @@ def hybrid_loss(
     """Scalar: 0.5 (CE_hard + relu(CE_centroid - margin)), or other shares of the two.
 
     z_BD: (B, D) unit features. labels_B: (B,) int rows of the bank, none negative.
-    temperature: tau (0.05). margin: 0.2 in the released program. through: see `prototype_loss`.
+    temperature: tau (0.05). margin: 0.2 in the released program. through: see `centroid_loss`.
     """
-    return prototype_loss(
-        z_BD,
-        bank,
-        labels_B,
-        centroid_weight=1 - hard_share,
-        hard_weight=hard_share,
-        temperature=temperature,
-        margin=margin,
-        through=through,
-    )
+    common = dict(temperature=temperature, through=through)
+    centroid = centroid_loss(z_BD, bank, labels_B, margin=margin, **common)
+    return (1 - hard_share) * centroid + hard_share * hard_loss(z_BD, bank, labels_B, **common)
 
 
 def dynamic_loss(

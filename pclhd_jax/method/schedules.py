@@ -1,38 +1,48 @@
-"""All that changes by epoch: weights of the terms, direction of the cross-modality term, rate.
+"""All that changes by epoch: weights of the losses, direction of the cross-modality term, rate.
 
 What goes into a step is an array, so that no epoch compiles anew.
 """
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from pclhd_jax.method.losses import TermWeights
+from pclhd_jax.method.losses import LossWeights
+from pclhd_jax.settings.sections import Loss
 
 
-def progressive_weights(
-    stage: int,
-    epoch: int,
-    *,
-    stage1: tuple,
-    stage2: tuple,
-    balance: float,
-    ramp_epochs: int,
-    ramp_shape: str = "linear",
-) -> TermWeights:
+class EpochInputs(NamedTuple):
+    """What every step of an epoch is given."""
+
+    weights: LossWeights
+    # True on odd epochs of stage 2: infrared features meet the visible bank. False: visible
+    # features meet the infrared bank. Stage 1 has no such term.
+    infrared_crosses: jax.Array
+
+
+def epoch_inputs(stage: int, epoch: int, loss: Loss) -> EpochInputs:
+    """For `epoch` (0-based) of a stage."""
+    return EpochInputs(progressive_weights(stage, epoch, loss), infrared_crosses(epoch))
+
+
+def progressive_weights(stage: int, epoch: int, loss: Loss) -> LossWeights:
     """The epoch's (centroid, hard, dynamic) weights: from commonality to divergence and variety.
 
-    Stage 1 keeps `stage1`. Stage 2 moves from there to `stage2`, whose hard weight is taken times
-    `balance` (the paper's lambda) and whose dynamic weight times 1 - `balance`, as `ramp` goes.
+    Stage 1 keeps `stage1_weights`. Stage 2 moves from there to `stage2_weights`, whose hard weight
+    is taken times `balance` (the paper's lambda) and whose dynamic weight times 1 - `balance`, as
+    `ramp` goes.
     """
-    gone = 0.0 if stage == 1 else ramp(epoch, ramp_epochs=ramp_epochs, shape=ramp_shape)
-    centroid, hard, dynamic = stage2
-    end = centroid, balance * hard, (1 - balance) * dynamic
-    return TermWeights(
+    gone = 0.0
+    if stage == 2:
+        gone = ramp(epoch, ramp_epochs=loss.ramp_epochs, shape=loss.ramp_shape)
+    centroid, hard, dynamic = loss.stage2_weights
+    end = centroid, loss.balance * hard, (1 - loss.balance) * dynamic
+    return LossWeights(
         *(
             jnp.float32((1 - gone) * before + gone * after)
-            for before, after in zip(stage1, end, strict=True)
+            for before, after in zip(loss.stage1_weights, end, strict=True)
         )
     )
 

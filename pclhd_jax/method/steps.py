@@ -1,7 +1,7 @@
 """The steps of both stages and the feature step: pure functions, jitted by the caller.
 
-`state, banks, metrics = step(state, banks, batch, ..., fixed=fixed)`; `fixed` (model,
-optimiser, numbers) never changes within a stage and is bound before jitting.
+`state, banks, metrics = step(state, banks, batches, inputs, key, fixed=fixed)`; `fixed` (model,
+optimiser, settings) never changes within a run and is bound before jitting.
 """
 
 from collections.abc import Callable
@@ -11,25 +11,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from pclhd_jax.batches.batch import Batch
-from pclhd_jax.method.align import align_terms, joint_align_terms
+from pclhd_jax.batches.batch import Batch, Batches
 from pclhd_jax.method.augment import augment_infrared, augment_visible, normalise
+from pclhd_jax.method.bank_updates import update_apart_banks, update_joint_bank, update_own_banks
 from pclhd_jax.method.loss_scale import value_and_gradients, where_finite
-from pclhd_jax.method.losses import TermWeights
+from pclhd_jax.method.schedules import EpochInputs
 from pclhd_jax.method.state import TrainState, move_average
-from pclhd_jax.method.terms import (
-    Banks,
-    Encoded,
-    TermSettings,
-    banks_through,
-    cross_terms,
-    dynamic_terms,
-    joint_terms,
-    own_terms,
-    update_apart_banks,
-    update_joint_bank,
-    update_own_banks,
-)
+from pclhd_jax.method.step_data import Banks, Encoded, StepData, TermSettings
+from pclhd_jax.method.terms import Terms, apart_terms, joint_terms, losses_of, own_terms
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.models.l2_normalise import unit
 
@@ -37,12 +26,12 @@ Metrics = dict[str, jax.Array]
 
 
 class Fixed(NamedTuple):
-    """What stays put during a stage."""
+    """What stays the same during a run."""
 
     model: AGW
     tx: optax.GradientTransformation
-    terms: TermSettings
-    pad: int  # of the random crop, pixels
+    settings: TermSettings
+    augment_pad: int  # of the random crop, pixels
     encoder_decay: float  # alpha of the momentum encoder
 
 
@@ -51,6 +40,13 @@ class Views(NamedTuple):
 
     visible_BHWC: jax.Array
     infrared_BHWC: jax.Array
+
+
+class Objective(NamedTuple):
+    """What one optimiser step descends: the sum of the terms of these views."""
+
+    views: Views
+    terms_of: Callable[[Encoded], Terms]
 
 
 def augment(key: jax.Array, batch: Batch, pad: int) -> Views:
@@ -76,23 +72,24 @@ def encode(model: AGW, params: Any, batch_stats: Any, views: Views) -> Encoded:
 
 
 def descend(
-    state: TrainState, views: Views, terms_of: Callable[[Encoded], Metrics], fixed: Fixed
+    state: TrainState, objective: Objective, fixed: Fixed
 ) -> tuple[TrainState, Encoded, Metrics]:
-    """One optimiser step on the sum of `terms_of(features)`; returns the features it was taken at.
+    """One optimiser step; returns the features it was taken at.
 
-    The metrics are every weighted term and the gradient's norm; in float16 also the factor of the
-    loss and whether the step was skipped (1.0; its norm is then told as 0), see `loss_scale`.
+    The metrics are every loss of the record and the gradient's norm; in float16 also the factor of
+    the loss and whether the step was skipped (1.0; its norm is then reported as 0), see
+    `loss_scale`.
     """
 
     def loss_fn(params: Any) -> tuple[jax.Array, tuple[Metrics, Encoded]]:
-        z = encode(fixed.model, params, state.batch_stats, views)
-        terms = terms_of(z)
-        return sum(terms.values()), (terms, z)
+        z = encode(fixed.model, params, state.batch_stats, objective.views)
+        losses = losses_of(objective.terms_of(z))
+        return sum(losses.values()), (losses, z)
 
-    grads, (terms, z), scale, finite = value_and_gradients(loss_fn, state.params, state.loss_scale)
+    grads, (losses, z), scale, finite = value_and_gradients(loss_fn, state.params, state.loss_scale)
     updates, opt_state = fixed.tx.update(grads, state.opt_state, state.params)
     moved = optax.apply_updates(state.params, updates), opt_state
-    metrics = {f"loss_{name}": value for name, value in terms.items()}
+    metrics = {f"loss_{name}": value for name, value in losses.items()}
     metrics["gradient_norm"] = optax.tree.norm(grads)
     if scale is not None:
         moved = where_finite(finite, moved, (state.params, state.opt_state))
@@ -107,45 +104,44 @@ def descend(
 def stage1_step(
     state: TrainState,
     banks: Banks,
-    batch: Batch,
-    weights: TermWeights,
+    batches: Batches,
+    inputs: EpochInputs,
     key: jax.Array,
     *,
     fixed: Fixed,
 ) -> tuple[TrainState, Banks, Metrics]:
     """L_visible + L_infrared, each modality against its own bank."""
-    views = augment(key, batch, fixed.pad)
-    state, z, metrics = descend(
-        state, views, lambda z: own_terms(z, banks, batch, weights, fixed.terms), fixed
-    )
-    banks = update_own_banks(banks, z, batch, fixed.terms)
-    return state, banks, metrics
+    data = StepData(banks, batches.apart, inputs)
+    state, z, metrics = descend(state, own_objective(data, key, fixed), fixed)
+    return state, update_own_banks(z, data, fixed.settings), metrics
+
+
+def own_objective(data: StepData, key: jax.Array, fixed: Fixed) -> Objective:
+    """Of stage 1."""
+    views = augment(key, data.batch, fixed.augment_pad)
+    return Objective(views, lambda z: own_terms(z, data, fixed.settings))
 
 
 def stage2_step(
     state: TrainState,
     banks: Banks,
-    batch: Batch,
-    joint_batch: Batch | None,
-    weights: TermWeights,
-    infrared_crosses: jax.Array,
+    batches: Batches,
+    inputs: EpochInputs,
     key: jax.Array,
     *,
     fixed: Fixed,
 ) -> tuple[TrainState, Banks, Metrics]:
     """Two optimiser steps (clusters apart, clusters joint), then the moving average.
 
-    joint_batch: None in an epoch whose joint term rests: its steps leave the joint
-    term out (and compile once more). infrared_crosses: scalar bool; True on odd epochs,
-    when infrared features meet the visible bank, False when visible features meet the
-    infrared bank.
+    batches.joint: None in an epoch whose joint term rests: its steps leave the joint term out (and
+    compile once more).
     """
     apart_key, joint_key = jax.random.split(key)
-    state, banks, metrics = apart_step(
-        state, banks, batch, weights, infrared_crosses, apart_key, fixed
-    )
-    if joint_batch is not None:
-        state, banks, joint_metrics = joint_step(state, banks, joint_batch, joint_key, fixed)
+    data = StepData(banks, batches.apart, inputs)
+    state, banks, metrics = apart_step(state, data, apart_key, fixed)
+    if batches.joint is not None:
+        data = StepData(banks, batches.joint, inputs)
+        state, banks, joint_metrics = joint_step(state, data, joint_key, fixed)
         for name in ("gradient_norm", "skipped", "scale"):
             if name in joint_metrics:
                 metrics[f"{name}_joint"] = joint_metrics.pop(name)
@@ -157,52 +153,39 @@ def stage2_step(
 
 
 def apart_step(
-    state: TrainState,
-    banks: Banks,
-    batch: Batch,
-    weights: TermWeights,
-    infrared_crosses: jax.Array,
-    key: jax.Array,
-    fixed: Fixed,
+    state: TrainState, data: StepData, key: jax.Array, fixed: Fixed
 ) -> tuple[TrainState, Banks, Metrics]:
-    """Own, cross-modality, alignment and dynamic terms."""
-    view_key, dynamic_key, pick_key = jax.random.split(key, 3)
-    views = augment(view_key, batch, fixed.pad)
-    # The momentum encoder's statistics move through its own train-mode passes.
-    momentum_z = encode(fixed.model, state.momentum_params, state.momentum_batch_stats, views)
-
-    def terms_of(z: Encoded) -> Metrics:
-        # [released] asks with the momentum encoder: a constant, reported but without gradient.
-        query = z if fixed.terms.dynamic_query == "online" else momentum_z
-        through = banks_through(z, banks, batch, infrared_crosses, fixed.terms)
-        return (
-            own_terms(z, banks, batch, weights, fixed.terms, through)
-            | cross_terms(z, banks, batch, infrared_crosses, fixed.terms)
-            | align_terms(z, banks, batch, infrared_crosses, fixed.terms)
-            | dynamic_terms(query, banks, batch, weights, dynamic_key, fixed.terms)
-        )
-
-    state, z, metrics = descend(state, views, terms_of, fixed)
+    objective, momentum_z, pick_key = apart_objective(state, data, key, fixed)
+    state, z, metrics = descend(state, objective, fixed)
     state = state.replace(momentum_batch_stats=momentum_z.batch_stats)
     # [released] never refreshes the dynamic prototypes within an epoch.
-    refresh = (momentum_z, pick_key) if fixed.terms.dynamic_query == "online" else ()
-    banks = update_apart_banks(banks, z, batch, infrared_crosses, fixed.terms, *refresh)
-    return state, banks, metrics
+    refresh = (momentum_z, pick_key) if fixed.settings.loss.dynamic_query == "online" else ()
+    return state, update_apart_banks(z, data, fixed.settings, *refresh), metrics
+
+
+def apart_objective(
+    state: TrainState, data: StepData, key: jax.Array, fixed: Fixed
+) -> tuple[Objective, Encoded, jax.Array]:
+    """With the momentum encoder's features, and a key for the refresh of dynamic prototypes."""
+    view_key, dynamic_key, pick_key = jax.random.split(key, 3)
+    views = augment(view_key, data.batch, fixed.augment_pad)
+    # The momentum encoder's statistics move through its own train-mode passes.
+    momentum_z = encode(fixed.model, state.momentum_params, state.momentum_batch_stats, views)
+    data = data._replace(key=dynamic_key)
+    terms_of = lambda z: apart_terms(z, momentum_z, data, fixed.settings)  # noqa: E731
+    return Objective(views, terms_of), momentum_z, pick_key
 
 
 def joint_step(
-    state: TrainState, banks: Banks, batch: Batch, key: jax.Array, fixed: Fixed
+    state: TrainState, data: StepData, key: jax.Array, fixed: Fixed
 ) -> tuple[TrainState, Banks, Metrics]:
-    """Hybrid and alignment terms on joint clusters."""
-    views = augment(key, batch, fixed.pad)
+    state, z, metrics = descend(state, joint_objective(data, key, fixed), fixed)
+    return state, update_joint_bank(z, data, fixed.settings), metrics
 
-    def terms_of(z: Encoded) -> Metrics:
-        numbers = (z, banks, batch, fixed.terms)
-        return joint_terms(*numbers) | joint_align_terms(*numbers)
 
-    state, z, metrics = descend(state, views, terms_of, fixed)
-    banks = update_joint_bank(banks, z, batch, fixed.terms)
-    return state, banks, metrics
+def joint_objective(data: StepData, key: jax.Array, fixed: Fixed) -> Objective:
+    views = augment(key, data.batch, fixed.augment_pad)
+    return Objective(views, lambda z: joint_terms(z, data, fixed.settings))
 
 
 def feature_step(

@@ -29,6 +29,14 @@ SCORE = record(
     },
 )
 NUMBERS = table_of(real(finite=False))
+
+
+def numbers_in_tables(value: Any, where: str) -> None:
+    """A table of numbers, or of such tables: norm.hard, cosine.hard.cross."""
+    inner = isinstance(value, dict)
+    (table_of(numbers_in_tables) if inner else real(finite=False))(value, where)
+
+
 ROW = record(
     {"epochs_done": whole(0)},
     {
@@ -36,7 +44,7 @@ ROW = record(
         "epoch": whole(0),
         "evaluation": table_of(SCORE),
         "losses": NUMBERS,
-        "gradients": NUMBERS,
+        "gradients": table_of(numbers_in_tables),
         "clusters": table_of(NUMBERS),
         "prototypes": table_of(NUMBERS),
     },

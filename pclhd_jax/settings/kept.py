@@ -1,18 +1,17 @@
 """The settings that a run leaves in its workdir: `config.json`, read and checked."""
 
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from ml_collections import ConfigDict
 
-from pclhd_jax.settings.sections import Settings, settings_of
+from pclhd_jax.settings.sections import REMOVED, Settings, settings_of
 from pclhd_jax.system.json_files import read_json
 from pclhd_jax.system.json_shapes import anything, table_of
 from pclhd_jax.system.paths import given_path
 
 CONFIG = "config.json"
-# Settings that a run of an earlier version lacks, with the values that behave as it did.
-CAME_LATER = {"loss.align_weight": 0.0, "model.remat": False, "bn_groups": 1}
 
 
 def read_config(workdir: str | Path) -> dict[str, Any]:
@@ -29,9 +28,12 @@ def read_config(workdir: str | Path) -> dict[str, Any]:
 
 
 def check_settings(path: Path, config: dict[str, Any]) -> Settings:
-    """Raises ValueError, which names the file, for settings that this version does not accept."""
+    """Raises ValueError, which names the file, for settings that this version does not accept.
+
+    A setting that this version no longer has is left out: it shaped the run, not what is read here.
+    """
     try:
-        return settings_of(config)
+        return settings_of(without_removed(config))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -54,14 +56,49 @@ def read_kept_config(workdir: str | Path) -> dict[str, Any]:
 def read_config_file(path: Path) -> dict[str, Any]:
     """As `read_kept_config`, of a file of any name."""
     config = read_json(path, table_of(anything))
-    for setting, value in CAME_LATER.items():
-        *sections, name = setting.split(".")
-        section = config
-        for key in sections:
-            section = section.get(key) if isinstance(section, dict) else None
-        if isinstance(section, dict):
-            section.setdefault(name, value)
-    return config
+    add_later_settings(config, Settings)
+    return without_removed(config, only_without_effect=True)
+
+
+def add_later_settings(section: Any, kind: type) -> None:
+    """To a section of an earlier version: what it lacks, with the values that behave as it did."""
+    if not isinstance(section, dict):
+        return
+    hints = get_type_hints(kind)
+    for spec in fields(kind):
+        if is_dataclass(hints[spec.name]):
+            if not needs_a_value(hints[spec.name]):  # a section that came later
+                section.setdefault(spec.name, {})
+            add_later_settings(section.get(spec.name), hints[spec.name])
+        elif "before" in spec.metadata:
+            section.setdefault(spec.name, spec.metadata["before"])
+
+
+def needs_a_value(kind: type) -> bool:
+    """Whether some setting of a section has no value for runs that are older."""
+    hints = get_type_hints(kind)
+    return any(
+        needs_a_value(hints[spec.name])
+        if is_dataclass(hints[spec.name])
+        else "before" not in spec.metadata
+        for spec in fields(kind)
+    )
+
+
+def without_removed(config: dict[str, Any], *, only_without_effect: bool = False) -> dict[str, Any]:
+    """A copy without the settings that this version no longer has.
+
+    only_without_effect: keep those whose value did something, so that a comparison shows them.
+    """
+    kept = {k: dict(v) if isinstance(v, dict) else v for k, v in config.items()}
+    for setting, off in REMOVED.items():
+        section_name, _, name = setting.rpartition(".")
+        section = kept.get(section_name) if section_name else kept
+        if not isinstance(section, dict) or name not in section:
+            continue
+        if not only_without_effect or section[name] == off:
+            del section[name]
+    return kept
 
 
 def config_of_json(path: str | Path) -> ConfigDict:

@@ -14,11 +14,19 @@ MOST = 1_000_000  # of counts that have no other limit: what is above is a slip 
 # Rows of a batch; pictures of 288 x 144 in so many rows are 8 GB before the first layer.
 MOST_ROWS = 65_536
 
+NEEDED = object()  # a setting that every run has
+
 Check = Callable[[Any], str]
 
 
-def setting(check: Check) -> Any:
-    return field(metadata={"check": check})
+def setting(check: Check, *, before: Any = NEEDED, **more: Any) -> Any:
+    """A field whose values `check` accepts.
+
+    before: the value that behaves as the program did before it had this setting. Runs that are
+    older are read with it. Every setting that is added needs one.
+    """
+    older = {} if before is NEEDED else {"before": before}
+    return field(metadata={"check": check, **older, **more})
 
 
 def number(
@@ -27,8 +35,9 @@ def number(
     *,
     above: float = -math.inf,
     below: float = math.inf,
+    **more: Any,
 ) -> Any:
-    """A field that takes finite numbers of a range."""
+    """A field that takes finite numbers of a range. more: as of `setting`, here and below."""
 
     def check(value: float) -> str:
         if not math.isfinite(value):
@@ -41,27 +50,28 @@ def number(
             return f"give more than {above:,}"
         return f"give less than {below:,}" if value >= below else ""
 
-    return setting(check)
+    return setting(check, **more)
 
 
-def word(*allowed: str) -> Any:
-    return setting(lambda value: "" if value in allowed else f"it must be {' or '.join(allowed)}")
+def word(*allowed: str, **more: Any) -> Any:
+    remedy = f"it must be {' or '.join(allowed)}"
+    return setting(lambda value: "" if value in allowed else remedy, **more)
 
 
-def text(*, empty: bool = True) -> Any:
-    return setting(lambda value: "" if empty or value else "it must not be empty")
+def text(*, empty: bool = True, **more: Any) -> Any:
+    return setting(lambda value: "" if empty or value else "it must not be empty", **more)
 
 
-def path(*, empty: bool = True) -> Any:
+def path(*, empty: bool = True, **more: Any) -> Any:
     """A field that takes the path of a file or folder, whose `~` is expanded."""
-    return field(metadata={**text(empty=empty).metadata, "expand": given_path})
+    return text(empty=empty, expand=given_path, **more)
 
 
-def flag() -> Any:
-    return setting(lambda value: "")
+def flag(**more: Any) -> Any:
+    return setting(lambda value: "", **more)
 
 
-def term_weights() -> Any:
+def three_weights(**more: Any) -> Any:
     """(centroid, hard, dynamic)."""
 
     def check(value: tuple) -> str:
@@ -70,12 +80,16 @@ def term_weights() -> Any:
         finite = all(is_number(w) and math.isfinite(w) and w >= 0 for w in value)
         return "" if finite else "give finite weights of at least 0"
 
-    return setting(check)
+    return setting(check, **more)
 
 
-def several(is_allowed: Callable[[Any], bool], what: str) -> Any:
+def several(is_allowed: Callable[[Any], bool], what: str, **more: Any) -> Any:
     """A field that takes a tuple of at least one value."""
-    return setting(lambda value: "" if value and all(map(is_allowed, value)) else f"give {what}")
+
+    def check(value: tuple) -> str:
+        return "" if value and all(map(is_allowed, value)) else f"give {what}"
+
+    return setting(check, **more)
 
 
 def is_number(value: Any) -> bool:

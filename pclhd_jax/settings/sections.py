@@ -2,6 +2,9 @@
 
 `settings_of(config)` is the one place that reads a config; everything else takes what it needs of
 the tree it returns, whose names are those of `configs/common.py`, where they are explained.
+
+A setting is a value with its comment in `configs/common.py` and a line here: its type, its limits,
+and `before`, the value with which runs are read that are older than the setting.
 """
 
 from collections.abc import Mapping
@@ -20,13 +23,16 @@ from pclhd_jax.settings.limits import (
     path,
     setting,
     several,
-    term_weights,
     text,
+    three_weights,
     word,
 )
+from pclhd_jax.settings.together import check_together
 from pclhd_jax.system.text import printable
 
 STAGES = (1, 2)
+# Settings of earlier versions, with the value that behaves as this version does.
+REMOVED = {"loss.align_weight": 0.0}
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Model:
     depth: int = number(1, MOST)  # against the trunks there are: `models.resnet.trunk_of_depth`
     width: float = setting(channels)
     dtype: str = word("float32", "bfloat16", "float16")
-    remat: bool = flag()
+    remat: bool = flag(before=False)
 
 
 @dataclass(frozen=True)
@@ -118,12 +124,11 @@ class Loss:
     hybrid_margin: float = number(0)
     hybrid_hard: float = number(0, 1)
     cross_weight: float = number(0)
-    align_weight: float = number(0)
     joint: bool = flag()
     dynamic_choice: str = word("extremes", "random")
     bank_order: str = word("together", "in_turn")
-    stage1_weights: tuple = term_weights()
-    stage2_weights: tuple = term_weights()
+    stage1_weights: tuple = three_weights()
+    stage2_weights: tuple = three_weights()
     balance: float = number(0, 1)
     ramp_epochs: int = number(0, MOST)
     ramp_shape: str = word("linear", "cosine")
@@ -157,7 +162,7 @@ class Settings:
     sampler: Sampler
     prototypes: Prototypes
     encoder_decay: float = number(0, 1)
-    bn_groups: int = number(1, 16)
+    bn_groups: int = number(1, 16, before=1)
     loss: Loss
     augment_pad: int = number(0, 4096)
     evaluation: Evaluation
@@ -181,7 +186,7 @@ def settings_of(config: Any) -> Settings:
     if isinstance(config, Settings):
         return config
     settings = _read(Settings, config, "config")
-    _check_together(settings)
+    check_together(settings)
     return settings
 
 
@@ -229,42 +234,3 @@ def _checked(value: Any, hint: type, metadata: Mapping[str, Any], name: str) -> 
 def listed(names: list[str]) -> str:
     """The first of them: a config.json may be a stranger's."""
     return ", ".join(printable(str(name)[:60], keep="") for name in names[:10])
-
-
-def _check_together(settings: Settings) -> None:
-    if not any(getattr(settings, f"stage{stage}").epochs for stage in STAGES):
-        raise ValueError("no epoch to run; raise config.stage1.epochs or config.stage2.epochs")
-    for stage in STAGES:
-        counts = getattr(settings, f"stage{stage}")
-        for name in ("visible_shots", "infrared_shots"):
-            rows = counts.clusters_per_batch * getattr(counts, name)
-            if rows % settings.bn_groups:
-                raise ValueError(
-                    f"config.bn_groups is {settings.bn_groups}, and config.stage{stage}.{name} "
-                    f"with clusters_per_batch gives {rows} pictures a batch, which do not divide "
-                    "into so many parts; give a divisor"
-                )
-            if rows > MOST_ROWS:
-                raise ValueError(
-                    f"config.stage{stage}.{name} is {getattr(counts, name)}, for "
-                    f"config.stage{stage}.clusters_per_batch {counts.clusters_per_batch}: "
-                    f"{rows:,} pictures a batch; give at most {MOST_ROWS:,}"
-                )
-    cluster = settings.cluster
-    for name in ("k1", "joint_k1"):
-        if cluster.count_self and getattr(cluster, name) < 2:
-            raise ValueError(
-                f"config.cluster.{name} is {getattr(cluster, name)}, and count_self leaves the "
-                "picture itself alone in its list; give at least 2"
-            )
-    if settings.report_gradients and settings.model.dtype == "float16":
-        raise ValueError(
-            "config.report_gradients is True and config.model.dtype float16, whose gradients are "
-            "scaled to be in its range, one term's not as another's; take bfloat16 or float32"
-        )
-    if settings.init.imagenet and settings.init.agw:
-        raise ValueError(
-            f"config.init.imagenet ({settings.init.imagenet}) and config.init.agw "
-            f"({settings.init.agw}) are both given; the second holds a whole encoder: leave one "
-            "of them empty"
-        )

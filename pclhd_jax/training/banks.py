@@ -9,7 +9,7 @@ from jax.sharding import Mesh
 
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.method.prototypes import PrototypeBank, build_bank, num_rows
-from pclhd_jax.method.terms import Banks
+from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.settings.schedule import When

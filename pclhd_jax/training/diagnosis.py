@@ -1,17 +1,20 @@
 """How the prototypes and the terms of an epoch behave: for the record, nothing is trained by it."""
 
+from typing import Any
+
 import jax
 import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.clustering.both_modalities import cluster_centroids
 from pclhd_jax.method.prototypes import PrototypeBank
-from pclhd_jax.method.terms import Banks
+from pclhd_jax.method.schedules import epoch_inputs
+from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.mesh import replicate, shard_batch
 from pclhd_jax.training.experiment import Run
 from pclhd_jax.training.features import MODALITIES, Features
 from pclhd_jax.training.keys import epoch_key
-from pclhd_jax.training.step_loop import EpochSoFar, epoch_batches, epoch_inputs
+from pclhd_jax.training.step_loop import EpochSoFar, epoch_batches
 
 HardPictures = dict[str, list[int]]  # by modality, of every cluster its row
 
@@ -73,23 +76,24 @@ def bank_report(bank: PrototypeBank) -> dict[str, float]:
     return row
 
 
-def gradients_at_start(run: Run, so_far: EpochSoFar) -> dict[str, float]:
-    """`method.gradients.gradient_report` of the epoch's first batch, at its first step's draw.
+def gradients_at_start(run: Run, so_far: EpochSoFar) -> dict[str, Any]:
+    """`method.gradients` of the epoch's first batch, at its first step's draw.
 
     so_far: before the first step. Without the cosines of terms that have no gradient.
     """
-    when = so_far.when
-    batch, *joint_batch = next(epoch_batches(run.config, run.pictures.train, so_far))
-    weights, *infrared_crosses = replicate(run.mesh, epoch_inputs(run.config, when))
-    report = run.gradient_report(
+    when, config = so_far.when, run.config
+    report = run.gradient_steps[when.stage](
         so_far.state,
         so_far.banks,
-        shard_batch(run.mesh, batch),
-        shard_batch(run.mesh, joint_batch[0]) if when.stage == 2 else None,
-        weights,
-        infrared_crosses[0] if when.stage == 2 else None,
-        jax.random.fold_in(epoch_key(run.config.seed, when), 0),
+        shard_batch(run.mesh, next(epoch_batches(config, run.pictures.train, so_far))),
+        replicate(run.mesh, epoch_inputs(*when, config.loss)),
+        jax.random.fold_in(epoch_key(config.seed, when), 0),
     )
-    numbers = {name: float(value) for name, value in jax.device_get(report).items()}
-    undefined = {n for n, value in numbers.items() if n.startswith("cosine_") and np.isnan(value)}
-    return {name: value for name, value in numbers.items() if name not in undefined}
+    return plain_numbers(jax.device_get(report))
+
+
+def plain_numbers(report: dict[str, Any]) -> dict[str, Any]:
+    """Python's floats, without NaN."""
+    tables = {name: plain_numbers(x) for name, x in report.items() if isinstance(x, dict)}
+    numbers = {name: float(x) for name, x in report.items() if name not in tables}
+    return tables | {name: x for name, x in numbers.items() if not np.isnan(x)}

@@ -12,10 +12,8 @@ from jax.sharding import Mesh
 from pclhd_jax.batches.apart_and_joint import Sampling
 from pclhd_jax.clustering.both_modalities import ClusterSettings
 from pclhd_jax.method import steps
-from pclhd_jax.method.gradients import gradient_report
+from pclhd_jax.method.gradients import stage1_gradients, stage2_gradients
 from pclhd_jax.method.loss_scale import start_scale
-from pclhd_jax.method.losses import TermWeights
-from pclhd_jax.method.schedules import progressive_weights
 from pclhd_jax.method.state import (
     TrainState,
     init_state,
@@ -23,7 +21,7 @@ from pclhd_jax.method.state import (
     make_optimizer,
     start_state,
 )
-from pclhd_jax.method.terms import TermSettings
+from pclhd_jax.method.step_data import TermSettings
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.models.resnet import trunk_of_depth
 from pclhd_jax.processes.agreement import check_same_pictures
@@ -48,7 +46,7 @@ class Run(NamedTuple):
     feature_steps: dict[str, Callable]  # by modality; unit features, to be scored
     cluster_feature_steps: dict[str, Callable] | None = None  # for clusters, centroids; unit or not
     train_steps: dict[int, Callable] | None = None  # by stage
-    gradient_report: Callable | None = None  # see method.gradients
+    gradient_steps: dict[int, Callable] | None = None  # by stage, see method.gradients
 
 
 def start_run(config: Any) -> Run:
@@ -72,7 +70,7 @@ def start_run(config: Any) -> Run:
         make_feature_steps(model, True),
         make_feature_steps(model, config.cluster.unit_features),
         make_train_steps(fixed),
-        make_gradient_report(fixed),
+        make_gradient_steps(fixed),
     )
 
 
@@ -100,8 +98,11 @@ def make_train_steps(fixed: steps.Fixed) -> dict[int, Callable]:
 
 
 @cache
-def make_gradient_report(fixed: steps.Fixed) -> Callable:
-    return jax.jit(partial(gradient_report, fixed=fixed))
+def make_gradient_steps(fixed: steps.Fixed) -> dict[int, Callable]:
+    return {
+        stage: jax.jit(partial(gradients, fixed=fixed))
+        for stage, gradients in ((1, stage1_gradients), (2, stage2_gradients))
+    }
 
 
 @cache  # by its arguments as they are written: no defaults, so that equal ones are one key
@@ -159,35 +160,8 @@ def state_shapes(config: Any) -> TrainState:
 
 
 def fixed_of(config: Any, model: AGW, tx: optax.GradientTransformation) -> steps.Fixed:
-    loss = config.loss
-    terms = TermSettings(
-        temperature=loss.temperature,
-        own_margin=loss.own_margin,
-        hybrid_margin=loss.hybrid_margin,
-        hybrid_hard=loss.hybrid_hard,
-        cross_weight=loss.cross_weight,
-        align_weight=loss.align_weight,
-        bank_momentum=config.prototypes.momentum,
-        dynamic_query=loss.dynamic_query,
-        dynamic_choice=loss.dynamic_choice,
-        bank_order=loss.bank_order,
-        # A hard prototype that starts at the centroid moves by the one farthest row all the same.
-        num_farthest=max(1, config.prototypes.num_farthest),
-    )
-    return steps.Fixed(model, tx, terms, config.augment_pad, config.encoder_decay)
-
-
-def term_weights(config: Any, stage: int, epoch: int) -> TermWeights:
-    loss = config.loss
-    return progressive_weights(
-        stage,
-        epoch,
-        stage1=loss.stage1_weights,
-        stage2=loss.stage2_weights,
-        balance=loss.balance,
-        ramp_epochs=loss.ramp_epochs,
-        ramp_shape=loss.ramp_shape,
-    )
+    settings = TermSettings(config.loss, config.prototypes)
+    return steps.Fixed(model, tx, settings, config.augment_pad, config.encoder_decay)
 
 
 def sampling_of(config: Any, stage: int) -> Sampling:

@@ -1,6 +1,5 @@
 """The steps of one epoch: batches in, metrics out, and a place to stop after each."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
@@ -14,15 +13,15 @@ from pclhd_jax.batches.apart_and_joint import (
     apart_batches,
     joint_batches,
 )
-from pclhd_jax.batches.batch import Batch, EpochLabels
-from pclhd_jax.method.schedules import infrared_crosses
+from pclhd_jax.batches.batch import Batches, EpochLabels
+from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.method.state import TrainState
-from pclhd_jax.method.terms import Banks
+from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.settings.schedule import When, title
 from pclhd_jax.system.device_memory import SMALLER_RUN, fits
-from pclhd_jax.training.experiment import Run, sampling_of, term_weights
+from pclhd_jax.training.experiment import Run, sampling_of
 from pclhd_jax.training.feed import Feed
 from pclhd_jax.training.keys import epoch_key
 
@@ -54,17 +53,17 @@ def run_steps(
         not to be kept.
     """
     config, when, what = run.config, so_far.when, title(run.config, so_far.when)
-    by_epoch = replicate(run.mesh, epoch_inputs(config, when))
+    inputs = replicate(run.mesh, epoch_inputs(*when, config.loss))
     key = epoch_key(config.seed, when)
     batches = epoch_batches(config, run.pictures.train, so_far)
     with Feed(run.mesh, batches) as feed, closing(progress_of(config, so_far)) as progress:
-        for i, batch in enumerate(feed, len(so_far.history)):
+        for i, step_batches in enumerate(feed, len(so_far.history)):
             with jax.profiler.StepTraceAnnotation("step", step_num=i):
                 state, banks, metrics = run.train_steps[when.stage](
                     so_far.state,
                     so_far.banks,
-                    *batch,
-                    *by_epoch,
+                    step_batches,
+                    inputs,
                     jax.random.fold_in(key, i),
                 )
             feed.given(metrics)
@@ -74,12 +73,6 @@ def run_steps(
             progress.after(history)
             after_step(so_far)
     return so_far._replace(history=finite_history(so_far.history, what))
-
-
-def epoch_inputs(config: Any, when: When) -> tuple[Any, ...]:
-    """What every step of the epoch is given besides state, banks, batch and key."""
-    weights = term_weights(config, *when)
-    return (weights,) if when.stage == 1 else (weights, infrared_crosses(when.epoch))
 
 
 class StepProgress(Progress):
@@ -104,19 +97,15 @@ def progress_of(config: Any, so_far: EpochSoFar) -> StepProgress:
     return StepProgress(title(config, when), sampling_of(config, when.stage), has_joint, first)
 
 
-def epoch_batches(
-    config: Any, pictures: TrainPictures, so_far: EpochSoFar
-) -> Iterator[tuple[Batch, ...]]:
-    """Of the steps still to come: (batch,) in stage 1, (batch, joint batch or None) in stage 2."""
+def epoch_batches(config: Any, pictures: TrainPictures, so_far: EpochSoFar) -> Iterator[Batches]:
+    """Of the steps still to come."""
     (stage, epoch), labels, first = so_far.when, so_far.labels, len(so_far.history)
     rng = np.random.default_rng([config.seed, stage, epoch])
     sampling = sampling_of(config, stage)
     apart = apart_batches(pictures, labels, sampling, rng, first)
-    if stage == 1:
-        return zip(apart)
-    if joint_rests(config, labels):
-        return zip(apart, itertools.repeat(None))
-    return zip(apart, joint_batches(pictures, labels, sampling, rng, first), strict=True)
+    if stage == 1 or joint_rests(config, labels):
+        return map(Batches, apart)
+    return map(Batches, apart, joint_batches(pictures, labels, sampling, rng, first))
 
 
 def joint_rests(config: Any, labels: EpochLabels) -> bool:

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.method.state import TrainState
-from pclhd_jax.method.terms import Banks
+from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.exchange import from_first, is_alone
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say

@@ -68,7 +68,6 @@ def test_a_stage_one_is_the_same_to_the_bit_whatever_stage_two_alone_reads(pictu
     others = {
         "loss.bank_order": "in_turn",
         "loss.cross_weight": 0.5,
-        "loss.align_weight": 0.5,
         "loss.hybrid_margin": 0.1,
         "loss.hybrid_hard": 0.25,
         "loss.joint": False,

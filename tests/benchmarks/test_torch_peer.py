@@ -10,7 +10,8 @@ import pytest
 from benchmarks.programs import programs_of
 from benchmarks.step_inputs import start, step_inputs
 from pclhd_jax.method import steps
-from pclhd_jax.method.losses import TermWeights
+from pclhd_jax.method.losses import LossWeights
+from pclhd_jax.method.schedules import EpochInputs
 from pclhd_jax.method.state import make_optimizer
 from pclhd_jax.settings.sections import settings_of
 from pclhd_jax.training.experiment import fixed_of, make_feature_steps, make_model
@@ -26,7 +27,7 @@ from benchmarks.torch_peer.terms import Batch  # noqa: E402
 
 CLUSTERS = (9, 7, 8)
 CPU = torch.device("cpu")
-WEIGHTS = TermWeights(0.7, 0.4, 0.6)
+WEIGHTS = LossWeights(0.7, 0.4, 0.6)
 
 
 def plain_views(key, batch, pad):
@@ -45,7 +46,7 @@ def settings_and_inputs(stage):
     return settings, step_inputs(settings, stage, program, CLUSTERS)
 
 
-@pytest.mark.parametrize("stage, crosses", [(1, None), (2, True), (2, False)])
+@pytest.mark.parametrize("stage, crosses", [(1, False), (2, True), (2, False)])
 def test_a_step_of_the_peer_is_a_step_of_ours(stage, crosses, monkeypatch):
     settings, inputs = settings_and_inputs(stage)
     monkeypatch.setattr(steps, "augment", plain_views)
@@ -61,15 +62,14 @@ def test_a_step_of_the_peer_is_a_step_of_ours(stage, crosses, monkeypatch):
     model = make_model(settings)
     fixed = fixed_of(settings, model, make_optimizer(settings.optimizer.weight_decay))
     step = getattr(steps, f"stage{stage}_step")
-    given, theirs = (inputs.batch,), (Batch(inputs.batch, CPU),)
-    if stage == 2:
-        given += (inputs.joint_batch,)
-        theirs += (Batch(inputs.joint_batch, CPU),)
-    crossing = () if stage == 1 else (np.bool_(crosses),)
+    weights = LossWeights(*map(np.float32, WEIGHTS))
+    by_epoch = EpochInputs(weights, np.bool_(crosses))
     state, banks, ours = jax.jit(partial(step, fixed=fixed))(
-        *inputs[:2], *given, TermWeights(*map(np.float32, WEIGHTS)), *crossing, jax.random.key(0)
+        inputs.state, inputs.banks, inputs.batches, by_epoch, jax.random.key(0)
     )
-    found = getattr(peer, f"stage{stage}_step")(*theirs, WEIGHTS, *map(bool, crossing))
+    theirs = [Batch(batch, CPU) for batch in inputs.batches if batch is not None]
+    crossing = () if stage == 1 else (crosses,)
+    found = getattr(peer, f"stage{stage}_step")(*theirs, WEIGHTS, *crossing)
 
     assert set(found) == set(ours)
     for name in ours:

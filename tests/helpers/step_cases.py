@@ -1,5 +1,6 @@
 """A toy encoder, states, banks and batches small enough to follow a step by hand."""
 
+from dataclasses import replace
 from functools import partial
 
 import flax.linen as nn
@@ -7,28 +8,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pclhd_jax.batches.batch import Batch
-from pclhd_jax.method.losses import TermWeights
+from configs import common
+from pclhd_jax.batches.batch import Batch, Batches
+from pclhd_jax.method.losses import LossWeights
 from pclhd_jax.method.prototypes import PrototypeBank
+from pclhd_jax.method.schedules import EpochInputs
 from pclhd_jax.method.state import TrainState
-from pclhd_jax.method.terms import Banks, TermSettings
+from pclhd_jax.method.step_data import Banks, TermSettings
+from pclhd_jax.settings.sections import settings_of
 
 H, W, ROWS, S = 32, 16, 6, 3
 TAU, MU, ALPHA, LR = 0.2, 0.1, 0.9, 0.05
-PAPER = TermSettings(
-    temperature=TAU,
-    own_margin=0.0,
-    hybrid_margin=0.2,
-    hybrid_hard=0.5,
-    cross_weight=0.25,
-    align_weight=0.0,
-    bank_momentum=MU,
-    dynamic_query="online",
-    dynamic_choice="extremes",
-    bank_order="together",
-    num_farthest=1,
-)
-MOMENTUM_QUERY = PAPER._replace(dynamic_query="momentum")
+
+
+def term_settings(**loss):
+    """Recipe `paper` at another temperature; `loss` names settings of its loss section."""
+    settings = settings_of(common.base("paper"))
+    loss = {"temperature": TAU, **loss}
+    return TermSettings(replace(settings.loss, **loss), replace(settings.prototypes, momentum=MU))
+
+
+PAPER = term_settings()
+MOMENTUM_QUERY = term_settings(dynamic_query="momentum")
 
 
 class ToyEncoder(nn.Module):
@@ -99,9 +100,11 @@ def make_batch(seed, visible_labels, infrared_labels, shift=1):
 
 BATCH = make_batch(1, [0, 0, 2, 3], [1, 1, 0, 0, 0, 3, 3, 1])
 JOINT = make_batch(2, [0, 1, 1, 2], [2, 2, 0, 0, 1, 1, 1, 0])
-WEIGHTS = TermWeights(jnp.float32(0.7), jnp.float32(0.4), jnp.float32(0.6))
-NO_WEIGHTS = TermWeights(*[jnp.float32(0)] * 3)
-ODD, EVEN = jnp.bool_(True), jnp.bool_(False)
+BATCHES = Batches(BATCH, JOINT)
+WEIGHTS = LossWeights(jnp.float32(0.7), jnp.float32(0.4), jnp.float32(0.6))
+# What the steps of an odd epoch are given, of an even one, and of one without own terms.
+ODD, EVEN = (EpochInputs(WEIGHTS, jnp.bool_(odd)) for odd in (True, False))
+NO_WEIGHTS = ODD._replace(weights=LossWeights(*[jnp.float32(0)] * 3))
 KEY = jax.random.key(7)
 
 

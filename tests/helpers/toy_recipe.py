@@ -4,14 +4,15 @@ import numpy as np
 import optax
 
 from configs import common
-from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.batches.batch import Batches, EpochLabels
 from pclhd_jax.method import steps
+from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.settings.schedule import When
 from pclhd_jax.training.banks import make_banks
-from pclhd_jax.training.experiment import fixed_of, term_weights
+from pclhd_jax.training.experiment import fixed_of
 from pclhd_jax.training.features import Features
-from tests.helpers.step_cases import BATCH, JOINT, KEY, ODD, ToyEncoder, make_state
+from tests.helpers.step_cases import BATCH, JOINT, KEY, ToyEncoder, make_state
 from tests.helpers.step_cases import make_banks as toy_banks
 
 
@@ -25,13 +26,13 @@ def toy_config(recipe):
     return c
 
 
-def outcome(config, crosses=ODD, joint=JOINT, batch=BATCH):
+def outcome(config, odd=True, joint=JOINT, batch=BATCH):
     """(state, banks, metrics) of the first iteration of stage 2, by plain descent."""
     fixed = fixed_of(config, ToyEncoder(), optax.sgd(0.05))
-    weights = term_weights(config, 2, 0)
+    inputs = epoch_inputs(2, int(odd), config.loss)  # toy_config has no ramp
     state, banks = make_state(fixed.model, fixed.tx, momentum_seed=1), toy_banks(8)
     # Not jitted: each operation is compiled once for all settings, a step would be for every one.
-    return steps.stage2_step(state, banks, batch, joint, weights, crosses, KEY, fixed=fixed)
+    return steps.stage2_step(state, banks, Batches(batch, joint), inputs, KEY, fixed=fixed)
 
 
 FIRST_OF_STAGE_2 = When(2, 0)

@@ -5,15 +5,15 @@ import numpy as np
 import optax
 import pytest
 
+from pclhd_jax.batches.batch import Batches
 from pclhd_jax.method import steps
-from pclhd_jax.method.gradients import gradient_report
-from pclhd_jax.training.experiment import fixed_of, term_weights
+from pclhd_jax.method.gradients import stage1_gradients, stage2_gradients
+from pclhd_jax.method.schedules import epoch_inputs
+from pclhd_jax.training.experiment import fixed_of
 from tests.helpers.step_cases import (
     BATCH,
-    EVEN,
     JOINT,
     KEY,
-    ODD,
     ToyEncoder,
     assert_same,
     make_banks,
@@ -21,24 +21,25 @@ from tests.helpers.step_cases import (
 )
 from tests.helpers.toy_recipe import toy_config
 
+KINDS = ("centroid", "cross", "dynamic", "hard")
 
-def reported(config, stage=2, joint=JOINT, crosses=ODD):
+
+def of_step(function, config, odd=True, joint=None, stage=2):
+    """`function` with what the step of an epoch is given; the start state, and what comes back."""
     fixed = fixed_of(config, ToyEncoder(), optax.sgd(1.0))
     state = make_state(fixed.model, fixed.tx, momentum_seed=1)
-    weights = term_weights(config, stage, 0)
-    crosses = crosses if stage == 2 else None
-    report = gradient_report(state, make_banks(8), BATCH, joint, weights, crosses, KEY, fixed=fixed)
-    return {name: float(value) for name, value in report.items()}
+    inputs = epoch_inputs(stage, int(odd), config.loss)
+    given = make_banks(8), Batches(BATCH, joint), inputs, KEY
+    return state, function(state, *given, fixed=fixed)
 
 
-def moved(config, joint=None, crosses=ODD):
+def reported(config, joint=JOINT, odd=True):
+    return jax.tree.map(float, of_step(stage2_gradients, config, odd, joint)[1])
+
+
+def moved(config, odd=True):
     """The parameters' movement in one step of plain descent at rate 1: minus the gradient."""
-    fixed = fixed_of(config, ToyEncoder(), optax.sgd(1.0))
-    state = make_state(fixed.model, fixed.tx, momentum_seed=1)
-    weights = term_weights(config, 2, 0)
-    after, _, _ = steps.stage2_step(
-        state, make_banks(8), BATCH, joint, weights, crosses, KEY, fixed=fixed
-    )
+    state, (after, _, _) = of_step(steps.stage2_step, config, odd)
     leaves = zip(jax.tree.leaves(after.params), jax.tree.leaves(state.params), strict=True)
     return np.concatenate([np.ravel(old - new) for new, old in leaves])
 
@@ -58,69 +59,58 @@ def alone(recipe, kind):
     return config
 
 
-@pytest.mark.parametrize("crosses", [ODD, EVEN], ids=["odd", "even"])
-def test_norms_and_cosines_are_those_of_steps_with_one_term_alone(crosses):
-    kinds = ("centroid", "hard", "cross", "dynamic")
-    gradients = {kind: moved(alone("paper", kind), crosses=crosses) for kind in kinds}
-    report = reported(toy_config("paper"), joint=None, crosses=crosses)
+def pairs(kinds):
+    return [(one, other) for i, one in enumerate(kinds) for other in kinds[i + 1 :]]
+
+
+@pytest.mark.parametrize("odd", [True, False], ids=["odd", "even"])
+def test_norms_and_cosines_are_those_of_steps_with_one_term_alone(odd):
+    gradients = {kind: moved(alone("paper", kind), odd) for kind in KINDS}
+    report = reported(toy_config("paper"), joint=None, odd=odd)
     norms = {kind: np.linalg.norm(gradient) for kind, gradient in gradients.items()}
     assert min(norms.values()) > 1e-3
-    for kind in kinds:
-        np.testing.assert_allclose(report[f"norm_{kind}"], norms[kind], rtol=1e-4)
+    assert set(report["norm"]) == set(report["share"]) == set(KINDS)
+    for kind in KINDS:
+        np.testing.assert_allclose(report["norm"][kind], norms[kind], rtol=1e-4)
         share = norms[kind] / sum(norms.values())
-        np.testing.assert_allclose(report[f"share_{kind}"], share, rtol=1e-4)
-    for i, one in enumerate(kinds):
-        for other in kinds[i + 1 :]:
-            want = gradients[one] @ gradients[other] / (norms[one] * norms[other])
-            np.testing.assert_allclose(report[f"cosine_{one}_{other}"], want, atol=1e-4)
+        np.testing.assert_allclose(report["share"][kind], share, rtol=1e-4)
+    for one, other in pairs(KINDS):
+        want = gradients[one] @ gradients[other] / (norms[one] * norms[other])
+        np.testing.assert_allclose(report["cosine"][one][other], want, atol=1e-4)
 
 
 @pytest.mark.parametrize("recipe", ["paper", "released"])
 def test_the_kinds_together_are_the_gradient_of_the_step(recipe):
     config = toy_config(recipe)
     report = reported(config, joint=None)
-    kinds = ("centroid", "hard", "cross", "dynamic")
-    squared = sum(report[f"norm_{kind}"] ** 2 for kind in kinds)
-    for i, one in enumerate(kinds):
-        for other in kinds[i + 1 :]:
-            cosine = report[f"cosine_{one}_{other}"]
-            product = report[f"norm_{one}"] * report[f"norm_{other}"]
-            squared += 2 * cosine * product if product else 0.0
+    norm, cosine = report["norm"], report["cosine"]
+    squared = sum(norm[kind] ** 2 for kind in KINDS)
+    for one, other in pairs(KINDS):
+        product = norm[one] * norm[other]
+        squared += 2 * cosine[one][other] * product if product else 0.0
     np.testing.assert_allclose(np.sqrt(squared), np.linalg.norm(moved(config)), rtol=1e-4)
     # The released program's dynamic term has no gradient, and so no direction.
-    assert (report["norm_dynamic"] == 0) == (recipe == "released")
-    assert np.isnan(report["cosine_hard_dynamic"]) == (recipe == "released")
+    assert (norm["dynamic"] == 0) == (recipe == "released")
+    assert np.isnan(cosine["dynamic"]["hard"]) == (recipe == "released")
 
 
 def test_the_joint_term_is_reported_where_there_is_one():
     config = toy_config("paper")
-    assert reported(config)["norm_joint"] > 0
-    assert not [name for name in reported(config, joint=None) if "joint" in name]
-    without = reported(config)
-    assert not [name for name in without if "align" in name]
-    config.loss.align_weight = 0.5
-    aligned = reported(config)
-    assert aligned["norm_align"] > 0 and aligned["norm_align_joint"] > 0
-    assert aligned["norm_joint"] == pytest.approx(without["norm_joint"], rel=1e-6)
+    whole = reported(config)
+    assert whole["norm"]["joint"] > 0 and set(whole["norm"]) == {*KINDS, "joint"}
+    assert set(reported(config, joint=None)["norm"]) == set(KINDS)
     config.loss.cross_weight = 0.0
-    assert not [name for name in reported(config) if "cross" in name]
+    without = reported(config)
+    assert set(without["norm"]) == {*KINDS, "joint"} - {"cross"}
+    assert without["norm"]["joint"] == pytest.approx(whole["norm"]["joint"], rel=1e-6)
 
 
 def test_stage_one_has_its_own_terms_and_the_report_moves_nothing():
     config = toy_config("released")
-    fixed = fixed_of(config, ToyEncoder(), optax.sgd(1.0))
-    state, weights = make_state(fixed.model, fixed.tx), term_weights(config, 1, 0)
-    before = jax.tree.map(np.array, state.params)
-    report = gradient_report(state, make_banks(8), BATCH, None, weights, None, KEY, fixed=fixed)
-    assert_same(state.params, before)
-    assert set(report) == {
-        "norm_centroid",
-        "norm_hard",
-        "share_centroid",
-        "share_hard",
-        "cosine_centroid_hard",
-    }
-    *_, metrics = steps.stage1_step(state, make_banks(8), BATCH, weights, KEY, fixed=fixed)
-    one, other = report["norm_centroid"], report["norm_hard"]
-    squared = one**2 + other**2 + 2 * one * other * report["cosine_centroid_hard"]
+    state, report = of_step(stage1_gradients, config, stage=1)
+    assert_same(state.params, of_step(stage1_gradients, config, stage=1)[0].params)
+    assert set(report["norm"]) == {"centroid", "hard"}
+    _, (_, _, metrics) = of_step(steps.stage1_step, config, stage=1)
+    one, other = (report["norm"][kind] for kind in ("centroid", "hard"))
+    squared = one**2 + other**2 + 2 * one * other * report["cosine"]["centroid"]["hard"]
     np.testing.assert_allclose(np.sqrt(squared), metrics["gradient_norm"], rtol=1e-4)

@@ -11,13 +11,11 @@ from pclhd_jax.method.loss_scale import start_scale, value_and_gradients, where_
 from pclhd_jax.method.state import make_optimizer, set_learning_rate, with_scale
 from tests.helpers.step_cases import (
     ALPHA,
-    BATCH,
-    JOINT,
+    BATCHES,
     KEY,
     LR,
     ODD,
     PAPER,
-    WEIGHTS,
     ToyEncoder,
     assert_close,
     assert_same,
@@ -75,18 +73,17 @@ def test_a_step_that_overflows_moves_no_parameter_and_is_told_and_the_next_one_d
     fixed = steps.Fixed(ToyEncoder(), tx, PAPER, 4, ALPHA)
     state, banks = set_learning_rate(make_state(fixed.model, tx), LR), make_banks(8)
     step = jax.jit(partial(steps.stage2_step, fixed=fixed))
-    plain, _, plain_metrics = step(state, banks, BATCH, JOINT, WEIGHTS, ODD, KEY)
+    plain, _, plain_metrics = step(state, banks, BATCHES, ODD, KEY)
 
     too_large = start_scale("float16").replace(scale=jnp.float32(jnp.inf))
-    after, _, metrics = step(with_scale(state, too_large), banks, BATCH, JOINT, WEIGHTS, ODD, KEY)
+    after, _, metrics = step(with_scale(state, too_large), banks, BATCHES, ODD, KEY)
     assert_same((after.params, after.opt_state), (state.params, state.opt_state))
     assert (float(metrics["skipped"]), float(metrics["skipped_joint"])) == (1.0, 1.0)
     assert int(after.loss_scale.fin_steps) == 0
     assert all(np.isfinite(x) for name, x in metrics.items() if not name.startswith("scale"))
 
-    scaled, _, metrics = step(
-        with_scale(state, start_scale("float16")), banks, BATCH, JOINT, WEIGHTS, ODD, KEY
-    )
+    whole = with_scale(state, start_scale("float16"))
+    scaled, _, metrics = step(whole, banks, BATCHES, ODD, KEY)
     assert (float(metrics["skipped"]), float(metrics["skipped_joint"])) == (0.0, 0.0)
     assert_close(scaled.params, plain.params)
     assert_close({name: metrics[name] for name in plain_metrics}, plain_metrics)

@@ -10,11 +10,12 @@ import pytest
 
 from pclhd_jax.method.losses import (
     centroid_cross_entropy,
+    centroid_loss,
     dynamic_cross_entropy,
     dynamic_loss,
     hard_cross_entropy,
+    hard_loss,
     hybrid_loss,
-    prototype_loss,
 )
 from pclhd_jax.method.prototypes import PrototypeBank
 
@@ -119,21 +120,16 @@ def test_the_margin_is_taken_from_the_batch_mean_not_from_each_example():
     np.testing.assert_allclose(got, 0.5 * (0.509278 + 0.313262), atol=2e-6)
 
 
-def test_prototype_loss_weighs_its_two_terms(problem):
+def test_the_centroid_loss_has_a_margin_and_the_hard_loss_has_none(problem):
     z, labels, (centroid, hard, dynamic) = problem
-    got = prototype_loss(
-        z,
-        padded_bank(centroid, hard, dynamic, ROWS),
-        labels,
-        centroid_weight=0.3,
-        hard_weight=1.7,
-        temperature=TAU,
-        margin=0.2,
-    )
-    want_centroid = np.mean(naive_flat(z, centroid, labels))
-    assert want_centroid > 0.2
-    want = 0.3 * (want_centroid - 0.2) + 1.7 * np.mean(naive_flat(z, hard, labels))
-    np.testing.assert_allclose(got, want, rtol=1e-5)
+    bank = padded_bank(centroid, hard, dynamic, ROWS)
+    want = np.mean(naive_flat(z, centroid, labels))
+    assert want > 0.2
+    got = centroid_loss(z, bank, labels, temperature=TAU, margin=0.2)
+    np.testing.assert_allclose(got, want - 0.2, rtol=1e-5)
+    assert centroid_loss(z, bank, labels, temperature=TAU, margin=want + 0.1) == 0
+    got = hard_loss(z, bank, labels, temperature=TAU)
+    np.testing.assert_allclose(got, np.mean(naive_flat(z, hard, labels)), rtol=1e-5)
 
 
 def all_losses(z, bank, labels):

@@ -16,12 +16,13 @@ import pytest
 from pclhd_jax.clustering.both_modalities import label_apart, label_jointly
 from pclhd_jax.clustering.labels import pseudo_labels
 from pclhd_jax.method import steps
-from pclhd_jax.method.losses import TermWeights
+from pclhd_jax.method.losses import LossWeights
 from pclhd_jax.method.prototypes import num_rows
+from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.method.state import TrainState
-from pclhd_jax.method.terms import Banks
+from pclhd_jax.method.step_data import Banks, StepData
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
-from pclhd_jax.training.experiment import fixed_of, term_weights
+from pclhd_jax.training.experiment import fixed_of
 from tests.helpers.released_figures import (
     LABELS,
     STEP,
@@ -37,7 +38,7 @@ RELATIVE = 1e-5  # largest difference, over the largest number of an array
 PARITIES = {"even": False, "odd": True}  # of the epoch: whether infrared crosses
 
 
-def run(step, prefix, *arguments, config=None, sharded=False):
+def run(step, prefix, config, *, odd=False, sharded=False):
     """(gradient with respect to the features, banks after, metrics) of a jitted step."""
     model, params = encoder_of(prefix)
     # Keeps the gradient and moves nothing: a difference of weights would round it.
@@ -51,30 +52,21 @@ def run(step, prefix, *arguments, config=None, sharded=False):
     }
     stats = {"unused": jnp.zeros(1)}
     state = TrainState(params, stats, momentum, stats, tx.init(params))
-    fixed = fixed_of(config or released_config(), model, tx)._replace(pad=1)
-    banks = Banks(*map(bank, "vrj"))
-    batch = batch_of(prefix)
+    fixed = fixed_of(config, model, tx)._replace(augment_pad=1)
+    inputs = epoch_inputs(2, int(odd), config.loss)
+    data = StepData(Banks(*map(bank, "vrj")), batch_of(prefix), inputs)
     if sharded:
         mesh = make_mesh()
-        state, banks, arguments = replicate(mesh, (state, banks, arguments))
-        batch = shard_batch(mesh, batch)
+        batch = shard_batch(mesh, data.batch)
+        state, data = replicate(mesh, (state, data))
+        data = data._replace(batch=batch)
     jitted = jax.jit(partial(step, fixed=fixed))
-    after, banks, metrics = jitted(state, banks, batch, *arguments, jax.random.key(0))
+    after, banks, metrics = jitted(state, data, jax.random.key(0))
     return jax.tree.map(np.asarray, after.opt_state), banks, metrics
 
 
-def apart_step(state, banks, batch, weights, infrared_crosses, key, *, fixed):
-    return steps.apart_step(state, banks, batch, weights, infrared_crosses, key, fixed)
-
-
-def joint_step(state, banks, batch, key, *, fixed):
-    return steps.joint_step(state, banks, batch, key, fixed)
-
-
 def run_apart(parity, config=None, **options):
-    crosses = jnp.asarray(PARITIES[parity])
-    config = config or released_config()
-    return run(apart_step, "", term_weights(config, 2, 0), crosses, config=config, **options)
+    return run(steps.apart_step, "", config or released_config(), odd=PARITIES[parity], **options)
 
 
 def assert_near(got, want):
@@ -131,7 +123,7 @@ def test_the_first_step_has_the_released_losses_gradients_and_banks(parity, in_p
 
 @WAYS
 def test_the_joint_step_has_the_released_losses_gradients_and_bank(in_precision, sharded):
-    gradient, banks, metrics = run(joint_step, "joint_", sharded=sharded)
+    gradient, banks, metrics = run(steps.joint_step, "joint_", released_config(), sharded=sharded)
     assert_near(metrics["loss_joint_visible"], STEP["joint_loss_v"])
     assert_near(metrics["loss_joint_infrared"], STEP["joint_loss_r"])
     assert_near(gradient["visible"], STEP["joint_gradient_v"])
@@ -223,4 +215,4 @@ def test_each_setting_of_the_neighbours_takes_part_in_the_released_labels(settin
 
 
 def test_the_weights_of_the_released_recipe_are_half_half_and_one():
-    assert term_weights(released_config(), 2, 0) == TermWeights(0.5, 0.5, 1.0)
+    assert epoch_inputs(2, 0, released_config().loss).weights == LossWeights(0.5, 0.5, 1.0)

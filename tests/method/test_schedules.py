@@ -1,30 +1,38 @@
 """What changes by epoch, against numbers worked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from configs import common
 from pclhd_jax.method.schedules import (
     infrared_crosses,
     learning_rate_at,
     progressive_weights,
     ramp,
 )
+from pclhd_jax.settings.sections import settings_of
 
-STAGES = dict(stage1=(1.0, 0.0, 0.0), stage2=(0.0, 2.0, 4 / 7), balance=0.3)
+
+def loss(ramp_epochs):
+    numbers = dict(stage1_weights=(1.0, 0.0, 0.0), stage2_weights=(0.0, 2.0, 4 / 7), balance=0.3)
+    paper = settings_of(common.base("paper")).loss
+    return replace(paper, **numbers, ramp_epochs=ramp_epochs)
 
 
 def test_stage_one_keeps_its_weights():
     for epoch in (0, 7, 49):
-        assert progressive_weights(1, epoch, **STAGES, ramp_epochs=4) == (1.0, 0.0, 0.0)
+        assert progressive_weights(1, epoch, loss(4)) == (1.0, 0.0, 0.0)
 
 
 def test_no_ramp_is_a_plain_switch():
     for epoch in (0, 1, 30):
-        got = progressive_weights(2, epoch, **STAGES, ramp_epochs=0)
+        got = progressive_weights(2, epoch, loss(0))
         np.testing.assert_allclose(got, (0.0, 0.6, 0.4), atol=1e-7)
 
 
 def test_a_ramp_of_three_epochs_goes_by_quarters():
-    got = [progressive_weights(2, epoch, **STAGES, ramp_epochs=3) for epoch in range(5)]
+    got = [progressive_weights(2, epoch, loss(3)) for epoch in range(5)]
     want = [
         (0.75, 0.15, 0.10),
         (0.50, 0.30, 0.20),

@@ -13,13 +13,13 @@ import optax
 import pytest
 
 from configs import common
+from pclhd_jax.batches.batch import Batches
 from pclhd_jax.method import steps
-from pclhd_jax.training.experiment import fixed_of, sampling_of, term_weights
+from pclhd_jax.method.schedules import epoch_inputs
+from pclhd_jax.training.experiment import fixed_of, sampling_of
 from tests.helpers.step_cases import (
     BATCH,
-    EVEN,
     KEY,
-    ODD,
     ToyEncoder,
     assert_close,
     assert_same,
@@ -92,8 +92,8 @@ def test_stage_one_takes_its_weights_and_its_margin(recipe):
     def losses(config):
         fixed = fixed_of(config, ToyEncoder(), optax.sgd(0.05))
         state, banks = make_state(fixed.model, fixed.tx), toy_banks(8)
-        weights = term_weights(config, 1, 0)
-        _, _, metrics = steps.stage1_step(state, banks, BATCH, weights, KEY, fixed=fixed)
+        inputs = epoch_inputs(1, 0, config.loss)
+        _, _, metrics = steps.stage1_step(state, banks, Batches(BATCH), inputs, KEY, fixed=fixed)
         return {key: float(metrics[key]) for key in OWN}
 
     old = losses(toy_config(recipe))
@@ -115,11 +115,15 @@ def test_the_weights_of_an_epoch_are_those_of_the_settings():
     config.loss.stage1_weights, config.loss.stage2_weights = (0.8, 0.2, 0.0), (0.0, 2.0, 1.25)
     config.loss.balance = 0.2
     config.loss.ramp_epochs = 3
-    np.testing.assert_allclose(term_weights(config, 1, 7), (0.8, 0.2, 0.0), rtol=1e-6)
-    np.testing.assert_allclose(term_weights(config, 2, 1), (0.4, 0.3, 0.5), rtol=1e-6)
+
+    def weights(stage, epoch):
+        return epoch_inputs(stage, epoch, config.loss).weights
+
+    np.testing.assert_allclose(weights(1, 7), (0.8, 0.2, 0.0), rtol=1e-6)
+    np.testing.assert_allclose(weights(2, 1), (0.4, 0.3, 0.5), rtol=1e-6)
     config.loss.ramp_shape = "cosine"
-    np.testing.assert_allclose(term_weights(config, 2, 0)[2], (1 - 0.5**0.5) / 2, rtol=1e-6)
-    np.testing.assert_allclose(term_weights(config, 2, 9), (0.0, 0.4, 1.0), rtol=1e-6)
+    np.testing.assert_allclose(weights(2, 0)[2], (1 - 0.5**0.5) / 2, rtol=1e-6)
+    np.testing.assert_allclose(weights(2, 9), (0.0, 0.4, 1.0), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -175,14 +179,14 @@ def test_the_query_of_the_dynamic_term_decides_on_its_gradient_and_on_the_refres
 
 
 @pytest.mark.parametrize("recipe", common.RECIPES)
-@pytest.mark.parametrize("crosses", [ODD, EVEN], ids=["odd", "even"])
-def test_a_step_without_joint_batch_is_the_first_step_and_the_moving_average(recipe, crosses):
+@pytest.mark.parametrize("odd", [True, False], ids=["odd", "even"])
+def test_a_step_without_joint_batch_is_the_first_step_and_the_moving_average(recipe, odd):
     config = toy_config(recipe)
-    state, banks, metrics = outcome(config, crosses, joint=None)
+    state, banks, metrics = outcome(config, odd, joint=None)
     assert not JOINT_LOSSES & metrics.keys() and "gradient_norm_joint" not in metrics
     assert metrics.keys() >= ALL
     assert_same(banks.joint, toy_banks(8).joint)
-    with_joint, banks_with, _ = outcome(config, crosses)
+    with_joint, banks_with, _ = outcome(config, odd)
     assert_close(banks[:2], banks_with[:2])  # the joint step leaves these alone
     assert any(differs(state.params, with_joint.params))
     start = make_state(ToyEncoder(), optax.sgd(0.05), momentum_seed=1)

@@ -10,9 +10,12 @@ import pytest
 
 from pclhd_jax.method import steps
 from pclhd_jax.method.augment import normalise
+from pclhd_jax.method.step_data import StepData
 from tests.helpers.step_cases import (
     ALPHA,
     BATCH,
+    BATCHES,
+    EVEN,
     JOINT,
     KEY,
     LR,
@@ -42,29 +45,30 @@ def plain_views(key, batch, pad):
     )
 
 
+WITHOUT_DYNAMIC = ODD._replace(weights=WEIGHTS._replace(dynamic=jnp.float32(0)))
+
+
 class Toy:
     """One recipe's steps, compiled without chance, and the state and banks they start from."""
 
     def __init__(self, terms):
         tx = optax.sgd(LR)  # so that a step shows its gradient
-        fixed = steps.Fixed(ToyEncoder(), tx, terms, pad=2, encoder_decay=ALPHA)
+        fixed = steps.Fixed(ToyEncoder(), tx, terms, augment_pad=2, encoder_decay=ALPHA)
         self.state, self.banks = make_state(fixed.model, tx, momentum_seed=1), make_banks(8)
-        start = self.state, self.banks, BATCH
         apart, stage2 = (
             jax.jit(partial(step, fixed=fixed)) for step in (steps.apart_step, steps.stage2_step)
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(steps, "augment", plain_views)
-            self.apart_step = apart.lower(*start, WEIGHTS, ODD, KEY).compile()
-            self.stage2_step = stage2.lower(*start, JOINT, WEIGHTS, ODD, KEY).compile()
+            data = StepData(self.banks, BATCH, ODD)
+            self.apart_step = apart.lower(self.state, data, KEY).compile()
+            self.stage2_step = stage2.lower(self.state, self.banks, BATCHES, ODD, KEY).compile()
 
-    def apart(self, weights=WEIGHTS, infrared_crosses=ODD):
-        return self.apart_step(self.state, self.banks, BATCH, weights, infrared_crosses, KEY)
+    def apart(self, inputs=ODD):
+        return self.apart_step(self.state, StepData(self.banks, BATCH, inputs), KEY)
 
-    def stage2(self, infrared_crosses=ODD):
-        return self.stage2_step(
-            self.state, self.banks, BATCH, JOINT, WEIGHTS, infrared_crosses, KEY
-        )
+    def stage2(self, inputs=ODD):
+        return self.stage2_step(self.state, self.banks, BATCHES, inputs, KEY)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +153,7 @@ def gradient_of(toy, after):
 
 @pytest.mark.parametrize("infrared_crosses", [True, False])
 def test_the_first_step_of_stage_two_descends_own_cross_and_dynamic_terms(paper, infrared_crosses):
-    state, _, metrics = paper.apart(infrared_crosses=jnp.bool_(infrared_crosses))
+    state, _, metrics = paper.apart(ODD if infrared_crosses else EVEN)
     want = naive_apart_terms(paper.state.params, paper.state, paper.banks, infrared_crosses, True)
     assert_close({name: metrics[name] for name in want}, want)
     gradient = naive_gradient(paper, infrared_crosses, dynamic=True)
@@ -160,7 +164,7 @@ def test_the_first_step_of_stage_two_descends_own_cross_and_dynamic_terms(paper,
 
 def test_with_momentum_queries_the_dynamic_term_is_reported_without_any_gradient(momentum_query):
     with_term, _, metrics = momentum_query.apart()
-    without, _, _ = momentum_query.apart(weights=WEIGHTS._replace(dynamic=jnp.float32(0)))
+    without, _, _ = momentum_query.apart(WITHOUT_DYNAMIC)
     assert_same(with_term.params, without.params)
     gradient = naive_gradient(momentum_query, True, dynamic=False)
     assert_close(gradient_of(momentum_query, with_term), gradient, rtol=1e-3, atol=1e-4)
@@ -180,7 +184,7 @@ def test_with_momentum_queries_the_dynamic_term_is_reported_without_any_gradient
 
 def test_with_online_queries_the_dynamic_term_has_a_gradient(paper):
     with_term, _, _ = paper.apart()
-    without, _, _ = paper.apart(weights=WEIGHTS._replace(dynamic=jnp.float32(0)))
+    without, _, _ = paper.apart(WITHOUT_DYNAMIC)
     assert all(differs(with_term.params["visible"], without.params["visible"]))
     assert all(differs(with_term.params["infrared"], without.params["infrared"]))
 
@@ -202,7 +206,7 @@ def naive_update(centroid, hard, z, labels, is_infrared=None):
 
 @pytest.mark.parametrize("infrared_crosses", [True, False])
 def test_own_features_move_both_banks_then_cross_features_only_one(paper, infrared_crosses):
-    _, banks, _ = paper.stage2(infrared_crosses=jnp.bool_(infrared_crosses))
+    _, banks, _ = paper.stage2(ODD if infrared_crosses else EVEN)
     z_v, z_r, _ = features(paper.state.params, paper.state.batch_stats, BATCH)
     old = paper.banks
     visible = naive_update(

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+from pclhd_jax.batches.batch import Batches
 from pclhd_jax.method import steps
 from pclhd_jax.method.state import make_optimizer, set_learning_rate
 from pclhd_jax.models.agw import AGW
@@ -15,14 +16,13 @@ from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
 from tests.helpers.step_cases import (
     ALPHA,
     BATCH,
+    BATCHES,
     EVEN,
-    JOINT,
     KEY,
     LR,
     NO_WEIGHTS,
     ODD,
     PAPER,
-    WEIGHTS,
     H,
     ToyEncoder,
     W,
@@ -36,6 +36,7 @@ from tests.helpers.step_cases import (
 # ---- the real encoder, small --------------------------------------------------------------------
 
 
+APART = Batches(BATCH)
 AGW_TINY = AGW(depth=18, width=0.125)
 WIDTH = AGW_TINY.feature_width
 
@@ -44,7 +45,7 @@ WIDTH = AGW_TINY.feature_width
 def stage1():
     """Stage 1's step, by plain gradient descent, with its start."""
     tx = optax.sgd(LR)
-    fixed = steps.Fixed(AGW_TINY, tx, PAPER, pad=2, encoder_decay=ALPHA)
+    fixed = steps.Fixed(AGW_TINY, tx, PAPER, augment_pad=2, encoder_decay=ALPHA)
     step = jax.jit(partial(steps.stage1_step, fixed=fixed))
     return step, make_state(AGW_TINY, tx), make_banks(WIDTH)
 
@@ -53,16 +54,16 @@ def test_stage_one_learns_a_fixed_batch_and_compiles_once_while_clusters_and_wei
     step, state, banks = stage1
     start, losses, compilations = state, [], set()
     for _ in range(10):
-        state, moved, metrics = step(state, banks, BATCH, WEIGHTS, KEY)  # the banks held still
+        state, moved, metrics = step(state, banks, APART, ODD, KEY)  # the banks held still
         losses.append(float(metrics["loss_visible"] + metrics["loss_infrared"]))
         compilations.add(step._cache_size())
     assert np.isfinite(losses).all() and losses[-1] < 0.7 * losses[0], losses
     assert_same(state.momentum, start.momentum)  # stage 1 only carries it along
     assert all(differs(state.batch_stats, start.batch_stats))
 
-    state, _, _ = step(state, moved, BATCH, WEIGHTS, KEY)
+    state, _, _ = step(state, moved, APART, ODD, KEY)
     more_clusters = make_banks(WIDTH, live=5)
-    _, after, metrics = step(state, more_clusters, BATCH, NO_WEIGHTS, jax.random.key(1))
+    _, after, metrics = step(state, more_clusters, APART, NO_WEIGHTS, jax.random.key(1))
     assert float(metrics["loss_visible"]) == 0
     assert int(after.visible.live_K.sum()) == 5
     assert compilations == {step._cache_size()}
@@ -70,13 +71,13 @@ def test_stage_one_learns_a_fixed_batch_and_compiles_once_while_clusters_and_wei
 
 def test_stage_two_learns_a_fixed_batch_and_compiles_once_over_epochs():
     tx = make_optimizer(5e-4)
-    fixed = steps.Fixed(AGW_TINY, tx, PAPER, pad=2, encoder_decay=ALPHA)
+    fixed = steps.Fixed(AGW_TINY, tx, PAPER, augment_pad=2, encoder_decay=ALPHA)
     state = set_learning_rate(make_state(AGW_TINY, tx), 3e-3)
     banks = make_banks(WIDTH)
     step = jax.jit(partial(steps.stage2_step, fixed=fixed))
     losses = []
     for _ in range(6):
-        state, moved, metrics = step(state, banks, BATCH, JOINT, WEIGHTS, ODD, KEY)
+        state, moved, metrics = step(state, banks, BATCHES, ODD, KEY)
         losses.append(sum(float(v) for name, v in metrics.items() if name.startswith("loss_")))
     assert np.isfinite(losses).all() and losses[-1] < 0.8 * losses[0], losses
     assert set(metrics) == {
@@ -90,9 +91,10 @@ def test_stage_two_learns_a_fixed_batch_and_compiles_once_over_epochs():
         "gradient_norm",
         "gradient_norm_joint",
     }
-    state, _, _ = step(state, moved, BATCH, JOINT, WEIGHTS, ODD, KEY)
+    state, _, _ = step(state, moved, BATCHES, ODD, KEY)
     next_epoch = make_banks(WIDTH, live=5, seed=1)
-    step(state, next_epoch, BATCH, JOINT, NO_WEIGHTS, EVEN, jax.random.key(1))
+    nothing_even = EVEN._replace(weights=NO_WEIGHTS.weights)
+    step(state, next_epoch, BATCHES, nothing_even, jax.random.key(1))
     assert step._cache_size() == 1
 
 
@@ -100,16 +102,14 @@ def test_stage_two_learns_a_fixed_batch_and_compiles_once_over_epochs():
 def chance():
     """The compiled stage-2 step of the toy encoder with its real augmentation, and its start."""
     tx = optax.sgd(LR)
-    fixed = steps.Fixed(ToyEncoder(), tx, PAPER, pad=2, encoder_decay=ALPHA)
+    fixed = steps.Fixed(ToyEncoder(), tx, PAPER, augment_pad=2, encoder_decay=ALPHA)
     step = jax.jit(partial(steps.stage2_step, fixed=fixed))
     return step, make_state(fixed.model, tx, momentum_seed=1), make_banks(8)
 
 
 def test_one_key_gives_bit_identical_steps_and_another_key_others(chance):
     step, state, banks = chance
-    first, again, other = (
-        step(state, banks, BATCH, JOINT, WEIGHTS, ODD, jax.random.key(k)) for k in (0, 0, 1)
-    )
+    first, again, other = (step(state, banks, BATCHES, ODD, jax.random.key(k)) for k in (0, 0, 1))
     assert_same(first, again)
     assert all(differs(first[0].params, other[0].params))
 
@@ -125,25 +125,25 @@ two_devices = pytest.mark.skipif(
 def on_the_mesh(step, state, banks, batches, *rest):
     mesh = make_mesh()
     batches = shard_batch(mesh, batches)
-    pictures = batches[0].visible_BHWC
+    pictures = batches.apart.visible_BHWC
     assert len(pictures.addressable_shards) == mesh.size == jax.device_count()
     assert pictures.addressable_shards[0].data.shape[0] == len(pictures) // mesh.size
-    return step(*replicate(mesh, (state, banks)), *batches, *replicate(mesh, rest))
+    return step(*replicate(mesh, (state, banks)), batches, *replicate(mesh, rest))
 
 
 @two_devices
 def test_stage_two_on_two_devices_is_stage_two_on_one(chance):
     step, state, banks = chance
-    one = step(state, banks, BATCH, JOINT, WEIGHTS, ODD, KEY)
-    two = on_the_mesh(step, state, banks, (BATCH, JOINT), WEIGHTS, ODD, KEY)
+    one = step(state, banks, BATCHES, ODD, KEY)
+    two = on_the_mesh(step, state, banks, BATCHES, ODD, KEY)
     assert_close(two, one)
 
 
 @two_devices
 def test_the_encoder_on_two_devices_takes_its_statistics_over_the_whole_batch(stage1):
     step, state, banks = stage1
-    one = step(state, banks, BATCH, WEIGHTS, KEY)
-    two = on_the_mesh(step, state, banks, (BATCH,), WEIGHTS, KEY)
+    one = step(state, banks, APART, ODD, KEY)
+    two = on_the_mesh(step, state, banks, APART, ODD, KEY)
     assert_close(two, one)
 
 

@@ -2,12 +2,16 @@
 
 import json
 import sys
+from dataclasses import dataclass
 
 import pytest
 from absl.testing import flagsaver
 
 from configs import synthetic, sysu
 from pclhd_jax import main
+from pclhd_jax.settings.differences import differences
+from pclhd_jax.settings.kept import add_later_settings, config_of_run, read_kept_config
+from pclhd_jax.settings.limits import number
 from pclhd_jax.settings.sections import settings_of
 
 
@@ -27,6 +31,45 @@ def taken(*arguments):
         patch.setattr(sys, "argv", argv)  # overrides are read from there
         main.parse_flags(argv)
         return main.settings_and_workdir()
+
+
+@dataclass(frozen=True)
+class Newer:
+    strength: float = number(0, before=0.25)
+
+
+@dataclass(frozen=True)
+class SomeNewer:
+    section: Newer
+    old: int = number(0)
+    newer: int = number(0, before=3)
+
+
+def test_settings_and_sections_that_came_later_get_their_values_from_before():
+    older = {"old": 1}
+    add_later_settings(older, SomeNewer)
+    assert older == {"old": 1, "newer": 3, "section": {"strength": 0.25}}
+    same_age = {"old": 1, "newer": 7, "section": {"strength": 1.0}}
+    add_later_settings(same_age, SomeNewer)
+    assert same_age == {"old": 1, "newer": 7, "section": {"strength": 1.0}}
+    damaged = {"section": 5}  # for the checks of every value, which name it
+    add_later_settings(damaged, SomeNewer)
+    assert damaged == {"section": 5, "newer": 3}
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_a_setting_that_is_gone_hinders_no_reading_and_is_a_difference_where_it_did_something(
+    run, weight
+):
+    config = json.loads((run / "config.json").read_text())
+    config["loss"]["align_weight"] = weight
+    (run / "config.json").write_text(json.dumps(config))
+    assert settings_of(config_of_run(run)).recipe == "released"
+    del config["loss"]["align_weight"]
+    found = differences(read_kept_config(run), config)
+    assert found == (
+        [f"config.loss.align_weight: there {weight}, here '(absent)'"] if weight else []
+    )
 
 
 @pytest.mark.parametrize("place", ["", "checkpoints/12"])

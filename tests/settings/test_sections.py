@@ -81,7 +81,6 @@ TAKES = {
     "loss.own_margin": (0.0, 1e300),
     "loss.hybrid_hard": (0.0, 1.0),
     "loss.cross_weight": (0.0, 1e300),
-    "loss.align_weight": (0.0, 1e300),
     "loss.dynamic_choice": {"extremes", "random"},
     "loss.dynamic_query": {"online", "momentum"},
     "loss.bank_order": {"together", "in_turn"},
@@ -108,6 +107,13 @@ SEVERAL = {
     "loss.stage2_weights": [(), (1.0, 0.0), (0.0, 0.5, math.inf), ("a", 0.5, 0.5)],
     "evaluation.sysu_modes": [(), ("outdoor",), ("all", "outdoor")],
     "evaluation.sysu_shots": [(), (0,), (1, -1), (1.5,), (True,)],
+}
+OTHER_TYPES = {
+    bool: [2, "yes"],
+    int: [1.5, "many", True],
+    float: [math.nan, math.inf, "many", True],
+    str: [3, True],
+    tuple: [1, "many"],
 }
 FLAGS = {
     "data.allow_partial",
@@ -152,6 +158,8 @@ def wrong_and_right(path, value):
         return [*SEVERAL[path], 1, None], [value]
     if path in FLAGS:
         return [2, "yes", None], [True, False]
+    if path not in TAKES:  # newer than this list: values of other types, and none that is a number
+        return [*OTHER_TYPES[type(value)], None], [value]
     takes = TAKES[path]
     if isinstance(takes, set):
         return ["no such word", "", 3, None], sorted(takes)

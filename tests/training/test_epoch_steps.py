@@ -6,11 +6,12 @@ import pytest
 from configs.common import RECIPES
 from pclhd_jax.batches.apart_and_joint import Sampling
 from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.method.schedules import progressive_weights
 from pclhd_jax.method.state import hand_over
 from pclhd_jax.processes.compiling import seconds_compiling
 from pclhd_jax.settings.schedule import When, schedule
 from pclhd_jax.training.banks import make_banks
-from pclhd_jax.training.experiment import fresh_state, optimizer_of, start_run, term_weights
+from pclhd_jax.training.experiment import fresh_state, optimizer_of, start_run
 from pclhd_jax.training.features import train_features
 from pclhd_jax.training.run_epoch import begin_epoch
 from pclhd_jax.training.services import Services, go_on
@@ -54,9 +55,10 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
     state = fresh_state(config, run.mesh)
     seen = []
 
-    def step(state, banks, batch, joint_batch, weights, infrared_crosses, key):
-        seen.append((bool(infrared_crosses), joint_batch is None))
-        np.testing.assert_allclose(weights, term_weights(config, 2, len(seen) > 3))
+    def step(state, banks, batches, inputs, key):
+        seen.append((bool(inputs.infrared_crosses), batches.joint is None))
+        want = progressive_weights(2, len(seen) > 3, config.loss)
+        np.testing.assert_allclose(inputs.weights, want)
         return state, banks, {"loss_x": np.float32(1)}
 
     run = run._replace(train_steps={2: step})

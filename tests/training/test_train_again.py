@@ -50,14 +50,14 @@ def test_a_run_of_before_a_setting_is_gone_on_with_and_its_encoder_loads(
     workdir = tmp_path / "run"
     shutil.copytree(finished[0], workdir)
     config = json.loads((workdir / "config.json").read_text())
-    del config["loss"]["align_weight"], config["model"]["remat"], config["bn_groups"]
+    del config["model"]["remat"], config["bn_groups"]
     (workdir / "config.json").write_text(json.dumps(config))
     assert train.train_and_evaluate(tiny_config(pictures), workdir) == finished[1]
     (workdir / "config.json").write_text(json.dumps(config))
-    assert load_encoder(workdir).settings.loss.align_weight == 0
+    assert load_encoder(workdir).settings.bn_groups == 1
     changed = tiny_config(pictures)
-    changed.loss.align_weight = 0.5
-    with pytest.raises(ValueError, match=r"loss\.align_weight: there 0\.0, here 0\.5"):
+    changed.bn_groups = 2
+    with pytest.raises(ValueError, match=r"config\.bn_groups: there 1, here 2"):
         train.train_and_evaluate(changed, workdir)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.method.prototypes import PrototypeBank
-from pclhd_jax.method.terms import Banks
+from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.compiling import seconds_compiling
 from pclhd_jax.processes.signals import Interrupted, Interrupts
 from pclhd_jax.saving.checkpoints import Checkpoints

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pclhd_jax.method.schedules import progressive_weights
 from pclhd_jax.settings.schedule import schedule
 from pclhd_jax.settings.sections import settings_of
-from pclhd_jax.training.experiment import term_weights
 from pclhd_jax.using.pages.epoch_plots import Line, Panel, draw_panels, png_of
 from pclhd_jax.using.pages.html import Section, box, figure, joined, missing, note, paragraph
 from pclhd_jax.using.pages.per_run import slug
@@ -145,27 +145,35 @@ def loss_lines(run: RunRecord) -> list[Line]:
         line._replace(
             label=line.label.replace("_", " "), dash="--" if "infrared" in line.label else "-"
         )
-        for line in entry_lines(run, "losses", "loss_")
+        for line in lines_by_epoch(run, weighted_losses)
     ]
 
 
-def entry_lines(run: RunRecord, entry: str, prefix: str) -> list[Line]:
-    """A line for every number of `entry` whose name begins with `prefix`, called by the rest."""
-    has = [row for row in run.rows if entry in row]
-    names = {name: 0 for row in has for name in row[entry] if name.startswith(prefix)}
-    lines = []
-    for series, name in enumerate(names):
-        rows = [row for row in has if name in row[entry]]
-        x_E = [row["epochs_done"] for row in rows]
-        y_E = [row[entry][name] for row in rows]
-        lines.append(Line(name.removeprefix(prefix), x_E, y_E, series))
-    return lines
+def weighted_losses(row: dict[str, Any]) -> dict[str, float]:
+    prefix = "loss_"
+    losses = row.get("losses", {}).items()
+    return {name.removeprefix(prefix): x for name, x in losses if name.startswith(prefix)}
+
+
+def lines_by_epoch(
+    run: RunRecord, numbers_of: Callable[[dict[str, Any]], dict[str, float]]
+) -> list[Line]:
+    """numbers_of: the numbers of an epoch's row by the label of their line."""
+    points: dict[str, list[tuple[int, float]]] = {}
+    for row in run.rows:
+        for label, number in numbers_of(row).items():
+            points.setdefault(label, []).append((row["epochs_done"], number))
+    return [
+        Line(label, *map(list, zip(*of_line, strict=True)), series)
+        for series, (label, of_line) in enumerate(points.items())
+    ]
 
 
 def weight_lines(config: dict[str, Any]) -> list[Line]:
     """Of every epoch that the settings name, run or not. Raises as `settings_of`."""
     settings = settings_of(config)
-    weights_E = [term_weights(settings, *when) for when in schedule(settings)]
+    loss = settings.loss
+    weights_E = [progressive_weights(*when, loss) for when in schedule(settings)]
     x_E = range(1, len(weights_E) + 1)
     return [
         Line(name, x_E, [float(getattr(weights, name)) for weights in weights_E], series, dash)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pclhd_jax.using.pages.seen_runs import RunRecord
-from pclhd_jax.using.pages.why_section import gradient_panel, spoken, why_section
+from pclhd_jax.using.pages.why_section import gradient_panel, why_section
 
 PROTOTYPES = {"visible": {"hard_distance": 0.2, "hard_changed": 0.5}}
 
@@ -20,8 +20,8 @@ def record(name, *gradients):
 
 MEASURED = record(
     "measured",
-    {"norm_centroid": 2.0, "share_centroid": 1.0},
-    {"norm_centroid": 1.0, "norm_hard": 3.0, "cosine_centroid_hard": -0.5},
+    {"norm": {"centroid": 2.0}, "share": {"centroid": 1.0}, "cosine": {}},
+    {"norm": {"centroid": 1.0, "hard": 3.0}, "cosine": {"centroid": {"hard": -0.5}}},
 )
 UNMEASURED = record("plain", None, None)
 
@@ -35,9 +35,18 @@ def test_lines_are_the_records_numbers_at_their_epochs():
     assert gradient_panel(MEASURED, "cosine", True).title.endswith(": measured")
 
 
-def test_the_kinds_of_terms_are_spoken():
-    assert spoken("hard_cross") == "hard and cross"
-    assert spoken("joint_align_joint") == "joint and align joint"
+def test_records_of_earlier_versions_give_the_same_lines_and_a_kind_may_have_two_words():
+    flat = record(
+        "flat",
+        {"norm_centroid": 2.0, "share_centroid": 1.0},
+        {"norm_centroid": 1.0, "norm_hard": 3.0, "cosine_centroid_hard": -0.5},
+    )
+    for word in ("norm", "share", "cosine"):
+        lines = gradient_panel(flat, word, False).lines
+        assert lines == gradient_panel(MEASURED, word, False).lines and lines
+    two_words = {"norm_joint": 1.0, "norm_align_joint": 2.0, "cosine_joint_align_joint": 0.25}
+    (cosine,) = gradient_panel(record("old", two_words, None), "cosine", False).lines
+    assert cosine.label == "joint and align joint" and list(cosine.y_E) == [0.25]
 
 
 def test_a_run_without_gradients_shows_its_prototypes_and_how_to_record_them():
