@@ -73,14 +73,16 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
 
 
 @pytest.mark.parametrize("has_joint, pictures_each", [(False, 10), (True, 20)])
-def test_progress_counts_the_pictures_of_the_steps_of_this_start(
-    monkeypatch, has_joint, pictures_each
-):
-    told = []
-    monkeypatch.setattr(StepProgress, "__call__", lambda self, *args: told.append(args))
+def test_progress_counts_the_pictures_of_the_steps_of_this_start(capsys, has_joint, pictures_each):
     sampling = Sampling(5, 2, 3, 2)  # 5 steps of 2 clusters, 3 + 2 shots; the first was done before
     progress = StepProgress("stage 1", sampling, has_joint, first=1)
+    progress.every_s = 0  # a line each time
     for done in (1, 2, 4):
         progress.after(({"loss_a": 0.5, "loss_b": 1.0},) * done)
     each, total = pictures_each, 4 * pictures_each
-    assert told == [(each, total, ", loss 1.500"), (3 * each, total, ", loss 1.500")]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" images,")[0] for line in lines] == [
+        f"stage 1: {each}/{total}",
+        f"stage 1: {3 * each}/{total}",
+    ]
+    assert all(line.endswith(" left, loss 1.500") for line in lines)
