@@ -6,8 +6,8 @@ Pictures are synthetic, SYSU-MM01's counts by default (4.3 GB of host memory at 
 person is a pattern of coarse colours, every picture a noisy copy of it, so that even an encoder of
 random weights finds clusters; features, clusters, banks and steps are all the real ones. Two epochs
 of each stage are run: the first compiles, the second is what an epoch takes. Stage 2 starts from
-what stage 1 left. There are no test pictures, so that no epoch is scored, and no epoch is saved: *saves* is the
-time that its features and labels take to a temporary folder.
+what stage 1 left. There are no test pictures, so that no epoch is scored. There are no checkpoints:
+*saves* is the time that an epoch's features and labels take, into a temporary folder.
 """
 
 import argparse
