@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels, mixed_clusters
-from pclhd_jax.clustering.both_modalities import (
-    all_are_neighbours,
-    label_apart,
-    label_jointly,
-    neighbours_of,
-)
+from pclhd_jax.clustering.both_modalities import all_are_neighbours, label_epoch, search_epoch
+from pclhd_jax.clustering.cluster_settings import ClusterSettings, cluster_settings
+from pclhd_jax.clustering.epoch_neighbour_lists import EpochNeighbourLists, joined
 from pclhd_jax.clustering.labels import cluster_quality
-from pclhd_jax.clustering.neighbours_by_modality import ModalityNeighbours, joined
+from pclhd_jax.clustering.neighbour_search import SearchOptions
 from pclhd_jax.clustering.shares import Share
 from pclhd_jax.clustering.truth import main_identities, purity, right_matches
 from pclhd_jax.method.state import TrainState
@@ -23,28 +20,18 @@ from pclhd_jax.processes.progress import Progress
 from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
 from pclhd_jax.saving.writer import write_now_or_behind
 from pclhd_jax.settings.schedule import When, epochs_before
-from pclhd_jax.training.experiment import Run, cluster_settings, sampling_of
+from pclhd_jax.training.experiment import Run, sampling_of
 from pclhd_jax.training.features import MODALITIES, Features, train_features
 from pclhd_jax.training.run_pictures import RunPictures
 from pclhd_jax.training.services import Services
 
 
-def search(config: Any, z: Features, when: When) -> ModalityNeighbours:
+def search_neighbours(z: Features, settings: ClusterSettings) -> EpochNeighbourLists:
     """Neighbour lists of all pictures: each process searches its share, on all its devices."""
-    search_share = partial(
-        neighbours_of,
-        joint=when.stage == 2,
-        share=Share(number(), count()),
-        report=Progress("clustering, neighbours", unit="pairs"),
+    options = SearchOptions(
+        share=Share(number(), count()), report=Progress("clustering, neighbours", unit="pairs")
     )
-    lists = together("neighbour search", search_share, *z, cluster_settings(config))
-    return joined(gather(lists))
-
-
-def label(config: Any, z: Features, when: When, lists: ModalityNeighbours) -> EpochLabels:
-    """Pseudo labels; identities take no part."""
-    settings = cluster_settings(config)
-    return (label_apart if when.stage == 1 else label_jointly)(*z, settings, lists=lists)
+    return joined(gather(together("neighbour search", search_epoch, *z, settings, options)))
 
 
 def labels_and_momentum_features(
@@ -56,12 +43,13 @@ def labels_and_momentum_features(
     thread. Past the search the two need nothing of each other: process 0 clusters on its host for
     all, while the devices work on the features.
     """
-    lists = search(run.config, z, when)
+    settings = cluster_settings(run.config, when)
+    lists = search_neighbours(z, settings)
     services.watch.lap("neighbours")
     if when.stage == 1:
-        return from_first(label, run.config, z, when, lists), None
+        return from_first(label_epoch, *z, settings, lists), None
     with ThreadPoolExecutor(1) as host:
-        labels = host.submit(label, run.config, z, when, lists) if is_first() else None
+        labels = host.submit(label_epoch, *z, settings, lists) if is_first() else None
         # Dynamic prototypes are unit rows, however the features are clustered.
         momentum_z = train_features(run, state.momentum, run.feature_steps, services.pause)
         services.watch.lap("features")
@@ -120,6 +108,7 @@ def cluster_sizes(labels_N: np.ndarray) -> np.ndarray:
 def cluster_notes(config: Any, when: When, labels: EpochLabels) -> list[str]:
     """What is unusual about an epoch's clusters and changes its steps, a line each."""
     clusters_per_batch = sampling_of(config, when.stage).clusters_per_batch
+    settings = cluster_settings(config, when)
     notes = []
     for modality, labels_N in zip(MODALITIES, labels[:2], strict=True):
         num_clusters = labels_N.max() + 1
@@ -128,9 +117,9 @@ def cluster_notes(config: Any, when: When, labels: EpochLabels) -> list[str]:
                 f"{num_clusters} {modality} clusters for batches of {clusters_per_batch}: "
                 "clusters repeat within a batch"
             )
-        if all_are_neighbours(len(labels_N), cluster_settings(config)):
+        if all_are_neighbours(len(labels_N), settings):
             notes.append(
-                f"{len(labels_N)} {modality} pictures and config.cluster.k1 {config.cluster.k1}: "
+                f"{len(labels_N)} {modality} pictures and config.cluster.k1 {settings.own.k1}: "
                 "every picture is a neighbour of every other; lower k1"
             )
     if when.stage == 1 or not config.loss.joint:

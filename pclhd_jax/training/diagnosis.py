@@ -81,13 +81,13 @@ def gradients_at_start(run: Run, so_far: EpochSoFar) -> dict[str, Any]:
 
     so_far: before the first step. Without the cosines of terms that have no gradient.
     """
-    when, config = so_far.when, run.config
+    when = so_far.when
     report = run.gradient_steps[when.stage](
         so_far.state,
         so_far.banks,
-        shard_batch(run.mesh, next(epoch_batches(config, run.pictures.train, so_far))),
-        replicate(run.mesh, epoch_inputs(*when, config.loss)),
-        jax.random.fold_in(epoch_key(config.seed, when), 0),
+        shard_batch(run.mesh, next(epoch_batches(run.config, run.pictures.train, so_far))),
+        replicate(run.mesh, epoch_inputs(when, run.config.loss)),
+        jax.random.fold_in(epoch_key(run.config.seed, when), 0),
     )
     return plain_numbers(jax.device_get(report))
 

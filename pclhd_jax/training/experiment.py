@@ -10,7 +10,6 @@ import optax
 from jax.sharding import Mesh
 
 from pclhd_jax.batches.apart_and_joint import Sampling
-from pclhd_jax.clustering.both_modalities import ClusterSettings
 from pclhd_jax.method import steps
 from pclhd_jax.method.gradients import stage1_gradients, stage2_gradients
 from pclhd_jax.method.loss_scale import start_scale
@@ -172,10 +171,6 @@ def sampling_of(config: Any, stage: int) -> Sampling:
         exact_pool_repeats=sampler.exact_pool_repeats,
         joint_clusters=sampler.joint_clusters,
     )
-
-
-def cluster_settings(config: Any) -> ClusterSettings:
-    return ClusterSettings(*(getattr(config.cluster, name) for name in ClusterSettings._fields))
 
 
 def check_devices(config: Any, mesh: Mesh) -> None:

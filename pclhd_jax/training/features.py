@@ -7,12 +7,12 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.processes.mesh import readable
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.system.device_memory import SMALLER_FEATURES, fits
 from pclhd_jax.training.experiment import Run
 from pclhd_jax.training.feed import Feed
-from pclhd_jax.training.run_pictures import MODALITIES
 
 Report = Callable[[int, int], None]
 

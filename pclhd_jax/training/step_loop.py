@@ -53,7 +53,7 @@ def run_steps(
         not to be kept.
     """
     config, when, what = run.config, so_far.when, title(run.config, so_far.when)
-    inputs = replicate(run.mesh, epoch_inputs(*when, config.loss))
+    inputs = replicate(run.mesh, epoch_inputs(when, config.loss))
     key = epoch_key(config.seed, when)
     batches = epoch_batches(config, run.pictures.train, so_far)
     with Feed(run.mesh, batches) as feed, closing(progress_of(config, so_far)) as progress:

@@ -29,7 +29,7 @@ def toy_config(recipe):
 def outcome(config, odd=True, joint=JOINT, batch=BATCH):
     """(state, banks, metrics) of the first iteration of stage 2, by plain descent."""
     fixed = fixed_of(config, ToyEncoder(), optax.sgd(0.05))
-    inputs = epoch_inputs(2, int(odd), config.loss)  # toy_config has no ramp
+    inputs = epoch_inputs(When(2, int(odd)), config.loss)  # toy_config has no ramp
     state, banks = make_state(fixed.model, fixed.tx, momentum_seed=1), toy_banks(8)
     # Not jitted: each operation is compiled once for all settings, a step would be for every one.
     return steps.stage2_step(state, banks, Batches(batch, joint), inputs, KEY, fixed=fixed)

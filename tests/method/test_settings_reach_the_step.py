@@ -16,6 +16,7 @@ from configs import common
 from pclhd_jax.batches.batch import Batches
 from pclhd_jax.method import steps
 from pclhd_jax.method.schedules import epoch_inputs
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training.experiment import fixed_of, sampling_of
 from tests.helpers.step_cases import (
     BATCH,
@@ -92,7 +93,7 @@ def test_stage_one_takes_its_weights_and_its_margin(recipe):
     def losses(config):
         fixed = fixed_of(config, ToyEncoder(), optax.sgd(0.05))
         state, banks = make_state(fixed.model, fixed.tx), toy_banks(8)
-        inputs = epoch_inputs(1, 0, config.loss)
+        inputs = epoch_inputs(When(1, 0), config.loss)
         _, _, metrics = steps.stage1_step(state, banks, Batches(BATCH), inputs, KEY, fixed=fixed)
         return {key: float(metrics[key]) for key in OWN}
 
@@ -117,7 +118,7 @@ def test_the_weights_of_an_epoch_are_those_of_the_settings():
     config.loss.ramp_epochs = 3
 
     def weights(stage, epoch):
-        return epoch_inputs(stage, epoch, config.loss).weights
+        return epoch_inputs(When(stage, epoch), config.loss).weights
 
     np.testing.assert_allclose(weights(1, 7), (0.8, 0.2, 0.0), rtol=1e-6)
     np.testing.assert_allclose(weights(2, 1), (0.4, 0.3, 0.5), rtol=1e-6)

@@ -57,7 +57,7 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
 
     def step(state, banks, batches, inputs, key):
         seen.append((bool(inputs.infrared_crosses), batches.joint is None))
-        want = progressive_weights(2, len(seen) > 3, config.loss)
+        want = progressive_weights(When(2, len(seen) > 3), config.loss)
         np.testing.assert_allclose(inputs.weights, want)
         return state, banks, {"loss_x": np.float32(1)}
 

@@ -6,14 +6,14 @@ import jax
 import numpy as np
 import pytest
 
-from pclhd_jax.clustering.both_modalities import label_jointly
+from pclhd_jax.clustering.both_modalities import label_epoch
+from pclhd_jax.clustering.cluster_settings import cluster_settings
 from pclhd_jax.reports.eps_report import report_clusters
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.labelled_features import load_epoch
-from pclhd_jax.settings.schedule import schedule
+from pclhd_jax.settings.schedule import When, schedule
 from pclhd_jax.settings.sections import settings_of
 from pclhd_jax.training import run_pictures, step_loop, train
-from pclhd_jax.training.experiment import cluster_settings
 from tests.helpers.finished_run import assert_same_end, assert_same_tree, checkpointed
 from tests.helpers.tiny import tiniest_config, tiny_config
 
@@ -51,8 +51,8 @@ def test_a_run_leaves_the_newest_epochs_features_and_the_labels_they_give(finish
     assert [path.name for path in (workdir / "features").iterdir()] == ["epoch-0003.npz"]
     saved = load_epoch(workdir)
     assert (saved.stage, saved.epoch, saved.epochs_done) == (2, 1, 3)
-    settings = cluster_settings(tiny_config(pictures))
-    assert_same_tree(label_jointly(saved.visible_ND, saved.infrared_ND, settings), saved.labels)
+    settings = cluster_settings(tiny_config(pictures), When(saved.stage, saved.epoch))
+    assert_same_tree(label_epoch(saved.visible_ND, saved.infrared_ND, settings), saved.labels)
     quality = last["clusters"]["visible"]
     assert saved.labels.visible_N.max() + 1 == quality["num_clusters"]
     assert np.sum(saved.labels.visible_N < 0) == quality["num_outliers"]

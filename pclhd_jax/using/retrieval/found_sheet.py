@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pclhd_jax.data.lists import UNKNOWN, Pictures
-from pclhd_jax.data.pictures.decode import Read, load_pictures
+from pclhd_jax.data.pictures.decode import PictureForm, Read, load_pictures
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.rank_sheet import HEIGHT, WIDTH, SheetRow, Tile, draw_sheet
 from pclhd_jax.system.whole_files import whole_file
@@ -59,9 +59,7 @@ def title_and_legend(found: Found, num_shown: int) -> tuple[str, str]:
 def thumbnails(pictures: Pictures, read: Read, rows: np.ndarray) -> np.ndarray:
     return load_pictures(
         pictures.take(rows),
-        height=HEIGHT,
-        width=WIDTH,
-        resample="lanczos",
+        PictureForm(HEIGHT, WIDTH, "lanczos"),
         read=lambda index: read(int(rows[index])),
     )
 

@@ -14,7 +14,6 @@ from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.saving.disk import make_folder_of
 from pclhd_jax.using.retrieval.embedder import (
     BATCH_SIZE,
-    RESAMPLE,
     Embedder,
     check_modality,
 )
@@ -139,9 +138,7 @@ def read_chunks(
         try:
             images_CHWC = load_pictures(
                 chunk,
-                height=embedder.encoder.height,
-                width=embedder.encoder.width,
-                resample=RESAMPLE,
+                embedder.form,
                 read=lambda index, start=start: listed.read(start + index),
                 unreadable=note if skip else None,
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pclhd_jax.clustering.neighbour_lists import Neighbours
+from pclhd_jax.clustering.neighbour_lists import NeighbourLists
 from pclhd_jax.evaluation.protocol_score import similarity_blocks
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.saving.disk import make_folder_of
@@ -152,7 +152,7 @@ def draw_sheet(
 
 
 def with_reranking(
-    found: Found, query: Queries, gallery: Index, plain: Neighbours, settings: RerankSettings
+    found: Found, query: Queries, gallery: Index, plain: NeighbourLists, settings: RerankSettings
 ) -> tuple[Found, Blocks]:
     """What was found in the new order, and the order of the whole gallery for a score."""
     num_pictures = len(query.features_QD) + len(gallery.features_ND)

@@ -17,11 +17,11 @@ from data_prep.contact_sheet import main as draw_sheet
 from data_prep.health import examine, examine_all
 from data_prep.pictures_builder import storable
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.data.pictures.decode import load_pictures, resize_array
+from pclhd_jax.data.pictures.decode import PictureForm, load_pictures, resize_array
 from pclhd_jax.data.pictures.picture_files import MAX_BYTES, open_picture
 from pclhd_jax.data.pictures.source import open_raw
 
-FORM = dict(height=12, width=6, resample="bicubic")
+FORM = PictureForm(12, 6, "bicubic")
 
 
 def png(width, height, *, depth=8, color=0, rows=b""):
@@ -67,7 +67,7 @@ def own(tmp_path):
 
 def load(root):
     zeros = np.zeros(1, np.int32)
-    return load_pictures(Pictures(str(root), ("visible/a.jpg",), zeros, zeros), **FORM)
+    return load_pictures(Pictures(str(root), ("visible/a.jpg",), zeros, zeros), FORM)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_picture_of_one_long_row_is_refused_before_it_takes_memory(own):
         load(own)
     assert examine(own / "visible/a.jpg").problem.startswith(limit)
     with pytest.raises(ValueError, match=limit):
-        resize_array(np.zeros((1, 40_000_000), np.uint8), **FORM)
+        resize_array(np.zeros((1, 40_000_000), np.uint8), FORM)
 
 
 def test_the_longest_row_that_is_taken_needs_little_memory(own):
