@@ -152,8 +152,8 @@ def time_epochs(run: Run, stages: Sequence[int]) -> list[EpochTime]:
             state = hand_over(state, optimizer_of(run.config))
         with tempfile.TemporaryDirectory() as folder:
             services = Services(Path(folder))
-            with Unfinished(run.config, services) as unfinished:
-                end = run_epoch(run, services, when, state, unfinished)
+            unfinished = Unfinished(run.config, services)
+            end = run_epoch(run, services, when, state, unfinished)
         state, seconds = end.state, services.watch.seconds()
         times.append(time_of(run, when, end, seconds))
         say(f"{title(run.config, when)}: {seconds}")

@@ -22,7 +22,8 @@ POINTS = {
     "evaluation": "pclhd_jax.training.scores:score",
     "record": "pclhd_jax.reports.records:append_line",
     "save": "pclhd_jax.saving.checkpoints:Checkpoints.save",
-    "save, committed": "pclhd_jax.saving.checkpoints:write_manifest",
+    "save, written": "pclhd_jax.saving.checkpoints:check_written",
+    "save, read back": "pclhd_jax.saving.checkpoints:write_manifest",
     "old saves removed": "pclhd_jax.saving.removing:remove_if_empty",
 }
 # Dies while Orbax writes: some files are there, the save is not.

@@ -25,6 +25,7 @@ from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch
 from pclhd_jax.settings.kept import read_config
 from pclhd_jax.settings.schedule import When
 from pclhd_jax.settings.sections import settings_of
+from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.whole_files import whole_file
 
 NUM_EPS = 18
@@ -72,6 +73,8 @@ def report_clusters(
       FileNotFoundError: no workdir, no such epoch, or no folder for `out`.
       ValueError: a damaged epoch, eps_max out of its range, or an `out` that is no .png.
     """
+    workdir = given_path(workdir)
+    out = None if out is None else given_path(out)
     todo = what_to_sweep(Path(workdir), epochs_done, eps_max)
     epoch = todo.saved.epochs_done
     if out is not None:

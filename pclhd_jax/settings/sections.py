@@ -33,6 +33,7 @@ from pclhd_jax.system.text import printable
 STAGES = (1, 2)
 # Settings of earlier versions, with the value that behaves as this version does.
 REMOVED = {"loss.align_weight": 0.0}
+WRITERS = ("tensorboard", "mlflow", "wandb")  # `reports.writer_words` opens them
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,13 @@ class Settings:
     keep_checkpoints: int = number(1, MOST)
     checkpoint_every_steps: int = number(0, MOST)
     keep_features: int = number(0, MOST)
+    writers: tuple = several(
+        lambda word: word in WRITERS,
+        f"some of {', '.join(WRITERS)}, or () for none",
+        least=0,
+        before=("tensorboard",),
+    )
+    send_pictures: bool = flag(before=False)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

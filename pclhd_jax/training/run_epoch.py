@@ -10,7 +10,7 @@ from pclhd_jax.method.schedules import learning_rate_at
 from pclhd_jax.method.state import TrainState, set_learning_rate
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
-from pclhd_jax.reports.curves import Shown
+from pclhd_jax.reports.records import Shown
 from pclhd_jax.settings.schedule import When, epochs_before, schedule, title
 from pclhd_jax.training.banks import make_banks
 from pclhd_jax.training.clusters import (
@@ -38,7 +38,7 @@ class EpochEnd(NamedTuple):
     state: TrainState
     row: dict[str, Any]  # the record
     hard_pictures: HardPictures  # for the next epoch's report
-    show: Callable[[], Shown]  # draws what goes beside the record's numbers
+    show: Callable[[], Shown]  # draws what writers get beside its numbers
 
 
 def run_epoch(

@@ -12,6 +12,7 @@ from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.signals import Interrupted, Interrupts
 from pclhd_jax.reports.lines import Remaining, describe, report
 from pclhd_jax.reports.records import Records
+from pclhd_jax.reports.writer_words import check_writers, kinds_of
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.disk import make_folder_of
 from pclhd_jax.saving.failed_save import workdir_explained
@@ -56,8 +57,8 @@ def train_and_evaluate(
     accept_changes: go on in a workdir of other settings; they are noted in `changes.jsonl`.
     profile: a folder for traces of some steps of each stage, see `training.profile`.
     Returns the last epoch's record: losses, cluster quality, scores by protocol name.
-    Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, TensorBoard curves, the newest
-    features and Orbax checkpoints in `workdir`.
+    Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, what `config.writers` names
+    (TensorBoard), the newest features and Orbax checkpoints in `workdir`.
 
     Raises:
       ValueError: settings, weights or data that cannot work, with the remedy; a workdir
@@ -71,6 +72,7 @@ def train_and_evaluate(
     # What cannot work is found before it costs minutes, and leaves no workdir behind.
     config, workdir = settings_of(config), given_path(workdir)
     check_jax()
+    from_first(check_writers, config.writers)
     if profile is not None:
         make_folder_of(Path(profile) / "a trace", "--profile")
     with workdir_explained(workdir):
@@ -96,11 +98,10 @@ def train_in_workdir(
 ) -> None:
     """All that the run still has to do. weights: `starting_weights`. Holds the workdir's lock."""
     config, workdir, writer = run.config, services.workdir, services.writer
-    with (
-        Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints,
-        Unfinished(config, services) as unfinished,
-        writer,
-    ):
+    checkpoints = Checkpoints(workdir, keep=config.keep_checkpoints)
+    unfinished = Unfinished(config, services)
+    records = Records(workdir, kinds_of(config.writers), send_pictures=config.send_pictures)
+    with records, writer:
         # All that may refuse comes before anything is written.
         changed = check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
         check_pictures(workdir, run.pictures.digests)
@@ -115,7 +116,7 @@ def train_in_workdir(
             accept_changes=accept_changes,
             epochs_done=start.epochs_done,
         )
-        work = partial(run_epochs, run, services, start, checkpoints, unfinished)
+        work = partial(run_epochs, run, services, start, records, checkpoints, unfinished)
         stopping_together(writer, work)
 
 
@@ -165,15 +166,18 @@ def first_state(
 
 
 def run_epochs(
-    run: Run, services: Services, start: Start, checkpoints: Checkpoints, unfinished: Unfinished
+    run: Run,
+    services: Services,
+    start: Start,
+    records: Records,
+    checkpoints: Checkpoints,
+    unfinished: Unfinished,
 ) -> None:
     """All epochs that are still to come."""
     config, watch, writer = run.config, services.watch, services.writer
     state, epochs_done, last_row, hard = start
-    records = Records(
-        services.workdir, epochs_done=epochs_done, last_row=last_row, settings=config.to_dict()
-    )
-    if not epochs_done and not records.has_rows:
+    has_rows = records.open(epochs_done=epochs_done, last_row=last_row, settings=config.to_dict())
+    if not epochs_done and not has_rows:
         score_untrained(run, services, state, records)
     remaining = Remaining(config, epochs_done)
     for when in schedule(config)[epochs_done:]:
@@ -193,7 +197,6 @@ def run_epochs(
         end = partial(end_epoch, unfinished, records, row, seconds, waiting, left_s)
         from_first(writer.start, end)
     from_first(writer.finish)
-    records.close()
 
 
 def end_epoch(
@@ -206,8 +209,9 @@ def end_epoch(
 ) -> None:
     """When the epoch is saved, by process 0."""
     unfinished.remove()
-    records.write_timing(row["epochs_done"], seconds, waiting)
-    say(describe(row, seconds, waiting, left_s))
+    text = describe(row, seconds, waiting, left_s)
+    records.write_saved(row["epochs_done"], seconds, waiting, text)
+    say(text)
 
 
 def score_untrained(run: Run, services: Services, state: TrainState, records: Records) -> None:

@@ -31,7 +31,7 @@ STEPS_PER_EPOCH = 1_000_000
 
 
 class Unfinished:
-    """The newest save of an epoch under way, in the workdir's `unfinished`. A context manager.
+    """The newest save of an epoch under way, in the workdir's `unfinished`.
 
     A killed run loses the steps since the newest that was written: config.checkpoint_every_steps,
     at worst twice as many. With 0 there is no save within an epoch.
@@ -43,12 +43,6 @@ class Unfinished:
         self.services = services
         self.is_known = False  # whether what an earlier start left was looked at
         self.newest: int | None = None  # id of what was saved or gone on from
-
-    def __enter__(self) -> "Unfinished":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.checkpoints.close()
 
     def after_step(self, so_far: EpochSoFar) -> None:
         """Saves now and then, and where the run was asked to stop.
@@ -144,8 +138,7 @@ class Unfinished:
         """`clear`, by process 0 alone."""
         self.checkpoints.remove_all()
         # Earlier versions gave the folder this name before they removed it.
-        with Checkpoints(self.checkpoints.workdir, folder="unfinished-old") as old:
-            old.remove_all()
+        Checkpoints(self.checkpoints.workdir, folder="unfinished-old").remove_all()
 
 
 def bank_arrays(bank: PrototypeBank) -> dict[str, Any]:

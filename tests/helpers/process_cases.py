@@ -24,6 +24,7 @@ from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
 from pclhd_jax.saving.writer import Writer
 from tests.helpers.dense_jaccard import people
+from tests.helpers.orbax_alone import before_each_save
 from tests.helpers.tiny import tiny_config
 
 PEER_TIMEOUT_S = 10
@@ -50,14 +51,14 @@ def stopped_at(this):
 
 
 def restore_what_process_1_cannot_read(path, this):
-    with Checkpoints(path, keep=2) as checkpoints:
-        for id in (1, 2):
-            checkpoints.save(id, {"x": np.arange(4.0)}, {})
+    checkpoints = Checkpoints(path, keep=2)
+    for id in (1, 2):
+        checkpoints.save(id, {"x": np.arange(4.0)}, {})
 
     def stale(folder):
         raise DamagedCheckpoint(f"{folder}: state is missing")
 
-    with pytest.MonkeyPatch.context() as patch, Checkpoints(path, keep=2) as checkpoints:
+    with pytest.MonkeyPatch.context() as patch:
         if this == 1:
             patch.setattr("pclhd_jax.saving.checkpoints.check_files", stale)
         mesh = make_mesh()
@@ -72,8 +73,9 @@ def save_behind_the_run(path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Checkpoints, "_write", full)
-        with Checkpoints(path / "full", keep=1) as checkpoints, Writer() as writer:
+        before_each_save(patch, full)
+        checkpoints = Checkpoints(path / "full", keep=1)
+        with Writer() as writer:
             checkpoints.save(1, {"x": np.arange(4.0)}, {}, writer)
             train.stopping_together(writer, stop)
 

@@ -13,7 +13,6 @@ from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.compiling import seconds_compiling
 from pclhd_jax.processes.signals import Interrupted, Interrupts
-from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.writer import Writer
 from pclhd_jax.settings.schedule import When
 from pclhd_jax.training import run_epoch, step_loop, train
@@ -21,6 +20,7 @@ from pclhd_jax.training.experiment import fresh_state
 from pclhd_jax.training.services import Services
 from pclhd_jax.training.unfinished import Unfinished
 from tests.helpers.finished_run import assert_same_end
+from tests.helpers.orbax_alone import before_each_save
 from tests.helpers.tiny import tiny_config
 
 
@@ -111,15 +111,14 @@ def test_a_kill_while_a_save_is_written_loses_less_than_twice_as_many_steps(
     config = tiny_config(pictures)
     config.checkpoint_every_steps, config.stage1.batches_per_epoch = 2, 5
     asked, is_killed, steps_run = threading.Event(), threading.Event(), []
-    real_batches, real_write = step_loop.epoch_batches, Checkpoints._write
+    real_batches = step_loop.epoch_batches
     real_finish, real_exit = Writer.finish, Writer.__exit__
     kill_at = [3, 4, None]
 
-    def write(self, *given):
+    def wait(_):
         while not asked.wait(0.01):
             if is_killed.is_set():
-                return True  # nothing is written
-        return real_write(self, *given)
+                raise Killed  # nothing is written
 
     def finish(self):
         asked.set()
@@ -139,7 +138,7 @@ def test_a_kill_while_a_save_is_written_loses_less_than_twice_as_many_steps(
             yield batch
 
     monkeypatch.setattr(step_loop, "epoch_batches", batches)
-    monkeypatch.setattr(Checkpoints, "_write", write)
+    before_each_save(monkeypatch, wait)
     monkeypatch.setattr(Writer, "finish", finish)
     monkeypatch.setattr(Writer, "__exit__", leave)
     for _ in range(2):
@@ -159,10 +158,10 @@ def test_no_save_follows_the_last_step_for_that_of_the_epoch_does(
 ):
     config, found = tiny_config(tmp_path), []
     config.checkpoint_every_steps, config.stage1.batches_per_epoch = every_steps, steps
-    with Unfinished(config, Services(tmp_path)) as unfinished:
-        for done in range(1, steps + 1):
-            unfinished.after_step(begun()._replace(history=({"loss": np.float32(done)},) * done))
-            found += [id for id in saves(tmp_path) if id not in found]
+    unfinished = Unfinished(config, Services(tmp_path))
+    for done in range(1, steps + 1):
+        unfinished.after_step(begun()._replace(history=({"loss": np.float32(done)},) * done))
+        found += [id for id in saves(tmp_path) if id not in found]
     assert found == [str(id) for id in saved]
 
 
@@ -235,29 +234,29 @@ def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finish
     so_far = run_epoch.begin_epoch(run, services, when, fresh_state(config, run.mesh))
     like = jax.eval_shape(lambda: so_far.state)
     so_far = so_far._replace(history=({"loss_a": np.float32(1 / 3)},))
-    with Unfinished(config, services) as unfinished:
-        assert unfinished.restore(when, like, run.mesh) is None
-        unfinished.save(so_far)
-        # Its own saves are of an epoch that it goes through itself: nothing to come back to.
-        assert unfinished.restore(when, like, run.mesh) is None
-    with Unfinished(config, services) as unfinished:
-        back = unfinished.restore(when, like, run.mesh)
-        assert back.history == so_far.history and back.report == so_far.report
-        assert back.hard_pictures == so_far.hard_pictures and back.when == when
-        arrays, saved = back[1:4], so_far[1:4]
-        jax.tree.map(np.testing.assert_array_equal, arrays, saved)
-        assert jax.tree.map(lambda x: x.dtype, arrays) == jax.tree.map(lambda x: x.dtype, saved)
-        # Placed as a step leaves them, the empty dynamic prototypes too: no other compilation.
-        assert all(isinstance(x, jax.Array) for x in jax.tree.leaves(back.banks))
-        unfinished.save(back)  # it went on from here and did no step: nothing to save
+    unfinished = Unfinished(config, services)
+    assert unfinished.restore(when, like, run.mesh) is None
+    unfinished.save(so_far)
+    # Its own saves are of an epoch that it goes through itself: nothing to come back to.
+    assert unfinished.restore(when, like, run.mesh) is None
+    unfinished = Unfinished(config, services)
+    back = unfinished.restore(when, like, run.mesh)
+    assert back.history == so_far.history and back.report == so_far.report
+    assert back.hard_pictures == so_far.hard_pictures and back.when == when
+    arrays, saved = back[1:4], so_far[1:4]
+    jax.tree.map(np.testing.assert_array_equal, arrays, saved)
+    assert jax.tree.map(lambda x: x.dtype, arrays) == jax.tree.map(lambda x: x.dtype, saved)
+    # Placed as a step leaves them, the empty dynamic prototypes too: no other compilation.
+    assert all(isinstance(x, jax.Array) for x in jax.tree.leaves(back.banks))
+    unfinished.save(back)  # it went on from here and did no step: nothing to save
     assert saves(tmp_path) == ["1"]
     step_loop.run_steps(run, back._replace(history=()))
     before = seconds_compiling()
     step_loop.run_steps(run, so_far._replace(history=()))
     assert seconds_compiling() == before
     # Of another epoch than the one asked for: not used, and gone.
-    with Unfinished(config, services) as unfinished:
-        assert unfinished.restore(When(2, 0), like, run.mesh) is None
+    unfinished = Unfinished(config, services)
+    assert unfinished.restore(When(2, 0), like, run.mesh) is None
     assert saves(tmp_path) == []
 
 
@@ -267,22 +266,22 @@ def test_a_stop_behind_a_save_that_is_still_written_saves_nothing_twice(
     config, so_far = tiny_config(pictures), begun()
     config.checkpoint_every_steps = 1
     so_far = so_far._replace(history=({"loss_a": np.float32(1 / 3)},))
-    may_write, write, ids = threading.Event(), Checkpoints._write, []
+    may_write, ids = threading.Event(), []
 
-    def wait_and_write(self, id, *given):
-        ids.append(id)
+    def wait(folder):
+        ids.append(folder.name)
         assert may_write.wait(20)
-        return write(self, id, *given)
 
     def stop():
         raise Interrupted(signal.SIGTERM)
 
-    monkeypatch.setattr(Checkpoints, "_write", wait_and_write)
+    before_each_save(monkeypatch, wait)
     services = Services(tmp_path, stop, Writer())
-    with Unfinished(config, services) as unfinished, services.writer:
+    unfinished = Unfinished(config, services)
+    with services.writer:
         unfinished.save(so_far)
         with pytest.raises(Interrupted):
             unfinished.after_step(so_far)
         assert saves(tmp_path) == []
         may_write.set()
-    assert saves(tmp_path) == ["1"] and ids == [1]
+    assert saves(tmp_path) == ["1"] and ids == ["1"]
