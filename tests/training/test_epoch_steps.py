@@ -7,15 +7,14 @@ from configs.common import RECIPES
 from pclhd_jax.batches.apart_and_joint import Sampling
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.method.schedules import progressive_weights
-from pclhd_jax.method.state import hand_over, set_learning_rate
+from pclhd_jax.method.state import hand_over
 from pclhd_jax.processes.compiling import seconds_compiling
-from pclhd_jax.processes.mesh import replicate
-from pclhd_jax.settings.schedule import When
+from pclhd_jax.settings.schedule import When, schedule
 from pclhd_jax.training.banks import make_banks
 from pclhd_jax.training.experiment import fresh_state, optimizer_of, start_run
 from pclhd_jax.training.features import train_features
-from pclhd_jax.training.run_epoch import learning_rate
-from pclhd_jax.training.services import go_on
+from pclhd_jax.training.run_epoch import begin_epoch
+from pclhd_jax.training.services import Services, go_on
 from pclhd_jax.training.step_loop import EpochSoFar, StepProgress, run_steps
 from tests.helpers.tiny import tiniest_config, tiny_config
 
@@ -30,25 +29,24 @@ def labels_of(z, num_clusters, stage):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures, recipe):
+def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures, tmp_path, recipe):
     config = tiniest_config(pictures, recipe)
+    config.stage1.epochs = config.stage2.epochs = 2
     config.stage1.batches_per_epoch = 3
     run = start_run(config)
-    state, compiled = fresh_state(config, run.mesh), []
+    state, compiled_s, num_clusters = fresh_state(config, run.mesh), [], iter((5, 9, 7, 4))
     z = train_features(run, state.online, run.cluster_feature_steps, go_on)
-    for stage, num_clusters in ((1, 5), (1, 9), (2, 7), (2, 4)):
-        if (stage, num_clusters) == (2, 7):
+    for when in schedule(config):
+        if when == (2, 0):
             state = hand_over(state, optimizer_of(config))
-        when = When(stage, len(compiled) % 2)
-        labels = labels_of(z, num_clusters, stage)
-        banks = make_banks(config, run.mesh, when, z, z, labels)
-        # As `begin_epoch` places it.
-        state = replicate(run.mesh, set_learning_rate(state, learning_rate(config, when)))
-        begun = EpochSoFar(when, state, banks, labels, {}, {})
+        labels = labels_of(z, next(num_clusters), when.stage)
+        begun = begin_epoch(run, Services(tmp_path), when, state)._replace(
+            labels=labels, banks=make_banks(config, run.mesh, when, z, z, labels)
+        )
         before = seconds_compiling()
         state = run_steps(run, begun).state
-        compiled.append(seconds_compiling() - before)
-    assert compiled[1] == compiled[3] == 0
+        compiled_s.append(seconds_compiling() - before)
+    assert compiled_s[1] == compiled_s[3] == 0
 
 
 def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_step(pictures):
@@ -75,14 +73,16 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
 
 
 @pytest.mark.parametrize("has_joint, pictures_each", [(False, 10), (True, 20)])
-def test_progress_counts_the_pictures_of_the_steps_of_this_start(
-    monkeypatch, has_joint, pictures_each
-):
-    told = []
-    monkeypatch.setattr(StepProgress, "__call__", lambda self, *args: told.append(args))
+def test_progress_counts_the_pictures_of_the_steps_of_this_start(capsys, has_joint, pictures_each):
     sampling = Sampling(5, 2, 3, 2)  # 5 steps of 2 clusters, 3 + 2 shots; the first was done before
     progress = StepProgress("stage 1", sampling, has_joint, first=1)
+    progress.every_s = 0  # a line each time
     for done in (1, 2, 4):
         progress.after(({"loss_a": 0.5, "loss_b": 1.0},) * done)
     each, total = pictures_each, 4 * pictures_each
-    assert told == [(each, total, ", loss 1.500"), (3 * each, total, ", loss 1.500")]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" images,")[0] for line in lines] == [
+        f"stage 1: {each}/{total}",
+        f"stage 1: {3 * each}/{total}",
+    ]
+    assert all(line.endswith(" left, loss 1.500") for line in lines)
