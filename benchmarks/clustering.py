@@ -27,16 +27,18 @@ if not __package__:  # run as a file: put the checkout on the path instead of th
 from benchmarks.dense_clustering import dense_jaccard, dense_labels
 from benchmarks.person_features import PersonFeatures, draw_features
 from pclhd_jax.clustering.both_modalities import cluster_centroids
-from pclhd_jax.clustering.jaccard import jaccard_from_neighbours, list_length
+from pclhd_jax.clustering.cluster_settings import JaccardSettings
+from pclhd_jax.clustering.epoch_neighbour_lists import search_apart_and_joint
+from pclhd_jax.clustering.jaccard import distance_of
 from pclhd_jax.clustering.labels import cluster_quality, cutoff_for, labels_from_distance
 from pclhd_jax.clustering.matching import match_clusters
-from pclhd_jax.clustering.neighbour_lists import Neighbours
-from pclhd_jax.clustering.neighbours import BLOCK_ROWS, nearest_neighbours
-from pclhd_jax.clustering.neighbours_by_modality import neighbours_by_modality
+from pclhd_jax.clustering.neighbour_lists import NeighbourLists
+from pclhd_jax.clustering.neighbour_search import BLOCK_ROWS, SearchOptions, nearest_neighbours
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.system.command import command
 
-OWN_K1, OWN_K2 = 30, 6  # of each modality, beside the joint clustering
+OWN = JaccardSettings(k1=30, k2=6)  # of each modality, beside the joint clustering
 
 
 @command
@@ -79,27 +81,26 @@ def draw(options: argparse.Namespace, n: int) -> PersonFeatures:
 def warm_up(options: argparse.Namespace) -> None:
     """Compiles the kernels (kept on disk after the first run)."""
     x = draw(options, 500)
-    lists = nearest_neighbours(x.features_ND, list_length(8, 4))
     for modality_N in (None, x.modality_N):
-        jaccard_from_neighbours(x.features_ND, lists, k1=8, k2=4, modality_N=modality_N, cutoff=0.6)
+        distance_of(x.features_ND, JaccardSettings(8, 4), modality_N=modality_N, cutoff=0.6)
 
 
-def search(x: PersonFeatures, options: argparse.Namespace) -> dict[str, Neighbours]:
+def search(x: PersonFeatures, options: argparse.Namespace) -> dict[str, NeighbourLists]:
     """The lists of every clustering, by its name."""
-    length = list_length(options.k1, options.k2)
-    report = Progress("neighbours", unit="pairs", every_s=30)
+    length = JaccardSettings(options.k1, options.k2).list_length
+    how = SearchOptions(report=Progress("neighbours", unit="pairs", every_s=30))
     if options.one_modality:
         found, seconds = timed(
-            "neighbour search", lambda: nearest_neighbours(x.features_ND, length, report=report)
+            "neighbour search", lambda: nearest_neighbours(x.features_ND, length, options=how)
         )
         report_limit(x.features_ND, len(x.features_ND) ** 2, seconds)
         return {"visible": found}
     parts = [x.features_ND[x.modality_N == m] for m in (0, 1)]
-    own = list_length(OWN_K1, OWN_K2)
+    own = OWN.list_length
     found, seconds = timed(
         "neighbour search for all three clusterings",
-        lambda: neighbours_by_modality(
-            *parts, own_neighbours=own, joint_neighbours=length, report=report
+        lambda: search_apart_and_joint(
+            *parts, own_neighbours=own, joint_neighbours=length, options=how
         ),
     )
     report_limit(x.features_ND, len(x.features_ND) ** 2, seconds)
@@ -131,7 +132,7 @@ def report_limit(features_ND: np.ndarray, pairs: int, seconds: float) -> None:
 
 
 def cluster_all(
-    x: PersonFeatures, lists: dict[str, Neighbours], options: argparse.Namespace
+    x: PersonFeatures, lists: dict[str, NeighbourLists], options: argparse.Namespace
 ) -> float:
     """Labels of every clustering and the matching; returns the seconds of all."""
     total = 0.0
@@ -141,15 +142,15 @@ def cluster_all(
         if name != "joint":
             rows = np.flatnonzero(x.modality_N == (name == "infrared"))
         main_one = name == "joint" or options.one_modality
-        k1, k2 = (options.k1, options.k2) if main_one else (OWN_K1, OWN_K2)
+        settings = JaccardSettings(options.k1, options.k2) if main_one else OWN
         labels[name], seconds = cluster(
-            name, x, rows, found, k1=k1, k2=k2, eps=options.eps, min_samples=options.min_samples
+            name, x, rows, found, settings, (options.eps, options.min_samples)
         )
         total += seconds
     if "joint" in lists:
         centroids = [
             cluster_centroids(x.features_ND[x.modality_N == m], labels[name])
-            for m, name in enumerate(("visible", "infrared"))
+            for m, name in enumerate(MODALITIES)
         ]
         sizes = " and ".join(str(len(c)) for c in centroids)
         _, seconds = timed(f"matching {sizes} clusters", lambda: match_clusters(*centroids))
@@ -161,22 +162,19 @@ def cluster(
     name: str,
     x: PersonFeatures,
     rows: np.ndarray,
-    lists: Neighbours,
-    *,
-    k1: int,
-    k2: int,
-    eps: float,
-    min_samples: int,
+    lists: NeighbourLists,
+    settings: JaccardSettings,
+    density: tuple[float, int],
 ) -> tuple[np.ndarray, float]:
+    eps, min_samples = density
     whole = len(rows) == len(x.features_ND)
     z_ND = x.features_ND if whole else x.features_ND[rows]
     distance_NN, jaccard_s = timed(
-        f"{name}: Jaccard, {len(rows):,} rows, k1 {k1}, k2 {k2}",
-        lambda: jaccard_from_neighbours(
+        f"{name}: Jaccard, {len(rows):,} rows, k1 {settings.k1}, k2 {settings.k2}",
+        lambda: distance_of(
             z_ND,
-            lists,
-            k1=k1,
-            k2=k2,
+            settings,
+            lists=lists,
             modality_N=x.modality_N if name == "joint" else None,
             cutoff=cutoff_for(eps),
         ),
@@ -199,13 +197,18 @@ def compare_with_dense(options: argparse.Namespace) -> None:
     print(f"\nBeside the dense way, {n:,} rows, the same neighbour lists")
     x = draw(options, n)
     modality_N = None if options.one_modality else x.modality_N
-    lists = nearest_neighbours(x.features_ND, list_length(options.k1, options.k2))
+    settings = JaccardSettings(options.k1, options.k2)
+    lists = nearest_neighbours(x.features_ND, settings.list_length)
     sizes = {"k1": options.k1, "k2": options.k2, "modality_N": modality_N}
     density = {"eps": options.eps, "min_samples": options.min_samples}
 
     def sparse_labels() -> np.ndarray:
-        distance_NN = jaccard_from_neighbours(
-            x.features_ND, lists, cutoff=cutoff_for(options.eps), **sizes
+        distance_NN = distance_of(
+            x.features_ND,
+            settings,
+            lists=lists,
+            modality_N=modality_N,
+            cutoff=cutoff_for(options.eps),
         )
         return labels_from_distance(distance_NN, **density)
 

@@ -22,12 +22,11 @@ from benchmarks.contest import Contender, Outcome, compiled, contest, flops_of, 
 from benchmarks.contest_command import parser_of, run
 from benchmarks.programs import Program, programs_of
 from benchmarks.step_inputs import start
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
 from pclhd_jax.processes.progress import say
 from pclhd_jax.settings.sections import Settings
 from pclhd_jax.system.command import command
-
-MODALITIES = ("visible", "infrared")
 
 
 @command

@@ -30,6 +30,7 @@ from benchmarks.contest_command import settings_named, settings_parser
 from pclhd_jax.batches.apart_and_joint import TrainPictures, apart_batches, joint_batches
 from pclhd_jax.batches.batch import Batch, EpochLabels
 from pclhd_jax.batches.prefetch import prefetch
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.processes.mesh import make_mesh, shard_batch
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.settings.sections import Settings
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f"{type(error).__name__}: {error}")
     finally:
         if args.mapped:
-            for modality in ("visible", "infrared"):
+            for modality in MODALITIES:
                 file_of(args.mapped, modality).unlink(missing_ok=True)
     print("\n| stage | pictures/s | to the device, pictures/s | waiting | draw of an epoch, s |")
     print("|---|---|---|---|---|")

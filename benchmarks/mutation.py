@@ -45,12 +45,15 @@ TARGETS = {
     "clustering/labels": ["clustering/test_labels"],
     "clustering/matching": ["clustering/test_matching"],
     "clustering/neighbour_lists": [
-        "clustering/test_neighbours",
+        "clustering/test_neighbour_search",
         "clustering/test_both_modalities",
     ],
-    "clustering/neighbours": ["clustering/test_neighbours", "clustering/test_both_modalities"],
-    "clustering/neighbours_by_modality": [
-        "clustering/test_neighbours",
+    "clustering/neighbour_search": [
+        "clustering/test_neighbour_search",
+        "clustering/test_both_modalities",
+    ],
+    "clustering/epoch_neighbour_lists": [
+        "clustering/test_neighbour_search",
         "clustering/test_both_modalities",
     ],
     "clustering/sparse_rows": ["clustering/test_jaccard", "clustering/test_both_modalities"],

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     prepare_environment()
     from benchmarks.ablation_jobs import changed_settings  # here: JAX reads the environment
     from benchmarks.programs import programs_of
-    from pclhd_jax.clustering.neighbours import BLOCK_ROWS, TILE_ROWS
+    from pclhd_jax.clustering.neighbour_search import BLOCK_ROWS, TILE_ROWS
 
     card = CARDS[args.card]
     program = programs_of(changed_settings("configs/sysu.py", "paper", {}))[NAME]

@@ -18,18 +18,22 @@ if not __package__:  # run as a file: put the checkout on the path instead of th
 
 from pclhd_jax import main
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.training import clusters
+from pclhd_jax.method.state import TrainState
+from pclhd_jax.settings.schedule import When
+from pclhd_jax.training import run_epoch
 from pclhd_jax.training.experiment import Run
-from pclhd_jax.training.features import Features
+from pclhd_jax.training.features import Features, train_features
+from pclhd_jax.training.run_pictures import RunPictures
+from pclhd_jax.training.services import Services
 
 
-def true_labels(run: Run, z: Features, stage: int, lists: None = None) -> EpochLabels:
+def true_labels(pictures: RunPictures, stage: int) -> EpochLabels:
     """Of the people that both modalities show; a person whom one alone shows takes no part.
 
     Raises:
       ValueError: a training picture of an unknown person.
     """
-    visible_N, infrared_N = run.pictures.visible_identities_N, run.pictures.infrared_identities_N
+    visible_N, infrared_N = pictures.visible_identities_N, pictures.infrared_identities_N
     if min(visible_N.min(), infrared_N.min()) < 0:
         raise ValueError(
             "training pictures of unknown people: a bound by identity needs them all; use a set "
@@ -53,9 +57,18 @@ def true_labels(run: Run, z: Features, stage: int, lists: None = None) -> EpochL
     )
 
 
+def true_labels_and_momentum_features(
+    run: Run, services: Services, when: When, state: TrainState, z: Features
+) -> tuple[EpochLabels, Features | None]:
+    """As `training.clusters` has it, but nobody is clustered."""
+    labels = true_labels(run.pictures, when.stage)
+    if when.stage == 1:
+        return labels, None
+    return labels, train_features(run, state.momentum, run.feature_steps, services.pause)
+
+
 def supervised(argv: list[str]) -> None:
-    clusters.search = lambda run, z, stage: None  # no lists: nobody is clustered
-    clusters.label = true_labels
+    run_epoch.labels_and_momentum_features = true_labels_and_momentum_features
     if main.CONFIG.value is not None:
         main.CONFIG.value.recipe += "-supervised"
     main.main(argv)

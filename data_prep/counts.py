@@ -9,11 +9,11 @@ import numpy as np
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.layout import Count, Key
 from pclhd_jax.data.lists import Pictures, read_identities
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.system.plain_files import read_plain
 
 from .sources import ONLY, Source
 
-MODALITIES = ("visible", "infrared")
 NOT_PUBLISHED = Count(None, None)
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pclhd_jax.data.lists import Pictures, same_spelling
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.data.pictures.old_index import folder_number
 
 from .sources import ONLY, Source
 
 RESTORE = "restore the split files from the data set"
 REPLACE = "put the right pictures there"
-MODALITIES, SIDES = ("visible", "infrared"), ("train", "test")
+SIDES = ("train", "test")
 
 
 class Overlaps(NamedTuple):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.lists import Pictures, make_pictures
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.data.pictures.old_index import folder_number
 from pclhd_jax.data.pictures.source import open_raw
 
@@ -97,7 +98,7 @@ def _stored_once(
 ) -> dict[str, Pictures]:
     """By modality: the trials divide the same pictures, 8,240 in RegDB."""
     records = {}
-    for modality in ("visible", "infrared"):
+    for modality in MODALITIES:
         lists = (
             pictures
             for splits in trials.values()

@@ -1,4 +1,4 @@
-"""Prepares batches in a thread while the device works: `prefetch(map(gather, rows_MB))`."""
+"""Prepares batches in a thread while the device works: `prefetch(map(gather, rows))`."""
 
 import queue
 import threading

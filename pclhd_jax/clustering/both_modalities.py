@@ -1,22 +1,20 @@
-"""The pseudo labels of one epoch: each modality apart, then joint, then matched."""
+"""The pseudo labels of one epoch: each modality apart, then matched, then joint."""
 
-from typing import Any, NamedTuple
+from functools import partial
 
 import numpy as np
 from scipy import sparse
 
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.clustering.jaccard import list_length, reciprocal_length
-from pclhd_jax.clustering.labels import labels_from_neighbours
-from pclhd_jax.clustering.matching import match_clusters
-from pclhd_jax.clustering.neighbour_lists import Neighbours
-from pclhd_jax.clustering.neighbours import Report
-from pclhd_jax.clustering.neighbours_by_modality import (
-    ModalityNeighbours,
-    neighbours_apart,
-    neighbours_by_modality,
+from pclhd_jax.clustering.cluster_settings import ClusterSettings
+from pclhd_jax.clustering.epoch_neighbour_lists import (
+    EpochNeighbourLists,
+    search_apart,
+    search_apart_and_joint,
 )
-from pclhd_jax.clustering.shares import WHOLE, Share
+from pclhd_jax.clustering.labels import labels_of
+from pclhd_jax.clustering.matching import match_clusters
+from pclhd_jax.clustering.neighbour_search import DEFAULT_SEARCH, SearchOptions
 
 # 1 - length of the mean feature over their mean length: below this they are one but for rounding.
 COLLAPSED = 1e-6
@@ -26,110 +24,56 @@ class TooFewClusters(ValueError):
     """A modality has fewer than 2 clusters: nothing to contrast."""
 
 
-class ClusterSettings(NamedTuple):
-    """DBSCAN and k-reciprocal sizes; `joint_*` for both modalities together.
-
-    count_self, unit_features: as `count_self` and `unit_features` of `jaccard.jaccard_distance`.
-    joint_keeps: 'mixed' or 'all', see `keep_joint`.
-    """
-
-    eps: float
-    min_samples: int
-    k1: int
-    k2: int
-    joint_k1: int
-    joint_k2: int
-    count_self: bool = False
-    unit_features: bool = True
-    joint_keeps: str = "mixed"
-
-    def distance(self, *, joint: bool) -> dict[str, Any]:
-        """Arguments of the distance, for one modality or for both together."""
-        k1, k2 = (self.joint_k1, self.joint_k2) if joint else (self.k1, self.k2)
-        return dict(k1=k1, k2=k2, count_self=self.count_self, unit_features=self.unit_features)
-
-    def list_length(self, *, joint: bool) -> int:
-        """Neighbours that the distance needs of every picture."""
-        k1, k2 = (self.joint_k1, self.joint_k2) if joint else (self.k1, self.k2)
-        return list_length(k1, k2, count_self=self.count_self)
-
-
-def neighbours_of(
+def search_epoch(
     visible_ND: np.ndarray,
     infrared_ND: np.ndarray,
     settings: ClusterSettings,
-    *,
-    joint: bool,
-    share: Share = WHOLE,
-    report: Report | None = None,
-) -> ModalityNeighbours:
-    """The lists that `label_jointly` needs, or `label_apart`; all rows', or those of a share."""
-    own = settings.list_length(joint=False)
-    alike = dict(l2=not settings.unit_features, share=share, report=report)
-    if not joint:
-        return neighbours_apart(visible_ND, infrared_ND, num_neighbours=own, **alike)
-    return neighbours_by_modality(
+    options: SearchOptions = DEFAULT_SEARCH,
+) -> EpochNeighbourLists:
+    """The lists that `label_epoch` needs: of all rows, or of those of a share."""
+    own, joint = settings.own, settings.joint
+    alike = dict(l2=not own.unit_features, options=options)
+    if joint is None:
+        return search_apart(visible_ND, infrared_ND, num_neighbours=own.list_length, **alike)
+    return search_apart_and_joint(
         visible_ND,
         infrared_ND,
-        own_neighbours=own,
-        joint_neighbours=settings.list_length(joint=True),
+        own_neighbours=own.list_length,
+        joint_neighbours=joint.list_length,
         **alike,
     )
 
 
-def label_apart(
+def label_epoch(
     visible_ND: np.ndarray,
     infrared_ND: np.ndarray,
     settings: ClusterSettings,
-    report: Report | None = None,
-    *,
-    lists: ModalityNeighbours | None = None,
+    lists: EpochNeighbourLists | None = None,
 ) -> EpochLabels:
-    """Stage 1: each modality clustered by itself.
+    """Clusters of each modality; with `settings.joint` also matched clusters and joint ones.
 
-    report: called with (pairs compared, all pairs) during the neighbour searches.
-    lists: of `neighbours_of`, where they are there already; nothing is searched then.
+    lists: of `search_epoch`; None: they are searched here.
 
     Raises:
       TooFewClusters: a ValueError; fewer than 2 in a modality.
     """
     if lists is None:
-        lists = neighbours_of(visible_ND, infrared_ND, settings, joint=False, report=report)
-    return _label_modalities(visible_ND, infrared_ND, lists.visible, lists.infrared, settings)
+        lists = search_epoch(visible_ND, infrared_ND, settings)
+    label = partial(labels_of, eps=settings.eps, min_samples=settings.min_samples)
+    visible_N = label(visible_ND, settings.own, lists=lists.visible)
+    check_contrast(visible_N, visible_ND, "visible", settings)
+    infrared_N = label(infrared_ND, settings.own, lists=lists.infrared)
+    check_contrast(infrared_N, infrared_ND, "infrared", settings)
+    if settings.joint is None:
+        return EpochLabels(visible_N, infrared_N)
 
-
-def label_jointly(
-    visible_ND: np.ndarray,
-    infrared_ND: np.ndarray,
-    settings: ClusterSettings,
-    report: Report | None = None,
-    *,
-    lists: ModalityNeighbours | None = None,
-) -> EpochLabels:
-    """Stage 2: as `label_apart`, then matched clusters and joint clusters.
-
-    Raises:
-      TooFewClusters: a ValueError; fewer than 2 in a modality.
-    """
-    if lists is None:
-        lists = neighbours_of(visible_ND, infrared_ND, settings, joint=True, report=report)
-    labels = _label_modalities(visible_ND, infrared_ND, lists.visible, lists.infrared, settings)
     to_infrared_K, to_visible_K = match_clusters(
-        cluster_centroids(visible_ND, labels.visible_N),
-        cluster_centroids(infrared_ND, labels.infrared_N),
+        cluster_centroids(visible_ND, visible_N), cluster_centroids(infrared_ND, infrared_N)
     )
-    labels = labels._replace(
-        visible_to_infrared_K=to_infrared_K, infrared_to_visible_K=to_visible_K
-    )
+    labels = EpochLabels(visible_N, infrared_N, to_infrared_K, to_visible_K)
+    both_ND = np.concatenate([visible_ND, infrared_ND])
     modality_N = np.repeat([0, 1], [len(visible_ND), len(infrared_ND)])
-    joint_N = labels_from_neighbours(
-        np.concatenate([visible_ND, infrared_ND]),
-        lists.joint,
-        eps=settings.eps,
-        min_samples=settings.min_samples,
-        modality_N=modality_N,
-        **settings.distance(joint=True),
-    )
+    joint_N = label(both_ND, settings.joint, lists=lists.joint, modality_N=modality_N)
     joint_N = keep_joint(joint_N, modality_N, settings.joint_keeps)
     if joint_N is None:  # early on the modalities may share no neighbourhood yet
         return labels
@@ -139,33 +83,12 @@ def label_jointly(
     )
 
 
-def _label_modalities(
-    visible_ND: np.ndarray,
-    infrared_ND: np.ndarray,
-    visible: Neighbours,
-    infrared: Neighbours,
-    settings: ClusterSettings,
-) -> EpochLabels:
-    labels = []
-    modalities = (("visible", visible_ND, visible), ("infrared", infrared_ND, infrared))
-    for name, z_ND, lists in modalities:
-        labels_N = labels_from_neighbours(
-            z_ND,
-            lists,
-            eps=settings.eps,
-            min_samples=settings.min_samples,
-            **settings.distance(joint=False),
-        )
-        check_contrast(labels_N, z_ND, name, settings)
-        labels.append(labels_N)
-    return EpochLabels(*labels)
-
-
 def check_contrast(
     labels_N: np.ndarray, z_ND: np.ndarray, modality: str, settings: ClusterSettings
 ) -> None:
     """Raises TooFewClusters for fewer than 2, with what led there and what helps."""
     num_clusters, num_rows = labels_N.max(initial=-1) + 1, len(labels_N)
+    k1 = settings.own.k1
     if num_clusters >= 2:
         return
     outliers = np.sum(labels_N < 0)
@@ -177,7 +100,7 @@ def check_contrast(
         )
     elif all_are_neighbours(num_rows, settings):
         cause = (
-            f"config.cluster.k1 ({settings.k1}) makes every picture a neighbour of every other; "
+            f"config.cluster.k1 ({k1}) makes every picture a neighbour of every other; "
             "lower it well below the number of pictures"
         )
     elif outliers > num_rows / 2:
@@ -186,7 +109,7 @@ def check_contrast(
             f"({settings.min_samples})"
         )
     else:
-        cause = f"lower config.cluster.eps ({settings.eps}) or config.cluster.k1 ({settings.k1})"
+        cause = f"lower config.cluster.eps ({settings.eps}) or config.cluster.k1 ({k1})"
     raise TooFewClusters(
         f"DBSCAN left {num_clusters} cluster{'' if num_clusters == 1 else 's'} of {num_rows:,} "
         f"{modality} pictures ({outliers:,} outliers), and contrast needs 2: {cause} "
@@ -197,7 +120,7 @@ def check_contrast(
 
 def all_are_neighbours(num_rows: int, settings: ClusterSettings) -> bool:
     """Whether k1 is so large that the lists of neighbours tell nobody apart."""
-    return num_rows <= reciprocal_length(settings.k1, settings.count_self)
+    return num_rows <= settings.own.reciprocal_length
 
 
 def cluster_centroids(z_ND: np.ndarray, labels_N: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import threading
 import numpy as np
 from scipy import sparse
 
+from pclhd_jax.clustering.cluster_settings import JaccardSettings
 from pclhd_jax.clustering.jaccard_kernels import (
     SMALLEST_DISTANCE,
     average_block,
@@ -21,8 +22,8 @@ from pclhd_jax.clustering.jaccard_kernels import (
     mutual,
     pair_block,
 )
-from pclhd_jax.clustering.neighbour_lists import Neighbours
-from pclhd_jax.clustering.neighbours import nearest_neighbours
+from pclhd_jax.clustering.neighbour_lists import NeighbourLists
+from pclhd_jax.clustering.neighbour_search import nearest_neighbours
 from pclhd_jax.clustering.sparse_rows import SparseRows, by_blocks, stack
 
 # Largest accepted | |z| - 1 |.
@@ -63,91 +64,52 @@ def jaccard_distance(
     Raises:
       ValueError: features that are not finite rows of such lengths, or an argument out of range.
     """
-    features_ND = np.ascontiguousarray(features_ND, np.float32)
-    _check_arguments(len(features_ND), k1, k2, modality_N, cutoff)
-    _check_lengths(features_ND, unit_features)
-    lists = nearest_neighbours(
-        features_ND, list_length(k1, k2, count_self=count_self), l2=not unit_features
-    )
-    return jaccard_from_neighbours(
-        features_ND,
-        lists,
-        k1=k1,
-        k2=k2,
-        modality_N=modality_N,
-        cutoff=cutoff,
-        count_self=count_self,
-        unit_features=unit_features,
-    )
+    settings = JaccardSettings(k1, k2, count_self, unit_features)
+    return distance_of(features_ND, settings, modality_N=modality_N, cutoff=cutoff)
 
 
-def list_length(k1: int, k2: int, *, count_self: bool = False) -> int:
-    """Neighbours that the distance needs of every picture, itself included."""
-    return max(reciprocal_length(k1, count_self), k2)
-
-
-def reciprocal_length(k1: int, count_self: bool) -> int:
-    """Entries of R(i, k1), the picture itself included."""
-    # Zhong et al. take k1 + 1; [released] asks its index for k1, itself among them.
-    return k1 if count_self else k1 + 1
-
-
-def jaccard_from_neighbours(
+def distance_of(
     features_ND: np.ndarray,
-    lists: Neighbours,
+    settings: JaccardSettings,
     *,
-    k1: int,
-    k2: int,
+    lists: NeighbourLists | None = None,
     modality_N: np.ndarray | None = None,
     cutoff: float = 1.0,
-    count_self: bool = False,
-    unit_features: bool = True,
 ) -> sparse.csr_matrix:
-    """`jaccard_distance` for neighbour lists that are already there.
+    """`jaccard_distance` with its sizes in one record.
 
     Args:
-      features_ND: read for pairs that the expansion adds from outside a row's own list.
-      lists: as `nearest_neighbours` gives them, `list_length(k1, k2)` long or longer; with
-        `unit_features` False by `l2`.
+      lists: as `nearest_neighbours` gives them, `settings.list_length` long or longer, and by `l2`
+        where `settings.unit_features` is False. None: they are searched here.
       The others: as in `jaccard_distance`.
 
     Raises:
-      ValueError: features that are not finite rows of such lengths, lists too short for k1 and
-        k2, or an argument out of range.
+      ValueError: as `jaccard_distance`; and lists that are not such lists.
     """
     features_ND = np.ascontiguousarray(features_ND, np.float32)
-    indices_Nk = np.ascontiguousarray(lists.indices_Nk, np.int32)
-    similarities_Nk = np.ascontiguousarray(lists.similarities_Nk, np.float32)
-    num_rows, length = indices_Nk.shape
-    _check_arguments(len(features_ND), k1, k2, modality_N, cutoff)
-    _check_lengths(features_ND, unit_features)
-    needed = min(num_rows, list_length(k1, k2, count_self=count_self))
-    if length < needed or similarities_Nk.shape != indices_Nk.shape or num_rows != len(features_ND):
-        raise ValueError(
-            f"neighbour lists {indices_Nk.shape} and similarities {similarities_Nk.shape} for "
-            f"{len(features_ND)} rows; k1={k1}, k2={k2} need {needed} neighbours of every row"
-        )
-    _check_lists(indices_Nk, similarities_Nk)
+    _check_arguments(len(features_ND), settings, modality_N, cutoff)
+    _check_lengths(features_ND, settings.unit_features)
+    if lists is None:
+        lists = nearest_neighbours(features_ND, settings.list_length, l2=not settings.unit_features)
+    lists = NeighbourLists(
+        np.ascontiguousarray(lists.indices_Nk, np.int32),
+        np.ascontiguousarray(lists.similarities_Nk, np.float32),
+    )
+    _check_lists(lists, features_ND, settings)
     with ONE_AT_A_TIME:
-        full, half = reciprocal_length(k1, count_self), half_length(k1)
-        encoding = _reciprocal_encoding(features_ND, indices_Nk, similarities_Nk, full, half)
-        if k2 > 1:
-            encoding = _query_expansion(encoding, indices_Nk[:, :k2], modality_N)
+        encoding = _reciprocal_encoding(features_ND, lists, settings)
+        if settings.k2 > 1:
+            encoding = _query_expansion(encoding, lists.indices_Nk[:, : settings.k2], modality_N)
         by_column, by_row = _by_popularity(encoding)
         del encoding  # the largest array here, and turned by now
         return _distances(by_column, by_row, float(cutoff))
 
 
-def half_length(k1: int) -> int:
-    """Entries of R(j, k1/2), itself included, whoever counts."""
-    return round(k1 / 2) + 1  # Python rounds halves to even, as the method does
-
-
 def _check_arguments(
-    num_rows: int, k1: int, k2: int, modality_N: np.ndarray | None, cutoff: float
+    num_rows: int, settings: JaccardSettings, modality_N: np.ndarray | None, cutoff: float
 ) -> None:
-    if k1 < 1 or k2 < 1:
-        raise ValueError(f"k1 is {k1} and k2 is {k2}; give at least 1 each")
+    if settings.k1 < 1 or settings.k2 < 1:
+        raise ValueError(f"k1 is {settings.k1} and k2 is {settings.k2}; give at least 1 each")
     if not 0 < cutoff <= 1:
         raise ValueError(f"cutoff is {cutoff}; give a value in (0, 1]: no distance exceeds 1")
     if modality_N is None:
@@ -159,9 +121,17 @@ def _check_arguments(
         )
 
 
-def _check_lists(indices_Nk: np.ndarray, similarities_Nk: np.ndarray) -> None:
+def _check_lists(lists: NeighbourLists, features_ND: np.ndarray, settings: JaccardSettings) -> None:
     """What the compiled loops rely on: they write where these numbers point to."""
-    num_rows = len(indices_Nk)
+    indices_Nk, similarities_Nk = lists
+    num_rows, length = indices_Nk.shape
+    needed = min(num_rows, settings.list_length)
+    if length < needed or similarities_Nk.shape != indices_Nk.shape or num_rows != len(features_ND):
+        raise ValueError(
+            f"neighbour lists {indices_Nk.shape} and similarities {similarities_Nk.shape} for "
+            f"{len(features_ND)} rows; k1={settings.k1}, k2={settings.k2} need {needed} neighbours "
+            "of every row"
+        )
     in_order_Nk = np.sort(indices_Nk, axis=1)
     problem = ""
     if in_order_Nk[:, 0].min() < 0 or in_order_Nk[:, -1].max() >= num_rows:
@@ -200,22 +170,13 @@ def _check_lengths(features_ND: np.ndarray, unit_features: bool) -> None:
 
 
 def _reciprocal_encoding(
-    features_ND: np.ndarray,
-    indices_Nk: np.ndarray,
-    similarities_Nk: np.ndarray,
-    full: int,
-    half: int,
+    features_ND: np.ndarray, lists: NeighbourLists, settings: JaccardSettings
 ) -> SparseRows:
     """V before query expansion: a softmax over each expanded reciprocal set (eq. 3, 4, 7)."""
-    num_rows, length = indices_Nk.shape
-    full, half = min(full, length), min(half, length)
-    inputs = (
-        features_ND,
-        indices_Nk,
-        similarities_Nk,
-        mutual(indices_Nk, full),
-        mutual(indices_Nk, half),
-    )
+    num_rows, length = lists.indices_Nk.shape
+    full, half = min(settings.reciprocal_length, length), min(settings.half_length, length)
+    both_mutual = mutual(lists.indices_Nk, full), mutual(lists.indices_Nk, half)
+    inputs = (features_ND, *lists, *both_mutual)
     return stack(by_blocks(expand_block, inputs, num_rows, width=full * half))
 
 

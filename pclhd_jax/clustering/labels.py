@@ -8,8 +8,9 @@ from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.neighbors import sort_graph_by_row_values
 
-from pclhd_jax.clustering.jaccard import jaccard_distance, jaccard_from_neighbours
-from pclhd_jax.clustering.neighbour_lists import Neighbours
+from pclhd_jax.clustering.cluster_settings import JaccardSettings
+from pclhd_jax.clustering.jaccard import distance_of
+from pclhd_jax.clustering.neighbour_lists import NeighbourLists
 
 
 class ClusterQuality(NamedTuple):
@@ -49,41 +50,26 @@ def pseudo_labels(
     Raises:
       ValueError: features that are not finite rows of such lengths, or an argument out of range.
     """
-    cutoff = cutoff_for(eps)
-    distance_NN = jaccard_distance(
-        features_ND,
-        k1=k1,
-        k2=k2,
-        modality_N=modality_N,
-        cutoff=cutoff,
-        count_self=count_self,
-        unit_features=unit_features,
-    )
-    return labels_from_distance(distance_NN, eps=eps, min_samples=min_samples)
+    settings = JaccardSettings(k1, k2, count_self, unit_features)
+    return labels_of(features_ND, settings, eps=eps, min_samples=min_samples, modality_N=modality_N)
 
 
-def labels_from_neighbours(
+def labels_of(
     features_ND: np.ndarray,
-    lists: Neighbours,
+    settings: JaccardSettings,
     *,
     eps: float,
     min_samples: int,
-    k1: int,
-    k2: int,
+    lists: NeighbourLists | None = None,
     modality_N: np.ndarray | None = None,
-    count_self: bool = False,
-    unit_features: bool = True,
 ) -> np.ndarray:
-    """`pseudo_labels` for neighbour lists that are already there (`jaccard.list_length`)."""
-    distance_NN = jaccard_from_neighbours(
-        features_ND,
-        lists,
-        k1=k1,
-        k2=k2,
-        modality_N=modality_N,
-        cutoff=cutoff_for(eps),
-        count_self=count_self,
-        unit_features=unit_features,
+    """`pseudo_labels` with the sizes of the distance in one record.
+
+    lists: as for `jaccard.distance_of`.
+    """
+    cutoff = cutoff_for(eps)
+    distance_NN = distance_of(
+        features_ND, settings, lists=lists, modality_N=modality_N, cutoff=cutoff
     )
     return labels_from_distance(distance_NN, eps=eps, min_samples=min_samples)
 

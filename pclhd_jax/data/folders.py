@@ -16,13 +16,13 @@ from pclhd_jax.data.lists import (
     make_pictures,
     same_spelling,
 )
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.data.protocol import Protocol, TestSet, both_ways, everything
 from pclhd_jax.data.walk import pictures_below
 from pclhd_jax.system.csv_files import read_csv
 from pclhd_jax.system.plain_files import is_there
 from pclhd_jax.system.text import csv_text
 
-MODALITIES = ("visible", "infrared")
 CONTENT = "visible/ and infrared/"
 CSV_NAME = "identities.csv"
 CSV_COLUMNS, CAMERA = ("path", "identity"), "camera"  # the camera may be left out

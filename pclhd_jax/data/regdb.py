@@ -4,6 +4,7 @@ import os
 
 from pclhd_jax.data.layout import About, Count, Key, Layout, Scoring
 from pclhd_jax.data.lists import Pictures, TrainSet, make_pictures, read_labelled
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.data.protocol import Protocol, TestSet, both_ways, everything
 
 VISIBLE_CAMERA, THERMAL_CAMERA = 1, 2
@@ -18,7 +19,7 @@ EXPECTED: dict[Key, Count] = {
         (f"{split} {trial}", modality, None): Count(206, 2_060)
         for trial in TRIALS
         for split in ("train", "test")
-        for modality in ("visible", "infrared")
+        for modality in MODALITIES
     },
 }
 

@@ -3,20 +3,29 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.neighbors import sort_graph_by_row_values
 
-from pclhd_jax.clustering.both_modalities import ClusterSettings, keep_joint
-from pclhd_jax.clustering.jaccard import jaccard_distance
+from pclhd_jax.clustering.both_modalities import keep_joint
+from pclhd_jax.clustering.cluster_settings import (
+    ClusterSettings,
+    JaccardSettings,
+    cluster_settings,
+)
+from pclhd_jax.clustering.jaccard import distance_of
 from pclhd_jax.clustering.labels import cutoff_for, labels_from_distance
 from pclhd_jax.clustering.sweep import SweepRow, eps_sweep, k_distances
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.cluster_plots import draw_clusters
 from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch
 from pclhd_jax.settings.kept import read_config
+from pclhd_jax.settings.schedule import When
+from pclhd_jax.settings.sections import settings_of
+from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.whole_files import whole_file
 
 NUM_EPS = 18
@@ -38,7 +47,7 @@ class Part(NamedTuple):
     labels_N: np.ndarray | None  # as saved; None where clustering stopped the run
     identities_N: np.ndarray | None  # None where one is unknown
     modality_N: np.ndarray | None
-    distance: dict[str, Any]  # arguments of the Jaccard distance
+    settings: JaccardSettings
 
 
 class PartReport(NamedTuple):
@@ -64,6 +73,8 @@ def report_clusters(
       FileNotFoundError: no workdir, no such epoch, or no folder for `out`.
       ValueError: a damaged epoch, eps_max out of its range, or an `out` that is no .png.
     """
+    workdir = given_path(workdir)
+    out = None if out is None else given_path(out)
     todo = what_to_sweep(Path(workdir), epochs_done, eps_max)
     epoch = todo.saved.epochs_done
     if out is not None:
@@ -90,13 +101,13 @@ class ToSweep(NamedTuple):
 
 def what_to_sweep(workdir: Path, epochs_done: int | None, eps_max: float) -> ToSweep:
     """Raises as `report_clusters`."""
-    config = read_config(workdir)
-    settings = ClusterSettings(*(config["cluster"][name] for name in ClusterSettings._fields))
-    eps_E = eps_grid(settings.eps, eps_max)
+    config = settings_of(read_config(workdir))
     saved = load_epoch(workdir, epochs_done)
+    settings = cluster_settings(config, When(saved.stage, saved.epoch))
+    eps_E = eps_grid(settings.eps, eps_max)
     title = (
-        f"{workdir.resolve().name}: recipe {config['recipe']}, stage {saved.stage}, epoch "
-        f"{saved.epoch + 1} of {config[f'stage{saved.stage}']['epochs']} "
+        f"{workdir.resolve().name}: recipe {config.recipe}, stage {saved.stage}, epoch "
+        f"{saved.epoch + 1} of {getattr(config, f'stage{saved.stage}').epochs} "
         f"({saved.epochs_done} epochs done)"
     )
     return ToSweep(title, saved, settings, eps_E)
@@ -139,11 +150,10 @@ def parts_of(saved: SavedEpoch, settings: ClusterSettings) -> Iterator[Part]:
     labels = saved.labels
     own_labels = (None, None) if labels is None else labels[:2]
     for name, z_ND, labels_N, identities_N in zip(
-        ("visible", "infrared"), z, own_labels, identities, strict=True
+        MODALITIES, z, own_labels, identities, strict=True
     ):
-        distance = settings.distance(joint=False)
-        yield Part(name, z_ND, labels_N, known(identities_N), None, distance)
-    if saved.stage == 1:
+        yield Part(name, z_ND, labels_N, known(identities_N), None, settings.own)
+    if settings.joint is None:
         return
     joint_N = np.full(sum(map(len, z)), -1, np.int32)  # what no joint label at all comes to
     if labels is None:
@@ -156,7 +166,7 @@ def parts_of(saved: SavedEpoch, settings: ClusterSettings) -> Iterator[Part]:
         joint_N,
         known(np.concatenate(identities)),
         np.repeat([0, 1], [len(z_ND) for z_ND in z]),
-        settings.distance(joint=True),
+        settings.joint,
     )
 
 
@@ -167,14 +177,11 @@ def known(identities_N: np.ndarray) -> np.ndarray | None:
 def report_part(part: Part, eps_E: np.ndarray, settings: ClusterSettings) -> PartReport:
     """Print the table of a part, a row as soon as it is known."""
     say(
-        f"\n{part.name}: {len(part.z_ND):,} pictures; k1 {part.distance['k1']}, "
-        f"k2 {part.distance['k2']}, min_samples {settings.min_samples}"
+        f"\n{part.name}: {len(part.z_ND):,} pictures; k1 {part.settings.k1}, "
+        f"k2 {part.settings.k2}, min_samples {settings.min_samples}"
     )
-    distance_NN = jaccard_distance(
-        part.z_ND,
-        modality_N=part.modality_N,
-        cutoff=cutoff_for(eps_E[-1]),
-        **part.distance,
+    distance_NN = distance_of(
+        part.z_ND, part.settings, modality_N=part.modality_N, cutoff=cutoff_for(eps_E[-1])
     )
     # In place and once: every eps finds the rows in order.
     distance_NN = sort_graph_by_row_values(distance_NN, warn_when_not_sorted=False)
@@ -202,7 +209,7 @@ def warn_of_other_labels(
     if part.labels_N is None:
         return
     labels_N = labels_from_distance(distance_NN, eps=settings.eps, min_samples=settings.min_samples)
-    if part.modality_N is not None:  # as clustering.epoch.label_jointly
+    if part.modality_N is not None:  # as in `both_modalities.label_epoch`
         joint_N = keep_joint(labels_N, part.modality_N, settings.joint_keeps)
         labels_N = np.full_like(labels_N, -1) if joint_N is None else joint_N
     num_other = int((labels_N != part.labels_N).sum())

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.data.protocol import Protocol
 from pclhd_jax.evaluation.ranking import skipped
 
@@ -103,5 +104,4 @@ def entries(ranked: RankList, *, ranks: int = 10, most_skipped: int = 4) -> tupl
 
 def sides(protocol: Protocol) -> tuple[str, str]:
     """Modality of the queries, and of the gallery."""
-    both = ("visible", "infrared")
-    return both if protocol.query_modality == "visible" else both[::-1]
+    return MODALITIES if protocol.query_modality == "visible" else MODALITIES[::-1]

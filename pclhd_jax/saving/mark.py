@@ -29,8 +29,23 @@ COUNTS_AS_EMPTY = re.compile(
 )
 LOCK_FILES = {"run.lock", "run.holder"}
 HOLDER_KEYS = {"host", "pid", "since", "run", "renewed"}
-RECORDS = {"config.json", "pictures.json", "metrics.jsonl", "timing.jsonl", "changes.jsonl"}
-FOLDERS = {"checkpoints", "unfinished", "unfinished-old", "features", "damaged", "tensorboard"}
+RECORDS = {
+    "config.json",
+    "pictures.json",
+    "metrics.jsonl",
+    "timing.jsonl",
+    "changes.jsonl",
+    "writers.json",
+}
+FOLDERS = {
+    "checkpoints",
+    "unfinished",
+    "unfinished-old",
+    "features",
+    "damaged",
+    "tensorboard",
+    "wandb",
+}
 WRITTEN = LOCK_FILES | RECORDS | FOLDERS | {"page", MARK}
 SECTIONS = {"data", "model", "stage1", "stage2", "optimizer", "cluster", "prototypes"}
 OTHER = "nothing there was changed. Name another --workdir: a new folder, or an earlier run's"

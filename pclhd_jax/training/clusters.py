@@ -2,18 +2,16 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels, mixed_clusters
-from pclhd_jax.clustering.both_modalities import (
-    all_are_neighbours,
-    label_apart,
-    label_jointly,
-    neighbours_of,
-)
+from pclhd_jax.clustering.both_modalities import all_are_neighbours, label_epoch, search_epoch
+from pclhd_jax.clustering.cluster_settings import ClusterSettings, cluster_settings
+from pclhd_jax.clustering.epoch_neighbour_lists import EpochNeighbourLists, joined
 from pclhd_jax.clustering.labels import cluster_quality
-from pclhd_jax.clustering.neighbours_by_modality import ModalityNeighbours, joined
+from pclhd_jax.clustering.neighbour_search import SearchOptions
 from pclhd_jax.clustering.shares import Share
 from pclhd_jax.clustering.truth import main_identities, purity, right_matches
 from pclhd_jax.method.state import TrainState
@@ -21,31 +19,23 @@ from pclhd_jax.processes.exchange import count, from_first, gather, is_first, nu
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
 from pclhd_jax.saving.writer import write_now_or_behind
-from pclhd_jax.settings.sections import schedule
-from pclhd_jax.training.experiment import Run, cluster_settings, sampling_of
+from pclhd_jax.settings.schedule import When, epochs_before
+from pclhd_jax.training.experiment import Run, sampling_of
 from pclhd_jax.training.features import MODALITIES, Features, train_features
+from pclhd_jax.training.run_pictures import RunPictures
+from pclhd_jax.training.services import Services
 
 
-def search(run: Run, z: Features, stage: int) -> ModalityNeighbours:
+def search_neighbours(z: Features, settings: ClusterSettings) -> EpochNeighbourLists:
     """Neighbour lists of all pictures: each process searches its share, on all its devices."""
-    search_share = partial(
-        neighbours_of,
-        joint=stage == 2,
-        share=Share(number(), count()),
-        report=Progress("clustering, neighbours", unit="pairs"),
+    options = SearchOptions(
+        share=Share(number(), count()), report=Progress("clustering, neighbours", unit="pairs")
     )
-    lists = together("neighbour search", search_share, *z, cluster_settings(run.config))
-    return joined(gather(lists))
-
-
-def label(run: Run, z: Features, stage: int, lists: ModalityNeighbours) -> EpochLabels:
-    """Pseudo labels; identities take no part."""
-    settings = cluster_settings(run.config)
-    return (label_apart if stage == 1 else label_jointly)(*z, settings, lists=lists)
+    return joined(gather(together("neighbour search", search_epoch, *z, settings, options)))
 
 
 def labels_and_momentum_features(
-    run: Run, state: TrainState, z: Features, stage: int
+    run: Run, services: Services, when: When, state: TrainState, z: Features
 ) -> tuple[EpochLabels, Features | None]:
     """Pseudo labels of `z` and, in stage 2, the momentum encoder's features of all pictures.
 
@@ -53,37 +43,37 @@ def labels_and_momentum_features(
     thread. Past the search the two need nothing of each other: process 0 clusters on its host for
     all, while the devices work on the features.
     """
-    lists = search(run, z, stage)
-    if stage == 1:
-        with run.waiting.on("clustering"):
-            return from_first(label, run, z, stage, lists), None
+    settings = cluster_settings(run.config, when)
+    lists = search_neighbours(z, settings)
+    services.watch.lap("neighbours")
+    if when.stage == 1:
+        return from_first(label_epoch, *z, settings, lists), None
     with ThreadPoolExecutor(1) as host:
-        labels = host.submit(label, run, z, stage, lists) if is_first() else None
+        labels = host.submit(label_epoch, *z, settings, lists) if is_first() else None
         # Dynamic prototypes are unit rows, however the features are clustered.
-        momentum_z = train_features(run, state.momentum, run.feature_steps)
-        with run.waiting.on("clustering"):
-            return from_first(lambda: labels.result()), momentum_z
+        momentum_z = train_features(run, state.momentum, run.feature_steps, services.pause)
+        services.watch.lap("features")
+        return from_first(lambda: labels.result()), momentum_z
 
 
 def save_labelling(
-    run: Run, z: Features, labels: EpochLabels | None, stage: int, epoch: int
+    run: Run, services: Services, when: When, z: Features, labels: EpochLabels | None
 ) -> None:
     """Leave labels and the features they were made from in the workdir, for `visualize`.
 
     Raises OSError, or the run's writer does, where the disk refuses.
     """
-    if run.workdir is None:
-        return
-    epochs_done = schedule(run.config).index((stage, epoch)) + 1
     identities = run.pictures.visible_identities_N, run.pictures.infrared_identities_N
-    saved = SavedEpoch(*z, labels, *identities, stage, epoch, epochs_done)
-    save = partial(save_epoch, run.workdir, saved, keep=run.config.keep_features)
-    from_first(write_now_or_behind, run.writer, lambda: save)
+    saved = SavedEpoch(*z, labels, *identities, *when, epochs_before(run.config, when) + 1)
+    save = partial(save_epoch, services.workdir, saved, keep=run.config.keep_features)
+    from_first(write_now_or_behind, services.writer, lambda: save)
 
 
-def label_quality(run: Run, labels: EpochLabels, stage: int) -> dict[str, dict[str, float]]:
+def label_quality(
+    config: Any, pictures: RunPictures, when: When, labels: EpochLabels
+) -> dict[str, dict[str, float]]:
     """Cluster sizes, and agreement with the true identities: for the record only."""
-    pictures, sampling = run.pictures, sampling_of(run.config, stage)
+    sampling = sampling_of(config, when.stage)
     visible, infrared = pictures.visible_identities_N, pictures.infrared_identities_N
     small_K = [
         cluster_sizes(labels.visible_N) < sampling.visible_shots,
@@ -115,9 +105,10 @@ def cluster_sizes(labels_N: np.ndarray) -> np.ndarray:
     return np.bincount(labels_N[labels_N >= 0])
 
 
-def cluster_notes(run: Run, labels: EpochLabels, stage: int) -> list[str]:
+def cluster_notes(config: Any, when: When, labels: EpochLabels) -> list[str]:
     """What is unusual about an epoch's clusters and changes its steps, a line each."""
-    config, clusters_per_batch = run.config, sampling_of(run.config, stage).clusters_per_batch
+    clusters_per_batch = sampling_of(config, when.stage).clusters_per_batch
+    settings = cluster_settings(config, when)
     notes = []
     for modality, labels_N in zip(MODALITIES, labels[:2], strict=True):
         num_clusters = labels_N.max() + 1
@@ -126,12 +117,12 @@ def cluster_notes(run: Run, labels: EpochLabels, stage: int) -> list[str]:
                 f"{num_clusters} {modality} clusters for batches of {clusters_per_batch}: "
                 "clusters repeat within a batch"
             )
-        if all_are_neighbours(len(labels_N), cluster_settings(config)):
+        if all_are_neighbours(len(labels_N), settings):
             notes.append(
-                f"{len(labels_N)} {modality} pictures and config.cluster.k1 {config.cluster.k1}: "
+                f"{len(labels_N)} {modality} pictures and config.cluster.k1 {settings.own.k1}: "
                 "every picture is a neighbour of every other; lower k1"
             )
-    if stage == 1 or not config.loss.joint:
+    if when.stage == 1 or not config.loss.joint:
         return notes
     if labels.joint_visible_N is not None:
         num_mixed = len(mixed_clusters(labels.joint_visible_N, labels.joint_infrared_N))

@@ -14,7 +14,9 @@ from pclhd_jax.batches.apart_and_joint import TrainPictures
 from pclhd_jax.data.datasets import layout_named
 from pclhd_jax.data.layout import Scoring
 from pclhd_jax.data.lists import Pictures, list_digest
-from pclhd_jax.data.pictures.cache import cached_pictures
+from pclhd_jax.data.modalities import MODALITIES
+from pclhd_jax.data.pictures.cache import Originals, cached_pictures
+from pclhd_jax.data.pictures.decode import PictureForm
 from pclhd_jax.data.pictures.prepared import is_prepared
 from pclhd_jax.data.pictures.source import PictureSource, open_raw, open_records
 from pclhd_jax.data.protocol import Protocol
@@ -25,7 +27,6 @@ from pclhd_jax.system.own_parts import own_part
 from pclhd_jax.system.plain_files import is_there, read_plain
 
 FILTERS = {"train": "bicubic", "test": "lanczos"}
-MODALITIES = ("visible", "infrared")
 
 
 class RunPictures(NamedTuple):
@@ -105,13 +106,9 @@ def _pixels(config: Any, source: PictureSource, split: str) -> np.ndarray:
     name = f"{data.layout}-{config.trial}" if numbered else data.layout
     return cached_pictures(
         pictures,
-        partial(source.read, split),
-        height=data.height,
-        width=data.width,
-        resample=FILTERS[kind],
-        folder=data.cache,
-        name=f"{name}-{split}",
-        stamp=source.stamp,
+        Originals(partial(source.read, split), source.stamp),
+        PictureForm(data.height, data.width, FILTERS[kind]),
+        Path(data.cache) / f"{name}-{split}" if data.cache else None,
         report=Progress(f"decoding {what}"),
         tell=say,
     )

@@ -1,6 +1,6 @@
 """Torch names and layouts <-> our tree, strict both ways.
 
-Two kinds of torch state_dict, as plain dicts of NumPy arrays (`weight_files` reads and
+Two kinds of torch state_dict, as plain dicts of NumPy arrays (`weights.files` reads and
 writes the files): the AGW checkpoints of PCLHD's authors, and torchvision's ResNet. A key
 that is missing, unknown or of another shape is an error that lists it. What such files carry
 besides the encoder is known by name, and only that is passed over.

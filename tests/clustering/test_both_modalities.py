@@ -3,15 +3,17 @@ import pytest
 
 from pclhd_jax.batches.batch import mixed_clusters
 from pclhd_jax.clustering.both_modalities import (
-    ClusterSettings,
     cluster_centroids,
     keep_joint,
     keep_mixed,
-    label_apart,
-    label_jointly,
+    label_epoch,
+    search_epoch,
 )
+from pclhd_jax.clustering.cluster_settings import ClusterSettings, JaccardSettings
+from pclhd_jax.clustering.neighbour_search import SearchOptions
 
-SETTINGS = ClusterSettings(eps=0.6, min_samples=3, k1=6, k2=2, joint_k1=8, joint_k2=4)
+JOINTLY = ClusterSettings(0.6, 3, own=JaccardSettings(6, 2), joint=JaccardSettings(8, 4))
+APART = JOINTLY._replace(joint=None)
 
 
 def people(rng, num_people, pictures_each, shift=0.0, width=16):
@@ -61,8 +63,8 @@ def test_joint_clusters_of_one_modality_stay_where_the_settings_keep_all():
     rng = np.random.default_rng(0)
     # Four people in both modalities, one more in visible pictures alone.
     visible, infrared = people(rng, 5, 6), people(rng, 4, 6)
-    kept = label_jointly(visible, infrared, SETTINGS._replace(joint_keeps="all"))
-    mixed = label_jointly(visible, infrared, SETTINGS)
+    kept = label_epoch(visible, infrared, JOINTLY._replace(joint_keeps="all"))
+    mixed = label_epoch(visible, infrared, JOINTLY)
     assert kept.joint_visible_N.max() == 4 and mixed.joint_visible_N.max() == 3
     np.testing.assert_array_equal(
         mixed_clusters(kept.joint_visible_N, kept.joint_infrared_N), range(4)
@@ -80,7 +82,7 @@ def test_cluster_centroids_are_plain_means_without_outliers():
 def test_separate_people_are_found_apart_jointly_and_matched():
     rng = np.random.default_rng(0)
     visible, infrared = people(rng, 5, 6), people(rng, 5, 6)
-    labels = label_jointly(visible, infrared, SETTINGS)
+    labels = label_epoch(visible, infrared, JOINTLY)
     truth = np.repeat(np.arange(5), 6)
     for found in (labels.visible_N, labels.infrared_N, labels.joint_visible_N):
         assert len(set(zip(found, truth, strict=True))) == 5
@@ -92,7 +94,7 @@ def test_separate_people_are_found_apart_jointly_and_matched():
 def test_modalities_far_apart_leave_no_joint_labels():
     rng = np.random.default_rng(0)
     visible, infrared = people(rng, 5, 6, shift=3.0), people(rng, 5, 6, shift=-3.0)
-    labels = label_jointly(visible, infrared, SETTINGS)
+    labels = label_epoch(visible, infrared, JOINTLY)
     assert labels.joint_visible_N is None and labels.joint_infrared_N is None
     assert labels.visible_to_infrared_K is not None
 
@@ -103,12 +105,23 @@ def test_a_modality_without_contrast_is_named_with_counts_and_remedy():
     with pytest.raises(
         ValueError, match=r"1 cluster.* of 12 infrared pictures.*config\.cluster\.eps"
     ):
-        label_apart(people(rng, 3, 6), one_person, SETTINGS)
+        label_epoch(people(rng, 3, 6), one_person, APART)
 
 
 def test_apart_the_search_counts_the_pairs_of_both_modalities():
     rng, seen = np.random.default_rng(0), []
     parts = people(rng, 4, 6), people(rng, 4, 4)
-    label_apart(*parts, SETTINGS, lambda done, total: seen.append((done, total)))
+    report = SearchOptions(report=lambda done, total: seen.append((done, total)))
+    search_epoch(*parts, APART, report)
     assert {total for _, total in seen} == {24**2 + 16**2}
     assert [done for done, _ in seen] == [24**2, 24**2 + 16**2]
+
+
+def test_lists_searched_before_give_the_same_labels():
+    rng = np.random.default_rng(0)
+    parts = people(rng, 5, 6), people(rng, 5, 6)
+    lists = search_epoch(*parts, JOINTLY)
+    for one, other in zip(
+        label_epoch(*parts, JOINTLY, lists), label_epoch(*parts, JOINTLY), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)

@@ -8,19 +8,21 @@ import pytest
 from configs import synthetic
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.batches.sampler import sample_batches
-from pclhd_jax.clustering.both_modalities import (
-    ClusterSettings,
-    check_contrast,
-    label_apart,
-    label_jointly,
-)
+from pclhd_jax.clustering.both_modalities import check_contrast, label_epoch
+from pclhd_jax.clustering.cluster_settings import ClusterSettings, JaccardSettings
 from pclhd_jax.reports.eps_report import report_clusters
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.training import run_pictures, train
 from pclhd_jax.training.clusters import cluster_notes, label_quality
 from tests.helpers.tiny import tiny_config
 
-SETTINGS = ClusterSettings(eps=0.6, min_samples=3, k1=6, k2=2, joint_k1=8, joint_k2=4)
+JOINTLY = ClusterSettings(0.6, 3, own=JaccardSettings(6, 2), joint=JaccardSettings(8, 4))
+APART = JOINTLY._replace(joint=None)
+EITHER_STAGE = pytest.mark.parametrize("settings", [APART, JOINTLY], ids=["apart", "jointly"])
+
+
+def with_k1(k1):
+    return APART._replace(own=JaccardSettings(k1, 2))
 
 
 def people(num_people, pictures_each, noise=0.05, width=16, seed=0):
@@ -30,26 +32,27 @@ def people(num_people, pictures_each, noise=0.05, width=16, seed=0):
     return (z_ND / np.linalg.norm(z_ND, axis=1, keepdims=True)).astype(np.float32)
 
 
-@pytest.mark.parametrize("label", [label_apart, label_jointly])
+@EITHER_STAGE
 @pytest.mark.parametrize("modality", ["visible", "infrared"])
-def test_a_modality_of_outliers_alone_stops_with_a_larger_eps_as_the_remedy(label, modality):
+def test_a_modality_of_outliers_alone_stops_with_a_larger_eps_as_the_remedy(settings, modality):
     parts = {"visible": people(4, 8), "infrared": people(4, 8)}
     parts[modality] = people(1, 40, noise=9.0)
-    strict = SETTINGS._replace(eps=0.01)._replace(min_samples=5)
+    strict = settings._replace(eps=0.01, min_samples=5)
     with pytest.raises(ValueError) as error:
-        label(*parts.values(), strict if modality == "visible" else strict._replace(eps=0.2))
+        label_epoch(*parts.values(), strict if modality == "visible" else strict._replace(eps=0.2))
     message = str(error.value)
     assert f"0 clusters of 40 {modality} pictures (40 outliers)" in message
     assert "raise config.cluster.eps" in message and "config.cluster.min_samples (5)" in message
 
 
-@pytest.mark.parametrize("label", [label_apart, label_jointly])
+@EITHER_STAGE
 @pytest.mark.parametrize("pictures", [5, 40])
-def test_identical_features_stop_with_a_word_about_the_encoder(label, pictures):
+def test_identical_features_stop_with_a_word_about_the_encoder(settings, pictures):
     same = np.tile(people(1, 1), (pictures, 1))
-    for scale, settings in ((1.0, SETTINGS), (0.9, SETTINGS._replace(unit_features=False))):
+    shorter = JaccardSettings(6, 2, unit_features=False)
+    for scale, own in ((1.0, settings.own), (0.9, shorter)):
         with pytest.raises(ValueError) as error:
-            label(people(4, 8), np.float32(scale * same), settings)
+            label_epoch(people(4, 8), np.float32(scale * same), settings._replace(own=own))
         message = str(error.value)
         assert f"1 cluster of {pictures} infrared pictures" in message
         assert "the same feature" in message and "starting weights" in message
@@ -58,30 +61,29 @@ def test_identical_features_stop_with_a_word_about_the_encoder(label, pictures):
 def test_one_large_cluster_stops_with_a_smaller_eps_as_the_remedy():
     labels_N = np.array([0] * 30 + [-1] * 10)
     with pytest.raises(ValueError, match=r"1 cluster of 40 .*lower config\.cluster\.eps \(0\.6\)"):
-        check_contrast(labels_N, people(4, 10), "visible", SETTINGS)
+        check_contrast(labels_N, people(4, 10), "visible", APART)
 
 
 def test_fewer_pictures_than_k1_go_on_if_their_distances_still_part_them():
-    labels = label_apart(people(5, 4), people(4, 10), SETTINGS._replace(k1=60))
+    labels = label_epoch(people(5, 4), people(4, 10), with_k1(60))
     assert labels.visible_N.max() >= 1 and labels.infrared_N.max() >= 1
 
 
 def test_fewer_pictures_than_k1_in_one_cluster_stop_with_k1_as_the_remedy():
-    settings = SETTINGS._replace(k1=30)
     with pytest.raises(ValueError, match=r"of 20 visible.*config\.cluster\.k1 \(30\) makes every"):
-        label_apart(people(1, 20, noise=0.3), people(4, 10), settings)
+        label_epoch(people(1, 20, noise=0.3), people(4, 10), with_k1(30))
 
 
 def test_one_picture_a_modality_is_no_crash():
     one = people(1, 1)
     with pytest.raises(ValueError, match="0 clusters of 1 visible pictures"):
-        label_jointly(one, one, SETTINGS)
+        label_epoch(one, one, JOINTLY)
     with pytest.raises(ValueError, match="0 clusters of 1 infrared pictures"):
-        label_apart(people(4, 8), one, SETTINGS)
+        label_epoch(people(4, 8), one, APART)
 
 
 def test_two_clusters_are_enough():
-    check_contrast(np.array([0, 0, 1, 1]), people(2, 2), "visible", SETTINGS)
+    check_contrast(np.array([0, 0, 1, 1]), people(2, 2), "visible", APART)
 
 
 def test_a_cluster_smaller_than_its_shots_repeats_its_pictures():
@@ -142,7 +144,7 @@ def test_joint_clusters_are_counted_with_those_of_one_modality_and_judged_by_the
     # Of the mixed ones, cluster 1 has a single visible picture for two shots; 3 is never drawn.
     assert joint["num_below_shots"] == 1
     assert joint["adjusted_rand_index"] == 1.0
-    assert cluster_notes(run, labels, stage=2) == [
+    assert cluster_notes(run, labels, stage=2, epoch=0) == [
         "2 joint clusters of both modalities for batches of 3: clusters repeat within a batch"
     ]
 
@@ -150,11 +152,11 @@ def test_joint_clusters_are_counted_with_those_of_one_modality_and_judged_by_the
 def test_notes_tell_of_few_clusters_few_pictures_and_a_resting_joint_term():
     labels = EpochLabels(np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 2]))
     run = run_like(2, 2, clusters_per_batch=3)
-    assert cluster_notes(run, labels, stage=1) == [
+    assert cluster_notes(run, labels, stage=1, epoch=0) == [
         "2 visible clusters for batches of 3: clusters repeat within a batch"
     ]
     run = run_like(2, 2, clusters_per_batch=2, k1=5)
-    few, joint = cluster_notes(run, labels, stage=2)
+    few, joint = cluster_notes(run, labels, stage=2, epoch=0)
     assert "6 visible pictures and config.cluster.k1 5" in few and "lower k1" in few
     assert "no two joint clusters to contrast" in joint and "no joint term" in joint
 

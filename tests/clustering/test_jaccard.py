@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from benchmarks.person_features import draw_features
+from pclhd_jax.clustering.cluster_settings import JaccardSettings
 from pclhd_jax.clustering.jaccard import (
     _by_popularity,
     _most_pairs,
     _query_expansion,
     _reciprocal_encoding,
-    half_length,
+    distance_of,
     jaccard_distance,
-    jaccard_from_neighbours,
 )
 from pclhd_jax.clustering.labels import pseudo_labels
-from pclhd_jax.clustering.neighbour_lists import Neighbours
-from pclhd_jax.clustering.neighbours import nearest_neighbours
+from pclhd_jax.clustering.neighbour_lists import NeighbourLists
+from pclhd_jax.clustering.neighbour_search import nearest_neighbours
 from tests.helpers.dense_jaccard import TINY, dense_jaccard, filled, people, stored_mask
 
 
@@ -73,13 +73,14 @@ def test_rows_are_right_across_the_borders_of_row_blocks():
 @pytest.mark.parametrize("k2", [1, 12])
 def test_no_row_has_more_pairs_than_its_buffer(cutoff, k2):
     features = draw_features(700, width=64, noise=1.5)
+    settings = JaccardSettings(k1=15, k2=k2)
     lists = nearest_neighbours(features.features_ND, 16)
-    encoding = _reciprocal_encoding(features.features_ND, *lists, 16, half_length(15))
+    encoding = _reciprocal_encoding(features.features_ND, lists, settings)
     encoding = _query_expansion(encoding, lists.indices_Nk[:, :k2], features.modality_N)
     by_column, by_row = _by_popularity(encoding)
     bound = _most_pairs(by_row, by_column, cutoff)
-    distance_NN = jaccard_from_neighbours(
-        features.features_ND, lists, k1=15, k2=k2, modality_N=features.modality_N, cutoff=cutoff
+    distance_NN = distance_of(
+        features.features_ND, settings, lists=lists, modality_N=features.modality_N, cutoff=cutoff
     )
     most = np.diff(distance_NN.indptr).max() - 1  # both sides of the diagonal
     assert most <= bound <= 700
@@ -139,18 +140,19 @@ def test_fewer_pictures_than_neighbours_are_no_error(num_rows):
 
 def test_lists_found_elsewhere_give_the_same_distance():
     z_ND = people(50, 4, 0.6)
+    settings = JaccardSettings(k1=8, k2=3)
     lists = nearest_neighbours(z_ND, 20)  # longer than needed
-    given_lists = jaccard_from_neighbours(z_ND, lists, k1=8, k2=3)
+    given_lists = distance_of(z_ND, settings, lists=lists)
     np.testing.assert_array_equal(
         given_lists.toarray(), jaccard_distance(z_ND, k1=8, k2=3).toarray()
     )
     with pytest.raises(ValueError, match="need 9 neighbours"):
-        short = Neighbours(*(x[:, :8] for x in lists))
-        jaccard_from_neighbours(z_ND, short, k1=8, k2=3)
+        short = NeighbourLists(*(x[:, :8] for x in lists))
+        distance_of(z_ND, settings, lists=short)
     with pytest.raises(
         ValueError, match="numbered 1 to 50; with 50 rows give numbers from 0 to 49"
     ):
-        jaccard_from_neighbours(z_ND, lists._replace(indices_Nk=lists[0] + 1), k1=8, k2=3)
+        distance_of(z_ND, settings, lists=lists._replace(indices_Nk=lists[0] + 1))
 
 
 def test_one_modality_alone_is_averaged_plainly():

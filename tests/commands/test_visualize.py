@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from pclhd_jax.clustering.both_modalities import label_apart, label_jointly
+from pclhd_jax.clustering.both_modalities import label_epoch
+from pclhd_jax.clustering.cluster_settings import cluster_settings
 from pclhd_jax.clustering.sweep import SweepRow
 from pclhd_jax.commands.visualize import main
 from pclhd_jax.reports.cluster_plots import draw_clusters
 from pclhd_jax.reports.eps_report import PartReport, eps_grid
 from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
-from tests.clustering.test_both_modalities import SETTINGS, people
+from pclhd_jax.settings.schedule import When
+from tests.clustering.test_both_modalities import people
 
 NUM_PEOPLE, VISIBLE_EACH, INFRARED_EACH = 6, 8, 5
 
@@ -22,15 +24,15 @@ def make_run(path, *, stage, identities=True, spoil_labels=0):
     """A workdir with one epoch: six well separated people."""
     rng = np.random.default_rng(0)
     z = [people(rng, NUM_PEOPLE, each) for each in (VISIBLE_EACH, INFRARED_EACH)]
-    labels = (label_apart if stage == 1 else label_jointly)(*z, SETTINGS)
+    config = synthetic.get_config("paper")
+    config.cluster.update(eps=0.6, min_samples=3, k1=6, k2=2, joint_k1=8, joint_k2=4)
+    labels = label_epoch(*z, cluster_settings(config, When(stage, 2)))
     labels.infrared_N[:spoil_labels] = -1
     truth = [np.repeat(np.arange(NUM_PEOPLE), each) for each in (VISIBLE_EACH, INFRARED_EACH)]
     if not identities:
         truth = [np.full_like(truth_N, -1) for truth_N in truth]
-    config = synthetic.get_config("paper").to_dict()
-    config["cluster"] = SETTINGS._asdict()
     path.mkdir()
-    (path / "config.json").write_text(json.dumps(config))
+    (path / "config.json").write_text(json.dumps(config.to_dict()))
     save_epoch(path, SavedEpoch(*z, labels, *truth, stage, 2, 12), keep=1)
     return path
 

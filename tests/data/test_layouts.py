@@ -7,7 +7,7 @@ import pytest
 
 from data_prep import synthetic
 from pclhd_jax.data.datasets import LAYOUTS
-from pclhd_jax.data.pictures.decode import load_pictures
+from pclhd_jax.data.pictures.decode import PictureForm, load_pictures
 from pclhd_jax.data.pictures.source import open_raw
 from pclhd_jax.training import train
 from pclhd_jax.training.clusters import quality_row
@@ -123,7 +123,7 @@ def test_prepared_and_raw_sets_give_the_same_lists_pixels_and_protocols(sets, la
     }
     for split, images_NHWC in pixels.items():
         resample = "bicubic" if split.startswith("train") else "lanczos"
-        expected = load_pictures(raw[split], height=32, width=16, resample=resample)
+        expected = load_pictures(raw[split], PictureForm(32, 16, resample))
         np.testing.assert_array_equal(images_NHWC, expected)
     assert [protocol.name for protocol in loaded.protocols] == NAMES[layout]
 

@@ -14,7 +14,7 @@ from data_prep.sources import read_source
 from data_prep.synthetic import generate
 from pclhd_jax.data.layout import Count
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.data.pictures.decode import load_pictures
+from pclhd_jax.data.pictures.decode import PictureForm, load_pictures
 from tests.helpers.fake_sysu import WRONG, fake_sysu
 
 TINY = dict(train_ids=4, val_ids=2, test_ids=2, shots=1, height=32, width=16, workers=1)
@@ -165,7 +165,7 @@ def test_a_rotated_picture_is_counted_and_the_loader_does_not_turn_it(folders):
     assert "1 pictures are marked as rotated" in findings_of("folders", folders).notes[0]
     zeros = np.zeros(1, np.int32)
     listed = Pictures(str(folders), ("visible/rotated.png",), zeros, zeros)
-    loaded = load_pictures(listed, height=40, width=20, resample="bicubic")[0]
+    loaded = load_pictures(listed, PictureForm(40, 20, "bicubic"))[0]
     np.testing.assert_array_equal(loaded, np.asarray(noise(1)))
 
 
@@ -187,7 +187,7 @@ def test_the_doctor_and_the_loader_agree_on_every_kind_of_file(tmp_path):
     for path in sorted(tmp_path.iterdir()):
         try:
             listed = Pictures(str(tmp_path), (path.name,), zeros, zeros)
-            load_pictures(listed, height=8, width=4, resample="bicubic")
+            load_pictures(listed, PictureForm(8, 4, "bicubic"))
         except ValueError:
             refused.add(path.name)
     assert refused == {p.name for p in tmp_path.iterdir() if examine(p).problem}

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
-from pclhd_jax.clustering import neighbours
-from pclhd_jax.clustering.neighbours_by_modality import neighbours_by_modality
+from pclhd_jax.clustering import neighbour_search
+from pclhd_jax.clustering.epoch_neighbour_lists import search_apart_and_joint
+from pclhd_jax.clustering.neighbour_search import SearchOptions
 from pclhd_jax.method.state import init_variables
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.mesh import replicate, shard_batch
@@ -30,14 +31,13 @@ def lists_of_both():
     """Ten blocks and three tiles of visible rows, some equal; as arrays in a row."""
     z_ND = people(500, 20, 1.0, width=256)
     z_ND[290] = z_ND[7]
-    lists = neighbours_by_modality(
+    lists = search_apart_and_joint(
         z_ND[:300],
         z_ND[300:],
         own_neighbours=20,
         joint_neighbours=30,
         l2=True,
-        block_rows=32,
-        tile_rows=100,
+        options=SearchOptions(32, 100),
     )
     return [x for found in lists for x in found]
 
@@ -78,13 +78,13 @@ def training_pass_on(devices, groups):
 
 
 def main(path):
-    devices, sizes, search_blocks = jax.local_devices(), [], neighbours.search_blocks
+    devices, sizes, search_blocks = jax.local_devices(), [], neighbour_search.search_blocks
 
     def watched(*args, mesh, **fixed):
         sizes.append(mesh.size)
         return search_blocks(*args, mesh=mesh, **fixed)
 
-    neighbours.search_blocks = watched
+    neighbour_search.search_blocks = watched
     on_all, used = lists_of_both(), sorted(set(sizes))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jax, "local_devices", lambda: devices[:1])

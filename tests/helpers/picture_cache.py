@@ -6,9 +6,11 @@ import numpy as np
 from PIL import Image
 
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.data.pictures.cache import cached_pictures
+from pclhd_jax.data.pictures.cache import Originals, cached_pictures
+from pclhd_jax.data.pictures.decode import PictureForm, file_reader
+from pclhd_jax.data.pictures.stamps import file_stamp
 
-FORM = {"height": 12, "width": 6, "resample": "bicubic"}
+FORM = PictureForm(12, 6, "bicubic")
 COUNT = 5
 
 
@@ -22,23 +24,32 @@ def listed(root, names):
     return Pictures(str(root), tuple(names), zeros, zeros)
 
 
+def originals_of(pictures, read=None):
+    """The files under its root, or their stamp and another reader."""
+    stamp = file_stamp(pictures.root, pictures.paths)
+    return Originals(read or file_reader(pictures), stamp)
+
+
 class Cache:
     """Calls with the lines that were told and the pictures that were decoded."""
 
     def __init__(self, pictures, folder):
         self.pictures, self.folder = pictures, folder
 
-    def __call__(self, **change):
+    def __call__(self, *, pictures=None, form=FORM, name="pictures", stamp=None, report=None):
         self.told, self.decoded = [], []
-        options = {**FORM, "folder": self.folder, "pictures": self.pictures, **change}
-        chosen = options.pop("pictures")
+        chosen = pictures or self.pictures
 
         def read(index):
             self.decoded.append(index)
             with open(os.path.join(chosen.root, chosen.paths[index]), "rb") as file:
                 return file.read()
 
-        return cached_pictures(chosen, read, tell=self.told.append, **options)
+        prefix = self.folder / name if self.folder else None
+        originals = Originals(read, stamp or file_stamp(chosen.root, chosen.paths))
+        return cached_pictures(
+            chosen, originals, form, prefix, report=report, tell=self.told.append
+        )
 
     def file(self):
         """The file, made writable: those who damage it may be another user or root."""

@@ -10,7 +10,6 @@ import shutil
 import signal
 import sys
 import time
-from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -86,22 +85,23 @@ def stop():
 def shared_search():
     """Visible and infrared pictures searched here; whether one process alone finds the same."""
     # Here: they import scikit-learn, which takes a second that the other cases can do without.
-    from pclhd_jax.clustering.both_modalities import neighbours_of
+    from pclhd_jax.clustering.both_modalities import search_epoch
+    from pclhd_jax.clustering.cluster_settings import cluster_settings
+    from pclhd_jax.settings.schedule import When
     from pclhd_jax.training import clusters
-    from pclhd_jax.training.experiment import cluster_settings
 
-    config, searched = tiny_config("nowhere"), []
+    settings, searched = cluster_settings(tiny_config("nowhere"), When(2, 0)), []
     z = people(2500, 90, 0.5), people(1100, 90, 0.5, seed=1)
 
-    def watched(*args, **fixed):
-        lists = neighbours_of(*args, **fixed)
+    def watched(*args):
+        lists = search_epoch(*args)
         searched.extend(len(found.indices_Nk) for found in lists[:2])
         return lists
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clusters, "neighbours_of", watched)
-        found = clusters.search(SimpleNamespace(config=config), z, stage=2)
-    alone = neighbours_of(*z, cluster_settings(config), joint=True)
+        patch.setattr(clusters, "search_epoch", watched)
+        found = clusters.search_neighbours(z, settings)
+    alone = search_epoch(*z, settings)
     pairs = zip(jax.tree.leaves(found), jax.tree.leaves(alone), strict=True)
     return [searched, all(np.array_equal(one, other) for one, other in pairs)]
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from configs import common
 from pclhd_jax.batches.batch import Batch
+from pclhd_jax.clustering.cluster_settings import cluster_settings
 from pclhd_jax.method.prototypes import PrototypeBank, num_rows
-from pclhd_jax.training.experiment import cluster_settings
+from pclhd_jax.settings.schedule import When
 
 FIGURES = Path(
     os.environ.get("PCLHD_RELEASED_FIGURES") or Path(__file__).parents[1] / "data" / "released"
@@ -89,12 +90,12 @@ def batch_of(prefix):
     )
 
 
-def cluster_sizes_of_the_figures():
+def cluster_settings_of_the_figures(stage):
     config = common.base("released")
     for name in ("k1", "k2", "joint_k1", "joint_k2", "min_samples"):
         config.cluster[name] = int(LABELS[name])
     config.cluster.eps = float(LABELS["eps"])
-    return cluster_settings(config)
+    return cluster_settings(config, When(stage, 0))
 
 
 def modality_of_joint():

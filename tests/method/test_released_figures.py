@@ -13,7 +13,7 @@ import numpy as np
 import optax
 import pytest
 
-from pclhd_jax.clustering.both_modalities import label_apart, label_jointly
+from pclhd_jax.clustering.both_modalities import label_epoch
 from pclhd_jax.clustering.labels import pseudo_labels
 from pclhd_jax.method import steps
 from pclhd_jax.method.losses import LossWeights
@@ -22,13 +22,14 @@ from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.step_data import Banks, StepData
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training.experiment import fixed_of
 from tests.helpers.released_figures import (
     LABELS,
     STEP,
     bank,
     batch_of,
-    cluster_sizes_of_the_figures,
+    cluster_settings_of_the_figures,
     encoder_of,
     modality_of_joint,
     released_config,
@@ -53,7 +54,7 @@ def run(step, prefix, config, *, odd=False, sharded=False):
     stats = {"unused": jnp.zeros(1)}
     state = TrainState(params, stats, momentum, stats, tx.init(params))
     fixed = fixed_of(config, model, tx)._replace(augment_pad=1)
-    inputs = epoch_inputs(2, int(odd), config.loss)
+    inputs = epoch_inputs(When(2, int(odd)), config.loss)
     data = StepData(Banks(*map(bank, "vrj")), batch_of(prefix), inputs)
     if sharded:
         mesh = make_mesh()
@@ -178,7 +179,7 @@ def test_padding_neither_moves_nor_is_moved_in_turn():
 
 @pytest.mark.parametrize("part", ["visible", "infrared", "joint"])
 def test_the_labels_are_the_released_ones(part):
-    settings = cluster_sizes_of_the_figures()
+    settings = cluster_settings_of_the_figures(stage=2)
     features = [LABELS[f"features_{m}_ND"] for m in ("visible", "infrared")]
     is_joint = part == "joint"
     z_ND = np.concatenate(features) if is_joint else features[part == "infrared"]
@@ -187,15 +188,15 @@ def test_the_labels_are_the_released_ones(part):
         eps=settings.eps,
         min_samples=settings.min_samples,
         modality_N=modality_of_joint() if is_joint else None,
-        **settings.distance(joint=is_joint),
+        **(settings.joint if is_joint else settings.own)._asdict(),
     )
     np.testing.assert_array_equal(labels_N, LABELS[f"labels_{part}_N"])
 
 
 def test_an_epoch_of_either_stage_has_the_released_labels():
-    settings = cluster_sizes_of_the_figures()
     features = [LABELS[f"features_{m}_ND"] for m in ("visible", "infrared")]
-    for labels in (label_apart(*features, settings), label_jointly(*features, settings)):
+    for stage in (1, 2):
+        labels = label_epoch(*features, cluster_settings_of_the_figures(stage))
         np.testing.assert_array_equal(labels.visible_N, LABELS["labels_visible_N"])
         np.testing.assert_array_equal(labels.infrared_N, LABELS["labels_infrared_N"])
     joint_N = np.concatenate([labels.joint_visible_N, labels.joint_infrared_N])
@@ -205,14 +206,14 @@ def test_an_epoch_of_either_stage_has_the_released_labels():
 @OWN_FIGURES
 @pytest.mark.parametrize("setting", ["count_self", "unit_features"])
 def test_each_setting_of_the_neighbours_takes_part_in_the_released_labels(setting):
-    settings = cluster_sizes_of_the_figures()
-    settings = settings._replace(**{setting: not getattr(settings, setting)})
+    settings = cluster_settings_of_the_figures(stage=1)
+    own = settings.own._replace(**{setting: not getattr(settings.own, setting)})
     features = [LABELS[f"features_{m}_ND"] for m in ("visible", "infrared")]
-    if settings.unit_features:
+    if own.unit_features:
         features = [z_ND / np.linalg.norm(z_ND, axis=1, keepdims=True) for z_ND in features]
-    labels = label_apart(*features, settings)
+    labels = label_epoch(*features, settings._replace(own=own))
     assert (labels.visible_N != LABELS["labels_visible_N"]).any()
 
 
 def test_the_weights_of_the_released_recipe_are_half_half_and_one():
-    assert epoch_inputs(2, 0, released_config().loss).weights == LossWeights(0.5, 0.5, 1.0)
+    assert epoch_inputs(When(2, 0), released_config().loss).weights == LossWeights(0.5, 0.5, 1.0)

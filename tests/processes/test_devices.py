@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from pclhd_jax.clustering.neighbours import nearest_neighbours
+from pclhd_jax.clustering.neighbour_search import nearest_neighbours
 from pclhd_jax.processes import devices
 from pclhd_jax.processes.devices import check_jax, describe_devices
 from pclhd_jax.system.command import explained

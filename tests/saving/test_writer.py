@@ -13,7 +13,9 @@ from pclhd_jax.processes.signals import Interrupted
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.writer import Writer
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training import train
+from pclhd_jax.training.services import Services
 from pclhd_jax.training.step_loop import EpochSoFar
 from pclhd_jax.training.unfinished import Unfinished
 from tests.helpers.finished_run import assert_same_end
@@ -103,14 +105,14 @@ def wait_until_it_failed(writer, seconds=20):
 
 
 def test_a_save_that_failed_stops_the_epoch_at_its_next_step(tmp_path):
-    so_far = EpochSoFar(None, None, None, {}, {}, (1,))
+    so_far = EpochSoFar(When(1, 0), None, None, None, {}, {}, (1,))
     with pytest.raises(OSError, match="no room"), Writer() as writer:
-        unfinished = Unfinished(tmp_path, 100, writer=writer)
-        unfinished.after_step(0, so_far, "test", 4)
+        unfinished = Unfinished(tiny_config(tmp_path), Services(tmp_path, writer=writer))
+        unfinished.after_step(so_far)
         writer.start(fail)
         wait_until_it_failed(writer)
         with pytest.raises(OSError, match="no room"):
-            unfinished.after_step(0, so_far, "test", 4)
+            unfinished.after_step(so_far)
 
 
 def test_ctrl_c_while_it_waits_leaves_no_thread_that_writes(monkeypatch):

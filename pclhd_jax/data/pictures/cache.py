@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import PIL
@@ -16,27 +16,30 @@ from PIL import features
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.data.pictures.cache_file import Header, UnfitFileError, build_pixels, open_pixels
 from pclhd_jax.data.pictures.compared import compared_until_ns, note_compared
-from pclhd_jax.data.pictures.decode import Read, Report, check_form, file_reader, load_pictures
-from pclhd_jax.data.pictures.stamps import Stamp, file_stamp
+from pclhd_jax.data.pictures.decode import PictureForm, Read, Report, load_pictures
+from pclhd_jax.data.pictures.stamps import Stamp
 
 FORMAT = 2
 SUFFIX, COMPARED = ".pictures", ".compared"
 
 
+class Originals(NamedTuple):
+    """The files behind pictures: what reads them, as for `load_pictures`, and their stamp."""
+
+    read: Read
+    stamp: Stamp
+
+
 def cached_pictures(
     pictures: Pictures,
-    read: Read | None,
+    originals: Originals,
+    form: PictureForm,
+    prefix: Path | None,
     *,
-    height: int,
-    width: int,
-    resample: str,
-    folder: str | os.PathLike,
-    name: str = "pictures",
-    stamp: Stamp | None = None,
     report: Report | None = None,
     tell: Callable[[str], None] = print,
 ) -> np.ndarray:
-    """What `load_pictures` returns, memory-mapped read-only from a file in `folder`.
+    """What `load_pictures` returns, memory-mapped read-only from a file.
 
     The file is made on first use and again when it does not fit: other pictures or their bytes,
     another size, filter, Pillow or JPEG library, a file cut short or with a byte that is not as it
@@ -44,11 +47,10 @@ def cached_pictures(
 
     Args:
       pictures: N pictures.
-      read: gives the bytes of a picture's file, as for `load_pictures`.
-      height, width, resample, report: as for `load_pictures`.
-      folder: is made if there is none; '' keeps the pictures in memory only.
-      name: of these pictures, the beginning of the file's name.
-      stamp: of the files behind `read`; None takes those under `pictures.root`.
+      originals: the files behind them.
+      form, report: as for `load_pictures`.
+      prefix: the file's path begins so; its folder is made if there is none. None keeps the
+        pictures in memory only.
 
     Returns:
       uint8 (N, height, width, 3); not writable, unless in memory.
@@ -56,40 +58,37 @@ def cached_pictures(
     Raises:
       ValueError: as `load_pictures`; a folder that cannot be written or has no room.
     """
-    form = dict(height=height, width=width, resample=resample)
-    check_form(**form)
-    if not os.fspath(folder) or not pictures.paths:
-        return load_pictures(pictures, read=read, report=report, **form)
-    read = read or file_reader(pictures)
-    stamp = stamp or file_stamp(pictures.root, pictures.paths)
-    path = _cache_path(Path(folder), name, pictures.root, form)
-    header = _describe(pictures, stamp, form)
+    form.check()
+    if prefix is None or not pictures.paths:
+        return load_pictures(pictures, form, read=originals.read, report=report)
+    path = _cache_path(prefix, pictures.root, form)
+    header = _describe(pictures, originals.stamp, form)
     try:
-        return open_pixels(path, header, partial(_replaced, path, stamp, read))
+        return open_pixels(path, header, partial(_replaced, path, originals))
     except FileNotFoundError:
         pass  # a file that was never there needs no explanation
     except UnfitFileError as reason:
         tell(f"{path}: {reason}; decoding again")
     return build_pixels(
         path,
-        header | {"changed_ns": stamp.changed_ns},
-        partial(_decode_all, pictures, read, report, form),
+        header | {"changed_ns": originals.stamp.changed_ns},
+        partial(_decode_all, pictures, originals.read, form, report),
     )
 
 
-def _cache_path(folder: Path, name: str, root: str, form: dict[str, Any]) -> Path:
+def _cache_path(prefix: Path, root: str, form: PictureForm) -> Path:
     """Named by what it holds and, in short, where that comes from."""
     place = hashlib.sha256(os.path.abspath(root).encode()).hexdigest()[:8]
-    size = f"{form['height']}x{form['width']}"
-    return folder / f"{name}-{size}-{form['resample']}-{place}{SUFFIX}"
+    size = f"{form.height}x{form.width}"
+    return prefix.with_name(f"{prefix.name}-{size}-{form.resample}-{place}{SUFFIX}")
 
 
-def _describe(pictures: Pictures, stamp: Stamp, form: dict[str, Any]) -> Header:
+def _describe(pictures: Pictures, stamp: Stamp, form: PictureForm) -> Header:
     """What the header of a fitting file says."""
     return {
         "format": FORMAT,
-        "shape": [len(pictures.paths), form["height"], form["width"], 3],
-        "filter": form["resample"],
+        "shape": [len(pictures.paths), form.height, form.width, 3],
+        "filter": form.resample,
         "list of pictures": hashlib.sha256("\n".join(pictures.paths).encode()).hexdigest(),
         "source": stamp.digest,
         # Both decide about pixel values.
@@ -101,8 +100,8 @@ def _describe(pictures: Pictures, stamp: Stamp, form: dict[str, Any]) -> Header:
 def _decode_all(
     pictures: Pictures,
     read: Read,
+    form: PictureForm,
     report: Report | None,
-    form: dict[str, Any],
     pixels_NHWC: np.ndarray,
 ) -> Header:
     """Fills in the pixels; the header's checksum of the files they were decoded from."""
@@ -113,12 +112,13 @@ def _decode_all(
         checksums_N[index] = zlib.crc32(data)
         return data
 
-    load_pictures(pictures, read=summed, report=report, out_NHWC=pixels_NHWC, **form)
+    load_pictures(pictures, form, read=summed, report=report, out_NHWC=pixels_NHWC)
     return {"files": zlib.crc32(checksums_N)}
 
 
-def _replaced(path: Path, stamp: Stamp, read: Read, header: Header) -> str | None:
+def _replaced(path: Path, originals: Originals, header: Header) -> str | None:
     """Whether files that look the same hold other bytes; they are read only if one is newer."""
+    read, stamp = originals
     note, made = path.with_name(path.name + COMPARED), str(header["pixels"])
     if stamp.changed_ns <= max(header["changed_ns"], compared_until_ns(note, made)):
         return None

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -24,13 +25,35 @@ Read = Callable[[int], bytes]
 Report = Callable[[int, int], None]
 
 
+class PictureForm(NamedTuple):
+    """What every picture is resized to.
+
+    resample: 'bicubic' (training, clustering) or 'lanczos' (evaluation), both antialiased as Pillow
+    does it; the aspect ratio is not kept, as everywhere in re-identification.
+    """
+
+    height: int
+    width: int
+    resample: str
+
+    def check(self) -> None:
+        """Raises ValueError for a size below 1 or an unknown filter."""
+        if self.resample not in _RESAMPLE:
+            raise ValueError(f"unknown resample {self.resample!r}; use 'bicubic' or 'lanczos'")
+        if self.height < 1 or self.width < 1:
+            raise ValueError(
+                f"picture size is {self.height} x {self.width}; both must be at least 1"
+            )
+
+    def resized(self, image: Image.Image) -> np.ndarray:
+        """uint8 (height, width, 3) of a picture in RGB."""
+        return np.asarray(image.resize((self.width, self.height), _RESAMPLE[self.resample]))
+
+
 def load_pictures(
     pictures: Pictures,
+    form: PictureForm,
     *,
-    height: int,
-    width: int,
-    resample: str,
-    num_workers: int | None = None,
     report: Report | None = None,
     read: Read | None = None,
     out_NHWC: np.ndarray | None = None,
@@ -38,43 +61,38 @@ def load_pictures(
 ) -> np.ndarray:
     """Decodes and resizes every picture once: uint8 (N, height, width, 3), RGB, rows as listed.
 
-    resample: 'bicubic' (training, clustering) or 'lanczos' (evaluation), both antialiased as Pillow
-    does it; the aspect ratio is not kept, as everywhere in re-identification. EXIF rotation is not
-    applied and alpha is dropped. num_workers: threads, by default one per CPU up to 16 (Pillow
-    works without the interpreter lock). report(done, total) is called after each picture, in order.
-    read(i): the bytes of picture i's file, from any thread; by default the file under
-    `pictures.root`. out_NHWC: where to put them; by default a new array. unreadable(i, error):
-    takes the error of a picture instead, from any thread; the row is left black.
+    EXIF rotation is not applied and alpha is dropped. report(done, total) is called after each
+    picture, in order. read(i): the bytes of picture i's file, from any thread; by default the file
+    under `pictures.root`. out_NHWC: where to put them; by default a new array. unreadable(i,
+    error): takes the error of a picture instead, from any thread; the row is left black.
     Raises ValueError for a picture that is missing, truncated, not JPEG/PNG/BMP, deeper than 8 bits
     or too large (`picture_files`), and for a size below 1 or an unknown resample.
     """
-    check_form(height, width, resample)
+    form.check()
     check_truncation_is_an_error()
-    if num_workers is not None and num_workers < 1:
-        raise ValueError(f"num_workers is {num_workers}; use at least 1, or None")
-    images_NHWC = _destination(out_NHWC, (len(pictures.paths), height, width, 3))
+    images_NHWC = _destination(out_NHWC, (len(pictures.paths), form.height, form.width, 3))
     read = read or file_reader(pictures)
 
     def load_one(index: int) -> None:
         name = Path(pictures.root) / pictures.paths[index]
         try:
-            images_NHWC[index] = _decode(read, index, name, (width, height), _RESAMPLE[resample])
+            images_NHWC[index] = _decode(read, index, name, form)
         except ValueError as error:
             if unreadable is None:
                 raise
             images_NHWC[index] = 0
             unreadable(index, error)
 
-    _all_in_order(load_one, len(pictures.paths), num_workers, report)
+    _all_in_order(load_one, len(pictures.paths), report)
     return images_NHWC
 
 
-def resize_array(image: np.ndarray, *, height: int, width: int, resample: str) -> np.ndarray:
+def resize_array(image: np.ndarray, form: PictureForm) -> np.ndarray:
     """A decoded picture as `load_pictures` makes it of a file: uint8 (height, width, 3).
 
     image: uint8 (H, W, 3) RGB, or (H, W) grey. Raises ValueError for another array.
     """
-    check_form(height, width, resample)
+    form.check()
     colours = image.shape[2:]
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or colours not in ((), (3,)):
         raise ValueError(
@@ -84,8 +102,7 @@ def resize_array(image: np.ndarray, *, height: int, width: int, resample: str) -
     if 0 in image.shape:
         raise ValueError(f"a picture of shape {image.shape}: it has no pixel")
     check_size(image.shape[1], image.shape[0])
-    rgb = Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
-    return np.asarray(rgb.resize((width, height), _RESAMPLE[resample]))
+    return form.resized(Image.fromarray(np.ascontiguousarray(image)).convert("RGB"))
 
 
 def file_reader(pictures: Pictures) -> Read:
@@ -104,10 +121,9 @@ def _destination(out_NHWC: np.ndarray | None, shape: tuple[int, ...]) -> np.ndar
     return out_NHWC
 
 
-def _all_in_order(
-    load_one: Callable[[int], None], total: int, num_workers: int | None, report: Report | None
-) -> None:
-    pool = ThreadPoolExecutor(num_workers or min(16, os.cpu_count() or 1))
+def _all_in_order(load_one: Callable[[int], None], total: int, report: Report | None) -> None:
+    # Pillow works without the interpreter lock.
+    pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
     try:
         for done, _ in enumerate(pool.map(load_one, range(total)), 1):
             if report is not None:
@@ -117,21 +133,11 @@ def _all_in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def check_form(height: int, width: int, resample: str) -> None:
-    """Raises ValueError for a size below 1 or an unknown filter."""
-    if resample not in _RESAMPLE:
-        raise ValueError(f"unknown resample {resample!r}; use 'bicubic' or 'lanczos'")
-    if height < 1 or width < 1:
-        raise ValueError(f"picture size is {height} x {width}; both must be at least 1")
-
-
-def _decode(
-    read: Read, index: int, name: Path, size: tuple[int, int], resample: Image.Resampling
-) -> np.ndarray:
+def _decode(read: Read, index: int, name: Path, form: PictureForm) -> np.ndarray:
     try:
         with open_picture(read(index)) as image:
-            rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
-            return np.asarray(rgb.resize(size, resample))
+            # `convert` would copy a picture that is RGB already.
+            return form.resized(image if image.mode == "RGB" else image.convert("RGB"))
     except UnreadablePictureError:  # `read` knows better what to do
         raise
     except RefusedPictureError as error:

@@ -7,6 +7,7 @@ checks what the records do not show: the order, the splits and RegDB's labels.
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.data.pictures.prepared_index import INDEX, damaged
 
 
@@ -23,7 +24,7 @@ def check_lists(root: Path, records: dict[str, list[str]], lists: dict[str, dict
             sound = split not in records and _one_label_each(paths, entry)
         if not sound:
             raise ValueError(damaged(root, f"{INDEX}: {split} is not the list that was written"))
-    for modality in ("visible", "infrared"):
+    for modality in MODALITIES:
         train, test = lists[f"train_{modality}"], lists.get(f"test_{modality}")
         # Sets of one record hold train and test apart; others divide the same pictures.
         if test and train["record"] == test["record"] and {*train["rows"]} & {*test["rows"]}:

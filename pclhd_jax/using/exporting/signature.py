@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.method.augment import normalise
 from pclhd_jax.method.steps import feature_step
 from pclhd_jax.models.agw import AGW
 
-MODALITIES = ("both", "visible", "infrared")
+STEMS = ("both", *MODALITIES)
 PIXELS = ("uint8", "float32")
 
 
@@ -35,7 +36,7 @@ class Signature(NamedTuple):
     def check(self) -> None:
         """Raises ValueError for a word that there is not."""
         for name, value, allowed in (
-            ("modality", self.modality, MODALITIES),
+            ("modality", self.modality, STEMS),
             ("pixels", self.pixels, PIXELS),
         ):
             if value not in allowed:
@@ -47,7 +48,7 @@ class Signature(NamedTuple):
         return images | ({"infrared": ("bool", ())} if self.modality == "both" else {})
 
     def stems(self) -> tuple[str, ...]:
-        return ("visible", "infrared") if self.modality == "both" else (self.modality,)
+        return MODALITIES if self.modality == "both" else (self.modality,)
 
 
 def encode(

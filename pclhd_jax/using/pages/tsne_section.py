@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.reports.palette import SERIES
 from pclhd_jax.using.pages.encoder_arrays import Seen
 from pclhd_jax.using.pages.epoch_plots import DPI, png_of
@@ -46,7 +47,7 @@ def identities_of(seen: Seen) -> dict[str, np.ndarray]:
     sides = [protocol.gallery, protocol.query]  # visible first where infrared queries
     if protocol.query_modality == "visible":
         sides.reverse()
-    return {m: side.identities_N for m, side in zip(("visible", "infrared"), sides, strict=True)}
+    return {m: side.identities_N for m, side in zip(MODALITIES, sides, strict=True)}
 
 
 def choose(visible_N: np.ndarray, infrared_N: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

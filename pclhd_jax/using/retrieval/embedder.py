@@ -12,7 +12,7 @@ import numpy as np
 
 from pclhd_jax.batches.prefetch import prefetch
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.data.pictures.decode import load_pictures, resize_array
+from pclhd_jax.data.pictures.decode import PictureForm, load_pictures, resize_array
 from pclhd_jax.data.places import tell_others
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.training.experiment import make_feature_steps
@@ -65,6 +65,11 @@ class Embedder:
         return cls(encoder, -(-batch_size // devices) * devices)
 
     @property
+    def form(self) -> PictureForm:
+        """What its pictures are resized to."""
+        return PictureForm(self.encoder.height, self.encoder.width, RESAMPLE)
+
+    @property
     def chunk_size(self) -> int:
         """Pictures decoded at a time."""
         return self.batch_size * CHUNK_BATCHES
@@ -104,9 +109,10 @@ class Embedder:
             warnings.warn(note, stacklevel=2)
         size = self.chunk_size
         chunks = [images[start : start + size] for start in range(0, len(images), size)]
-        load = partial(load_chunk, height=self.encoder.height, width=self.encoder.width)
         starts = range(0, len(images), size)
-        arrays = (load(chunk, first) for chunk, first in zip(chunks, starts, strict=True))
+        arrays = (
+            load_chunk(chunk, first, self.form) for chunk, first in zip(chunks, starts, strict=True)
+        )
         return np.concatenate(list(self.embed_chunks(arrays, modality, len(images), report)))
 
     def embed_chunks(
@@ -141,19 +147,18 @@ def shifted(report: Report, before: int, total: int, done: int, _: int) -> None:
     report(before + done, total)
 
 
-def load_chunk(images: Images, first: int, *, height: int, width: int) -> np.ndarray:
+def load_chunk(images: Images, first: int, form: PictureForm) -> np.ndarray:
     """Paths and arrays, in any mixture, as uint8 (C, height, width, 3)."""
-    form = dict(height=height, width=width, resample=RESAMPLE)
-    out_NHWC = np.empty((len(images), height, width, 3), np.uint8)
+    out_NHWC = np.empty((len(images), form.height, form.width, 3), np.uint8)
     is_path = [isinstance(image, str | os.PathLike) for image in images]
     places = np.flatnonzero(is_path)
     if len(places):
         unknown = np.full(len(places), -1, np.int32)
         paths = tuple(os.fspath(images[place]) for place in places)
-        out_NHWC[places] = load_pictures(Pictures("", paths, unknown, unknown), **form)
+        out_NHWC[places] = load_pictures(Pictures("", paths, unknown, unknown), form)
     for place in np.flatnonzero(~np.array(is_path)):
         try:
-            out_NHWC[place] = resize_array(np.asarray(images[place]), **form)
+            out_NHWC[place] = resize_array(np.asarray(images[place]), form)
         except ValueError as error:
             raise ValueError(f"picture {first + place:,}: {error}") from error
     return out_NHWC

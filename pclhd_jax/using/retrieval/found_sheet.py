@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pclhd_jax.data.lists import UNKNOWN, Pictures
-from pclhd_jax.data.pictures.decode import Read, load_pictures
+from pclhd_jax.data.pictures.decode import PictureForm, Read, load_pictures
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.rank_sheet import HEIGHT, WIDTH, SheetRow, Tile, draw_sheet
 from pclhd_jax.system.whole_files import whole_file
@@ -30,13 +30,8 @@ def write_sheet(path: Path, found: Found, query: Read, gallery: Read, most: int)
         SheetRow(
             Tile(query_SHWC[s], caption_of_query(found.query, q), name=found.query.paths[q]),
             [
-                Tile(
-                    gallery_RHWC[row_of[s, place]],
-                    f"{place + 1}  {found.similarities_QK[q, place]:.2f}",
-                    found.same(q, row),
-                    found.gallery.paths[row],
-                )
-                for place, row in enumerate(indices_SK[s])
+                Tile(gallery_RHWC[r], f"{row.rank}  {row.similarity:.2f}", row.same, row.name)
+                for r, row in zip(row_of[s], found.rows_of(q), strict=False)
             ],
         )
         for s, q in enumerate(shown)
@@ -59,9 +54,7 @@ def title_and_legend(found: Found, num_shown: int) -> tuple[str, str]:
 def thumbnails(pictures: Pictures, read: Read, rows: np.ndarray) -> np.ndarray:
     return load_pictures(
         pictures.take(rows),
-        height=HEIGHT,
-        width=WIDTH,
-        resample="lanczos",
+        PictureForm(HEIGHT, WIDTH, "lanczos"),
         read=lambda index: read(int(rows[index])),
     )
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from pclhd_jax.clustering.neighbour_lists import Neighbours, merged, stacked
-from pclhd_jax.clustering.neighbours import BLOCK_ROWS, TILE_ROWS
+from pclhd_jax.clustering.neighbour_lists import NeighbourLists, merged, stacked
+from pclhd_jax.clustering.neighbour_search import BLOCK_ROWS, TILE_ROWS
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
 from pclhd_jax.system.device_memory import SMALLER_SEARCH, fits
 
@@ -25,7 +25,7 @@ def nearest(
     block_rows: int = BLOCK_ROWS,
     tile_rows: int = TILE_ROWS,
     report: Report | None = None,
-) -> Neighbours:
+) -> NeighbourLists:
     """The k gallery rows of the largest inner product with each query, best first.
 
     Equal ones are ordered by row number. What is kept of a query are its k best so far: no Q x G
@@ -59,7 +59,7 @@ def nearest(
                 best_of_tile(replicate(mesh, block_BD), tile_TD, np.int32(live), k=k, mesh=mesh)
             )
             B = len(found[b].indices_Nk)
-            here = Neighbours(column_BK[:B] + np.int32(first), similarity_BK[:B])
+            here = NeighbourLists(column_BK[:B] + np.int32(first), similarity_BK[:B])
             found[b] = merged(found[b], here, k)
             if report is not None:
                 done = num_queries * first + min(query_row + block_rows, num_queries) * live
@@ -91,8 +91,8 @@ def best_of_tile(
     )(block_BD, tile_TD, live)
 
 
-def empty(rows: int) -> Neighbours:
-    return Neighbours(np.empty((rows, 0), np.int32), np.empty((rows, 0), np.float32))
+def empty(rows: int) -> NeighbourLists:
+    return NeighbourLists(np.empty((rows, 0), np.int32), np.empty((rows, 0), np.float32))
 
 
 def filled(rows_ND: np.ndarray, size: int) -> np.ndarray:

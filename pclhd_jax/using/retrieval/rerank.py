@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from pclhd_jax.clustering.jaccard import jaccard_distance
-from pclhd_jax.clustering.neighbour_lists import Neighbours
+from pclhd_jax.clustering.neighbour_lists import NeighbourLists
 from pclhd_jax.evaluation.protocol_score import similarity_blocks
 
 
@@ -58,7 +58,7 @@ def jaccard_of(
 def rerank(
     query_QD: np.ndarray,
     gallery_GD: np.ndarray,
-    plain: Neighbours,
+    plain: NeighbourLists,
     settings: RerankSettings = PUBLISHED,
     *,
     jaccard_QG: csr_matrix | None = None,

@@ -7,14 +7,14 @@ import pytest
 
 from pclhd_jax.data.pictures.cache_file import HEADER_BYTES
 from pclhd_jax.data.pictures.decode import load_pictures
-from tests.helpers.picture_cache import COUNT, FORM, draw, listed
+from tests.helpers.picture_cache import COUNT, FORM, Cache, draw, listed
 
 
 @pytest.mark.parametrize("resample", ["bicubic", "lanczos"])
 def test_the_mapped_pictures_are_those_of_load_pictures_bit_for_bit(cache, pictures, resample):
-    expected = load_pictures(pictures, **{**FORM, "resample": resample})
+    expected = load_pictures(pictures, FORM._replace(resample=resample))
     for _ in range(2):  # as built, as found
-        images = cache(resample=resample)
+        images = cache(form=FORM._replace(resample=resample))
         np.testing.assert_array_equal(images, expected)
         assert (images.dtype, type(images)) == (np.uint8, np.ndarray)
 
@@ -37,10 +37,10 @@ def test_the_pictures_are_mapped_and_cannot_be_written(cache):
     assert images[0, 0, 0, 0] == np.fromfile(cache.file(), np.uint8)[HEADER_BYTES]
 
 
-def test_without_a_folder_nothing_is_written(cache, pictures, tmp_path, monkeypatch):
+def test_without_a_folder_nothing_is_written(pictures, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    np.testing.assert_array_equal(cache(folder=""), load_pictures(pictures, **FORM))
+    np.testing.assert_array_equal(Cache(pictures, None)(), load_pictures(pictures, FORM))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -48,7 +48,8 @@ def test_sizes_filters_names_and_folders_of_pictures_have_a_file_each(cache, pic
     other = tmp_path / "other"
     other.mkdir()
     draw(other / "0.png", 99)
-    changes = [{}, {"height": 13}, {"resample": "lanczos"}, {"name": "test"}]
+    forms = [FORM._replace(height=13), FORM._replace(resample="lanczos")]
+    changes = [{}, *({"form": form} for form in forms), {"name": "test"}]
     for change in [*changes, {"pictures": listed(other, ["0.png"])}]:
         cache(**change)
         assert cache.told == []

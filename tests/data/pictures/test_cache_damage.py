@@ -13,7 +13,7 @@ import pytest
 from pclhd_jax.data.pictures import cache_file
 from pclhd_jax.data.pictures.cache_file import HEADER_BYTES
 from pclhd_jax.data.pictures.decode import load_pictures
-from tests.helpers.picture_cache import COUNT, FORM
+from tests.helpers.picture_cache import COUNT, FORM, Cache
 
 
 @pytest.mark.parametrize(
@@ -79,20 +79,20 @@ def test_a_pipe_in_the_files_place_is_not_waited_for(cache):
 
 def test_a_run_killed_while_it_writes_leaves_nothing_that_is_read(cache, pictures, folder):
     program = (
-        "import os, signal, numpy as np\n"
-        "from pclhd_jax.data.pictures.cache import cached_pictures\n"
+        "import os, pathlib, signal, numpy as np\n"
         "from pclhd_jax.data.lists import Pictures\n"
+        "from tests.helpers.picture_cache import Cache\n"
         f"zeros = np.zeros({COUNT}, np.int32)\n"
         f"pictures = Pictures({pictures.root!r}, {pictures.paths!r}, zeros, zeros)\n"
         "def kill(done, total):\n"
         "    if done == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"cached_pictures(pictures, None, folder={str(folder)!r}, report=kill, **{FORM!r})"
+        f"Cache(pictures, pathlib.Path({str(folder)!r}))(report=kill)"
     )
     root = Path(__file__).parents[3]
     killed = subprocess.run([sys.executable, "-c", program], cwd=root, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert [path.suffix for path in folder.iterdir()] == [".partial"]
-    np.testing.assert_array_equal(cache(), load_pictures(pictures, **FORM))
+    np.testing.assert_array_equal(cache(), load_pictures(pictures, FORM))
     assert [path.suffix for path in folder.iterdir()] == [".pictures"]
 
 
@@ -114,7 +114,7 @@ def test_nothing_stands_at_the_name_until_all_is_decoded_and_an_error_leaves_not
 def test_a_folder_that_cannot_be_made_is_an_error_with_the_remedy(cache, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"cannot write the picture cache .* config\.data\.cache"):
-        cache(folder=tmp_path / "file" / "below")
+        Cache(cache.pictures, tmp_path / "file" / "below")()
 
 
 def test_a_full_disk_is_an_error_with_the_remedy(cache, folder, monkeypatch):

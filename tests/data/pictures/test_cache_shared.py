@@ -9,7 +9,7 @@ import numpy as np
 
 from pclhd_jax.data.pictures.cache import cached_pictures
 from pclhd_jax.data.pictures.decode import load_pictures
-from tests.helpers.picture_cache import FORM, draw
+from tests.helpers.picture_cache import FORM, draw, originals_of
 
 
 def test_a_running_process_keeps_its_pictures_while_another_replaces_the_file(cache):
@@ -29,13 +29,13 @@ def test_each_of_two_runs_that_share_a_name_keeps_its_own_pictures(cache, pictur
     def read(index):
         if index == 0 and not inner:
             inner.append(None)
-            inner[0] = cached_pictures(others, None, folder=folder, **FORM)
+            inner[0] = cached_pictures(others, originals_of(others), FORM, folder / "pictures")
         with open(os.path.join(pictures.root, pictures.paths[index]), "rb") as file:
             return file.read()
 
-    outer = cached_pictures(pictures, read, folder=folder, **FORM)
-    np.testing.assert_array_equal(outer, load_pictures(pictures, **FORM))
-    np.testing.assert_array_equal(inner[0], load_pictures(others, **FORM))
+    outer = cached_pictures(pictures, originals_of(pictures, read), FORM, folder / "pictures")
+    np.testing.assert_array_equal(outer, load_pictures(pictures, FORM))
+    np.testing.assert_array_equal(inner[0], load_pictures(others, FORM))
 
 
 def test_unfinished_files_of_dead_processes_are_removed_and_those_of_living_ones_stay(
@@ -66,16 +66,16 @@ def slow_run(pictures, folder, barrier, answers):
         with open(os.path.join(pictures.root, pictures.paths[index]), "rb") as file:
             return file.read()
 
-    told = []
-    sums = [
-        int(cached_pictures(pictures, read, folder=folder, tell=told.append, **FORM).sum())
-        for _ in range(20)
-    ]
+    told, sums = [], []
+    for _ in range(20):
+        originals = originals_of(pictures, read)
+        images = cached_pictures(pictures, originals, FORM, folder / "pictures", tell=told.append)
+        sums.append(int(images.sum()))
     answers.put((sums, told))
 
 
 def test_two_processes_that_build_at_once_both_get_whole_pictures(pictures, folder):
-    expected = int(load_pictures(pictures, **FORM).sum())
+    expected = int(load_pictures(pictures, FORM).sum())
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(2), context.Queue()
     arguments = (pictures, folder, barrier, answers)
@@ -94,7 +94,7 @@ def test_two_processes_that_build_at_once_both_get_whole_pictures(pictures, fold
 
 
 def test_two_threads_that_build_at_once_both_get_whole_pictures(cache, pictures, folder):
-    expected = load_pictures(pictures, **FORM)
+    expected = load_pictures(pictures, FORM)
     barrier = threading.Barrier(2)
     results = []
 
@@ -105,7 +105,8 @@ def test_two_threads_that_build_at_once_both_get_whole_pictures(cache, pictures,
             with open(os.path.join(pictures.root, pictures.paths[index]), "rb") as file:
                 return file.read()
 
-        results.append(cached_pictures(pictures, read, folder=folder, **FORM))
+        originals = originals_of(pictures, read)
+        results.append(cached_pictures(pictures, originals, FORM, folder / "pictures"))
 
     threads = [threading.Thread(target=run) for _ in range(2)]
     for thread in threads:

@@ -8,10 +8,10 @@ import numpy as np
 import PIL
 import pytest
 
-from pclhd_jax.data.pictures.cache import cached_pictures
+from pclhd_jax.data.pictures.cache import Originals, cached_pictures
 from pclhd_jax.data.pictures.decode import load_pictures
 from pclhd_jax.data.pictures.stamps import Stamp
-from tests.helpers.picture_cache import COUNT, FORM, draw, listed
+from tests.helpers.picture_cache import COUNT, FORM, draw, listed, originals_of
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_stale_file_is_rebuilt_with_the_reason(cache, pictures, monkeypatch, c
     images = cache(**new)
     assert len(cache.told) == 1 and re.search(message, cache.told[0])
     assert cache.told[0].endswith("decoding again")
-    np.testing.assert_array_equal(images, load_pictures(new.get("pictures", pictures), **FORM))
+    np.testing.assert_array_equal(images, load_pictures(new.get("pictures", pictures), FORM))
     cache(**new)
     assert cache.told == [] == cache.decoded
 
@@ -70,7 +70,7 @@ def test_a_picture_replaced_by_another_of_its_size_and_date_is_decoded_again(cac
     swap(os.path.join(bitmaps.root, "3.bmp"), 77)
     images = cache(pictures=bitmaps)
     assert len(cache.told) == 1 and "replaced by another of its size and date" in cache.told[0]
-    np.testing.assert_array_equal(images, load_pictures(bitmaps, **FORM))
+    np.testing.assert_array_equal(images, load_pictures(bitmaps, FORM))
     cache(pictures=bitmaps)
     assert cache.told == [] == cache.decoded
 
@@ -93,13 +93,14 @@ def test_a_picture_that_is_lost_or_unreadable_later_is_named_by_the_next_run(cac
 
 
 def test_what_fails_to_be_compared_is_decoded_and_then_named(pictures, folder):
-    told = []
-    cached_pictures(pictures, None, folder=folder, stamp=Stamp("same", 1), **FORM)
-    options = dict(folder=folder, stamp=Stamp("same", 2), tell=told.append, **FORM)
+    told, prefix = [], folder / "pictures"
+    originals = originals_of(pictures)._replace(stamp=Stamp("same", 1))
+    cached_pictures(pictures, originals, FORM, prefix)
 
     def read(index):
         raise OSError(5, "Input/output error")
 
     with pytest.raises(ValueError, match=r"cannot read picture .*Input/output error"):
-        cached_pictures(pictures, read, **options)
+        newer = Originals(read, Stamp("same", 2))
+        cached_pictures(pictures, newer, FORM, prefix, tell=told.append)
     assert "a picture behind it cannot be read" in told[0]

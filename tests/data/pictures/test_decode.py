@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.data.pictures.decode import load_pictures
+from pclhd_jax.data.pictures.decode import PictureForm, load_pictures
 
-SIZE = {"height": 12, "width": 6}
+BICUBIC = PictureForm(12, 6, "bicubic")
 
 
 def listed(root, *names):
@@ -32,7 +32,9 @@ def root(tmp_path):
 )
 def test_rows_are_the_listed_pictures_resized_by_pillow(root, resample, filter_):
     order = [4, 0, 8, 2, 7]
-    images = load_pictures(listed(root, *(f"{i}.png" for i in order)), resample=resample, **SIZE)
+    images = load_pictures(
+        listed(root, *(f"{i}.png" for i in order)), BICUBIC._replace(resample=resample)
+    )
     assert images.shape == (5, 12, 6, 3) and images.dtype == np.uint8
     for image, i in zip(images, order, strict=True):
         expected = Image.fromarray(noise(i, 30 + i, 20)).resize((6, 12), filter_)
@@ -41,21 +43,21 @@ def test_rows_are_the_listed_pictures_resized_by_pillow(root, resample, filter_)
 
 def test_bicubic_and_lanczos_differ(root):
     pictures = listed(root, "0.png")
-    bicubic = load_pictures(pictures, resample="bicubic", **SIZE)
-    assert (bicubic != load_pictures(pictures, resample="lanczos", **SIZE)).any()
+    bicubic = load_pictures(pictures, BICUBIC)
+    assert (bicubic != load_pictures(pictures, BICUBIC._replace(resample="lanczos"))).any()
 
 
 def test_shrinking_is_antialiased(tmp_path):
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[::2] = 255
     Image.fromarray(stripes).save(tmp_path / "stripes.png")
-    image = load_pictures(listed(tmp_path, "stripes.png"), height=16, width=16, resample="bicubic")
+    image = load_pictures(listed(tmp_path, "stripes.png"), PictureForm(16, 16, "bicubic"))
     assert abs(image.astype(int)[0, 2:-2] - 127).max() <= 4  # Without it: all 0 or all 255.
 
 
 def test_a_picture_of_the_right_size_is_returned_exactly(tmp_path):
     Image.fromarray(noise(3, 12, 6)).save(tmp_path / "same.bmp")
-    image = load_pictures(listed(tmp_path, "same.bmp"), resample="bicubic", **SIZE)[0]
+    image = load_pictures(listed(tmp_path, "same.bmp"), BICUBIC)[0]
     np.testing.assert_array_equal(image, noise(3, 12, 6))
 
 
@@ -65,24 +67,21 @@ def test_grey_palette_and_alpha_pictures_become_rgb(tmp_path):
     Image.fromarray(np.stack([grey] * 3, -1)).quantize(4).save(tmp_path / "palette.png")
     Image.fromarray(np.stack([grey] * 3 + [grey * 0], -1), "RGBA").save(tmp_path / "alpha.png")
     names = ("grey.png", "palette.png", "alpha.png")
-    assert (load_pictures(listed(tmp_path, *names), resample="bicubic", **SIZE) == 77).all()
+    assert (load_pictures(listed(tmp_path, *names), BICUBIC) == 77).all()
 
 
-@pytest.mark.parametrize("num_workers", [None, 1, 4])
-def test_progress_is_reported_once_per_picture_in_order(root, num_workers):
+def test_progress_is_reported_once_per_picture_in_order(root):
     calls = []
     load_pictures(
         listed(root, *(f"{i}.png" for i in range(9))),
-        resample="bicubic",
-        num_workers=num_workers,
+        BICUBIC,
         report=lambda done, total: calls.append((done, total)),
-        **SIZE,
     )
     assert calls == [(i, 9) for i in range(1, 10)]
 
 
 def test_an_empty_list_gives_an_empty_array(root):
-    assert load_pictures(listed(root), resample="bicubic", **SIZE).shape == (0, 12, 6, 3)
+    assert load_pictures(listed(root), BICUBIC).shape == (0, 12, 6, 3)
 
 
 @pytest.mark.parametrize("kind", ["missing", "text", "empty", "truncated jpg", "truncated png"])
@@ -97,7 +96,7 @@ def test_a_picture_that_cannot_be_read_is_named_with_a_remedy(root, kind):
         data = (root / name).read_bytes()
         (root / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(ValueError, match=r"cannot read picture .*bad\..*copy it again"):
-        load_pictures(listed(root, "0.png", name, "1.png"), resample="bicubic", **SIZE)
+        load_pictures(listed(root, "0.png", name, "1.png"), BICUBIC)
 
 
 @pytest.mark.parametrize("limit", [500, 200])  # Pillow warns at 600 pixels > limit, fails at twice
@@ -105,13 +104,13 @@ def test_a_picture_that_cannot_be_read_is_named_with_a_remedy(root, kind):
 def test_a_picture_above_pillows_pixel_limit_is_an_error(root, monkeypatch, limit):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     with pytest.raises(ValueError, match=rf"0\.png has 600 pixels, the limit is {limit}; crop"):
-        load_pictures(listed(root, "0.png"), resample="bicubic", **SIZE)
+        load_pictures(listed(root, "0.png"), BICUBIC)
 
 
 def test_a_sixteen_bit_picture_is_refused_instead_of_clipped(root):
     Image.fromarray(np.full((12, 6), 40_000, np.uint16)).save(root / "deep.png")
     with pytest.raises(ValueError, match=r"deep\.png has mode 'I;16'.*8 bits"):
-        load_pictures(listed(root, "deep.png"), resample="bicubic", **SIZE)
+        load_pictures(listed(root, "deep.png"), BICUBIC)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +118,8 @@ def test_a_sixteen_bit_picture_is_refused_instead_of_clipped(root):
     [
         ({"resample": "nearest"}, "'nearest'; use 'bicubic' or 'lanczos'"),
         ({"height": 0}, "0 x 6"),
-        ({"num_workers": 0}, "num_workers is 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(root, change, message):
     with pytest.raises(ValueError, match=message):
-        load_pictures(listed(root, "0.png"), **{"resample": "bicubic", **SIZE, **change})
+        load_pictures(listed(root, "0.png"), BICUBIC._replace(**change))

@@ -12,7 +12,7 @@ import pytest
 from data_prep.prepare import prepare
 from data_prep.synthetic import generate
 from pclhd_jax.data.lists import Pictures
-from pclhd_jax.data.pictures.decode import load_pictures
+from pclhd_jax.data.pictures.decode import PictureForm, load_pictures
 from pclhd_jax.data.pictures.prepared import is_prepared, open_prepared
 from pclhd_jax.data.pictures.prepared_index import sealed
 from pclhd_jax.data.pictures.source import open_raw
@@ -43,7 +43,7 @@ def test_only_a_prepared_folder_is_one(regdb, tmp_path):
 
 
 def test_a_folder_that_is_not_prepared_is_an_error_with_the_command(regdb):
-    with pytest.raises(FileNotFoundError, match=r"python -m data_prep\.prepare LAYOUT --source"):
+    with pytest.raises(FileNotFoundError, match=r"python -m pclhd_jax prepare LAYOUT --source"):
         open_prepared(regdb[0], trial=1)
 
 
@@ -77,13 +77,13 @@ def test_pictures_read_by_threads_are_those_read_one_by_one(regdb):
 def test_the_loader_gets_the_same_pixels_from_records_as_from_files(regdb):
     raw = open_raw("regdb", regdb[0], trial=2)
     prepared = open_prepared(regdb[1], trial=2)
-    form = dict(height=20, width=10, resample="lanczos")
+    form = PictureForm(20, 10, "lanczos")
     for split, pictures in raw.lists.items():
         np.testing.assert_array_equal(
             load_pictures(
-                prepared.pictures[split], read=lambda i, s=split: prepared.read(s, i), **form
+                prepared.pictures[split], form, read=lambda i, s=split: prepared.read(s, i)
             ),
-            load_pictures(pictures, **form),
+            load_pictures(pictures, form),
         )
 
 
@@ -172,10 +172,8 @@ def test_records_that_are_lost_or_damaged_after_opening_are_told_by_picture(copy
     with pytest.raises(ValueError, match=rf"^{copy} is damaged: .*remove the folder, and prepare"):
         load_pictures(
             pictures,
+            PictureForm(8, 4, "bicubic"),
             read=lambda row: prepared.read("train_visible", row),
-            height=8,
-            width=4,
-            resample="bicubic",
         )
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from pclhd_jax.clustering.neighbour_lists import Neighbours, finished, merged
+from pclhd_jax.clustering.neighbour_lists import NeighbourLists, finished, merged
 from pclhd_jax.clustering.shares import WHOLE, Share
 from pclhd_jax.processes.devices import check_jax
 from pclhd_jax.system.device_memory import SMALLER_SEARCH, fits
@@ -20,17 +21,41 @@ TILE_ROWS = 65_536  # rows they are compared with: 0.5 GB of features, 0.3 GB of
 Report = Callable[[int, int], None]
 
 
+class SearchOptions(NamedTuple):
+    """How a search is done; its lists are the same whatever is given here, but for rounding.
+
+    block_rows: query rows per matrix product. tile_rows: rows they are compared with per product.
+    share: the query rows whose lists are looked for, where other processes look for the others.
+    report: called with (pairs compared, all pairs) after each product.
+    """
+
+    block_rows: int = BLOCK_ROWS
+    tile_rows: int = TILE_ROWS
+    share: Share = WHOLE
+    report: Report | None = None
+
+    def rows(self, num_rows: int) -> tuple[int, int]:
+        """The first of the query rows that are searched, and the end."""
+        return self.share.rows(num_rows, self.block_rows)
+
+    def counted_on(self, before: int, total: int) -> "SearchOptions":
+        """For a part of the work that reports all of it, `before` being done already."""
+        if (report := self.report) is None:
+            return self
+        return self._replace(report=lambda done, _: report(before + done, total))
+
+
+DEFAULT_SEARCH = SearchOptions()
+
+
 @fits("the search for neighbours", SMALLER_SEARCH)
 def nearest_neighbours(
     features_ND: np.ndarray,
     num_neighbours: int,
     *,
     l2: bool = False,
-    block_rows: int = BLOCK_ROWS,
-    tile_rows: int = TILE_ROWS,
-    share: Share = WHOLE,
-    report: Report | None = None,
-) -> Neighbours:
+    options: SearchOptions = DEFAULT_SEARCH,
+) -> NeighbourLists:
     """The nearest rows of every row: itself first, then by falling inner product.
 
     Equally near rows are ordered by row number, so the lists do not depend on the sizes of block
@@ -42,83 +67,67 @@ def nearest_neighbours(
       num_neighbours: length k of the lists, the row itself included; N if there are fewer rows.
       l2: nearest by L2 distance instead, which is another order where rows differ in length.
         The similarities are inner products all the same.
-      block_rows: query rows per matrix product.
-      tile_rows: rows they are compared with per matrix product.
-      share: the rows whose lists are looked for, where other processes look for the others.
-      report: called with (pairs compared, all pairs) after each product.
+      options: sizes of the products, a share of the rows, a report.
 
     Raises:
       ValueError: no rows, not a matrix, or fewer than one neighbour, block or tile row.
     """
     check_jax()
-    features_ND = checked(features_ND, num_neighbours, block_rows, tile_rows)
+    features_ND = checked(features_ND, num_neighbours, options)
     square_N = squares(features_ND)
-    found = search(
+    found = nearest_columns(
         features_ND,
         features_ND,
         square_N if l2 else None,
         k=num_neighbours,
         own=True,
-        block_rows=block_rows,
-        tile_rows=tile_rows,
-        share=share,
-        report=report,
+        options=options,
     )
-    first, end = share.rows(len(features_ND), block_rows)
+    first, end = options.rows(len(features_ND))
     return finished(found, square_N[first:end], square_N, num_neighbours, l2)
 
 
-def counted_on(report: Report | None, before: int, total: int) -> Report | None:
-    """`report` for a part of the work, `before` being done already."""
-    return None if report is None else lambda done, _: report(before + done, total)
-
-
-def checked(
-    features_ND: np.ndarray, num_neighbours: int, block_rows: int, tile_rows: int
-) -> np.ndarray:
+def checked(features_ND: np.ndarray, num_neighbours: int, options: SearchOptions) -> np.ndarray:
     features_ND = np.asarray(features_ND, np.float32)
     if features_ND.ndim != 2 or not len(features_ND):
         raise ValueError(f"features have shape {features_ND.shape}; give (N, D) with N >= 1")
-    if min(num_neighbours, block_rows, tile_rows) < 1:
+    if min(num_neighbours, options.block_rows, options.tile_rows) < 1:
         raise ValueError(
-            f"num_neighbours is {num_neighbours}, block_rows {block_rows} and tile_rows "
-            f"{tile_rows}; give at least 1 each"
+            f"num_neighbours is {num_neighbours}, block_rows {options.block_rows} and tile_rows "
+            f"{options.tile_rows}; give at least 1 each"
         )
     return features_ND
 
 
-def search(
+def nearest_columns(
     rows_ND: np.ndarray,
     columns_MD: np.ndarray,
     square_M: np.ndarray | None,
     *,
     k: int,
     own: bool,
-    block_rows: int,
-    tile_rows: int,
-    share: Share,
-    report: Report | None,
-) -> Neighbours:
+    options: SearchOptions,
+) -> NeighbourLists:
     """The nearest columns of every row of a share, by inner product z.c.
 
     own: both are one set; a row's own product is inf. square_M: |c|^2, given where the order is
     that of L2 distance; the products are then z.c - |c|^2 / 2, a row's order by distance.
     """
-    num_columns = len(columns_MD)
-    num_tiles = -(-num_columns // tile_rows)
+    num_columns, report = len(columns_MD), options.report
+    num_tiles = -(-num_columns // options.tile_rows)
     # Tiles of nearly one length: two compilations at most.
     borders = np.linspace(0, num_columns, num_tiles + 1).astype(np.int32).tolist()
-    block_rows = min(block_rows, len(rows_ND))
-    first, end = share.rows(len(rows_ND), block_rows)
+    options = options._replace(block_rows=min(options.block_rows, len(rows_ND)))
+    first, end = options.rows(len(rows_ND))
     found = None
     for lo, hi in pairwise(borders):
-        here = Neighbours(
+        here = NeighbourLists(
             np.empty((end - first, min(k, hi - lo)), np.int32),
             np.empty((end - first, min(k, hi - lo)), np.float32),
         )
         first_own = -lo if own else num_columns
         square_T = None if square_M is None else square_M[lo:hi]
-        starts = range(first, end, block_rows)
+        starts = range(first, end, options.block_rows)
         blocks = _search_tile(
             rows_ND, columns_MD[lo:hi], square_T, first_own, min(k, hi - lo), starts
         )
@@ -224,7 +233,7 @@ def search_block(
 ) -> tuple[jax.Array, jax.Array]:
     """(columns_Bk, similarities_Bk): the k nearest of a tile's rows to each of a block's.
 
-    half_square_T: see `search`. first_own: the column that is row 0 itself.
+    half_square_T: see `nearest_columns`. first_own: the column that is row 0 itself.
     """
     # GPUs would otherwise multiply in TF32, whose 10 bits reorder close neighbours.
     similarity_BT = jnp.matmul(block_BD, tile_TD.T, precision=jax.lax.Precision.HIGHEST)

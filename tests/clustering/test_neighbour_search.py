@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from pclhd_jax.clustering.neighbours import nearest_neighbours
-from pclhd_jax.clustering.neighbours_by_modality import (
+from pclhd_jax.clustering.epoch_neighbour_lists import (
     joined,
-    neighbours_apart,
-    neighbours_by_modality,
+    search_apart,
+    search_apart_and_joint,
 )
+from pclhd_jax.clustering.neighbour_search import SearchOptions, nearest_neighbours
 from pclhd_jax.clustering.shares import Share
 from tests.helpers.dense_jaccard import people, ranked_lists
 
@@ -18,7 +18,7 @@ from tests.helpers.dense_jaccard import people, ranked_lists
 def test_neighbours_are_those_of_a_full_sort(block_rows, tile_rows):
     z_ND = people(60, 6, 0.5)
     indices_Nk, similarities_Nk = nearest_neighbours(
-        z_ND, 11, block_rows=block_rows, tile_rows=tile_rows
+        z_ND, 11, options=SearchOptions(block_rows, tile_rows)
     )
     exact_NN = z_ND.astype(np.float64) @ z_ND.T.astype(np.float64)
     assert indices_Nk.dtype == np.int32 and similarities_Nk.dtype == np.float32
@@ -35,8 +35,8 @@ def shorter_rows():
 @pytest.mark.parametrize("block_rows, tile_rows", [(7, 23), (1000, 1000)])
 def test_neighbours_by_l2_distance_are_those_of_a_full_sort(block_rows, tile_rows):
     z_ND = shorter_rows()
-    sizes = dict(block_rows=block_rows, tile_rows=tile_rows)
-    indices_Nk, similarities_Nk = nearest_neighbours(z_ND, 11, l2=True, **sizes)
+    options = SearchOptions(block_rows, tile_rows)
+    indices_Nk, similarities_Nk = nearest_neighbours(z_ND, 11, l2=True, options=options)
     exact_ND = z_ND.astype(np.float64)
     distance_NN = ((exact_ND[:, None] - exact_ND[None]) ** 2).sum(axis=2)
     np.testing.assert_array_equal(indices_Nk, np.array(ranked_lists(-distance_NN))[:, :11])
@@ -49,7 +49,9 @@ def test_neighbours_by_l2_distance_are_those_of_a_full_sort(block_rows, tile_row
 @pytest.mark.parametrize("tile_rows", [1, 2, 5])
 def test_a_row_heads_its_own_list_and_ties_go_by_row_number(tile_rows):
     z_ND = np.eye(4, dtype=np.float32)[[0, 0, 0, 1, 0]]
-    indices_Nk, similarities_Nk = nearest_neighbours(z_ND, 4, tile_rows=tile_rows)
+    indices_Nk, similarities_Nk = nearest_neighbours(
+        z_ND, 4, options=SearchOptions(tile_rows=tile_rows)
+    )
     np.testing.assert_array_equal(
         indices_Nk, [[0, 1, 2, 4], [1, 0, 2, 4], [2, 0, 1, 4], [3, 0, 1, 2], [4, 0, 1, 2]]
     )
@@ -63,8 +65,8 @@ def test_lists_by_modality_are_those_of_separate_searches(own, joint, num_visibl
     z_ND = shorter_rows() if l2 else people(60, 6, 0.5)
     z_ND[3], z_ND[50] = z_ND[41], z_ND[41]  # equal in two modalities, and within one
     parts = z_ND[:num_visible], z_ND[num_visible:]
-    lists = neighbours_by_modality(
-        *parts, own_neighbours=own, joint_neighbours=joint, l2=l2, block_rows=13, tile_rows=17
+    lists = search_apart_and_joint(
+        *parts, own_neighbours=own, joint_neighbours=joint, l2=l2, options=SearchOptions(13, 17)
     )
     lengths = own, own, joint
     for found, features_ND, length in zip(lists, (*parts, z_ND), lengths, strict=True):
@@ -76,13 +78,11 @@ def test_lists_by_modality_are_those_of_separate_searches(own, joint, num_visibl
 def test_the_search_reports_every_pair_once():
     z_ND, seen = people(60, 6, 0.5), []
     parts = z_ND[:41], z_ND[41:]
-    neighbours_by_modality(
+    search_apart_and_joint(
         *parts,
         own_neighbours=3,
         joint_neighbours=4,
-        block_rows=13,
-        tile_rows=17,
-        report=lambda done, total: seen.append((done, total)),
+        options=SearchOptions(13, 17, report=lambda done, total: seen.append((done, total))),
     )
     assert {total for _, total in seen} == {3600}
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
@@ -98,16 +98,18 @@ def test_lists_end_where_the_rows_end():
 @pytest.mark.parametrize("count", [2, 3, 9])
 def test_the_lists_of_all_shares_are_those_of_one_search_bit_for_bit(count):
     z_ND = shorter_rows()
-    alike = dict(own_neighbours=7, joint_neighbours=11, l2=True, block_rows=13, tile_rows=17)
-    whole = neighbours_by_modality(z_ND[:41], z_ND[41:], **alike)
+    alike = dict(own_neighbours=7, joint_neighbours=11, l2=True)
+    whole = search_apart_and_joint(z_ND[:41], z_ND[41:], **alike, options=SearchOptions(13, 17))
     shares = []
     for number in range(count):
         seen = []
-        lists = neighbours_by_modality(
+        lists = search_apart_and_joint(
             *(z_ND[:41], z_ND[41:]),
             **alike,
-            share=Share(number, count),
-            report=lambda done, total, seen=seen: seen.append((done, total)),
+            options=SearchOptions(
+                *(13, 17, Share(number, count)),
+                report=lambda done, total, seen=seen: seen.append((done, total)),
+            ),
         )
         shares.append(lists)
         assert seen == sorted(set(seen)) and {total for _, total in seen} <= {3600}
@@ -122,11 +124,14 @@ def test_the_lists_of_all_shares_are_those_of_one_search_bit_for_bit(count):
 def test_shares_of_lists_apart_are_joined_without_joint_ones():
     z_ND = people(60, 6, 0.5)
     parts = z_ND[:41], z_ND[41:]
-    whole = neighbours_apart(*parts, num_neighbours=7)
+    whole = search_apart(*parts, num_neighbours=7)
     assert joined([whole]).joint is None
-    nothing = neighbours_apart(*parts, num_neighbours=7, share=Share(1, 2))  # one block: of share 0
+    first, second = (SearchOptions(share=Share(number, 2)) for number in (0, 1))
+    nothing = search_apart(
+        *parts, num_neighbours=7, options=second
+    )  # one block: of the first share
     assert nothing.visible.indices_Nk.shape == (0, 7)
-    found = joined([neighbours_apart(*parts, num_neighbours=7, share=Share(0, 2)), nothing])
+    found = joined([search_apart(*parts, num_neighbours=7, options=first), nothing])
     np.testing.assert_array_equal(found.infrared.indices_Nk, whole.infrared.indices_Nk)
 
 
