@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from pclhd_jax.commands.summarize import summarize
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.data.pictures.compared import compared_until_ns
 from pclhd_jax.data.pictures.prepared_index import read_index as read_prepared
 from pclhd_jax.reports.records import ROW, TIMING, read_records
+from pclhd_jax.reports.summary import summarize
 from pclhd_jax.saving.holder import holder_of
 from pclhd_jax.saving.integrity import damaged_files, file_digest, file_digests, write_manifest
 from pclhd_jax.saving.labelled_features import save_epoch
