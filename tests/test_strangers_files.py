@@ -114,7 +114,7 @@ def test_records_of_another_shape_are_a_line_or_a_page(run, monkeypatch):
         refused = told(lambda: read_records(run), run / "metrics.jsonl", what)
         if not refused:
             shown(run)
-            told(lambda: summarize([run]), run, what)
+            told(lambda: summarize([run]).text(), run, what)
 
 
 def test_an_unknown_setting_is_reported_as_one_of_another_version(run):
