@@ -6,6 +6,7 @@ python -m tests.helpers.process_cases CASE PLACE FOLDER [START_TIMEOUT_S]
 import errno
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -20,7 +21,6 @@ from pclhd_jax.processes.launch import joined
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.processes.signals import Interrupted, Interrupts
 from pclhd_jax.saving.checkpoints import Checkpoints
-from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
 from pclhd_jax.saving.writer import Writer
 from tests.helpers.dense_jaccard import people
@@ -55,14 +55,12 @@ def restore_what_process_1_cannot_read(path, this):
     for id in (1, 2):
         checkpoints.save(id, {"x": np.arange(4.0)}, {})
 
-    def stale(folder):
-        raise DamagedCheckpoint(f"{folder}: state is missing")
-
-    with pytest.MonkeyPatch.context() as patch:
-        if this == 1:
-            patch.setattr("pclhd_jax.saving.checkpoints.check_files", stale)
-        mesh = make_mesh()
-        restore_newest(checkpoints, lambda _: {"x": np.zeros(4)}, mesh, set_aside=True)
+    if this == 1:  # its disk is another one, and an older copy lies there
+        shutil.copytree(path / "checkpoints", path / "other" / "checkpoints")
+        (path / "other/checkpoints/2/progress/metadata").unlink()
+        checkpoints = Checkpoints(path / "other", keep=2)
+    mesh = make_mesh()
+    restore_newest(checkpoints, lambda _: {"x": np.zeros(4)}, mesh, set_aside=True)
 
 
 def save_behind_the_run(path):

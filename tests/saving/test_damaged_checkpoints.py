@@ -201,6 +201,14 @@ def test_a_damaged_checkpoint_that_is_asked_for_by_its_id_is_an_error(tmp_path):
     assert_same_bits(back.state, small_state(1.0))
 
 
+def test_a_folder_in_the_place_of_a_file_is_damage(tmp_path):
+    saved(tmp_path, 1)
+    (tmp_path / "checkpoints/1/progress/metadata").unlink()
+    (tmp_path / "checkpoints/1/progress/metadata").mkdir()
+    with pytest.raises(DamagedCheckpoint, match="progress/metadata is not a regular file"):
+        newest(tmp_path)
+
+
 def test_files_and_folders_that_are_no_checkpoints_are_harmless(tmp_path):
     saved(tmp_path, 1)
     for name in ("7.orbax-checkpoint-tmp", "notes", "1/state/notes"):

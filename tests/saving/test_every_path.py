@@ -88,6 +88,30 @@ def test_a_save_whose_files_break_on_the_disk_does_not_count(tmp_path, monkeypat
     assert checkpoints.ids() == [1]
 
 
+@pytest.mark.parametrize(
+    "state, progress, words",
+    [
+        ({"a": np.arange(3) + 1}, {"epoch": 1}, "leaf a has other values than were saved"),
+        ({"a": np.arange(3)}, {"epoch": 2}, "progress is not what was saved"),
+    ],
+)
+def test_a_save_that_holds_something_else_does_not_count(
+    tmp_path, monkeypatch, state, progress, words
+):
+    save = ocp.Checkpointer.save
+
+    def save_else(orbax, folder, *, args, **kwargs):
+        items = {"state": ocp.args.StandardSave(state), "progress": ocp.args.JsonSave(progress)}
+        save(orbax, folder, args=ocp.args.Composite(**items), **kwargs)
+
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(1, {"a": np.arange(3)}, {})
+    monkeypatch.setattr(ocp.Checkpointer, "save", save_else)
+    with pytest.raises(OSError, match=f"cannot be restored .*{words}.*checkpoint 1 is intact"):
+        checkpoints.save(2, {"a": np.arange(3)}, {"epoch": 1})
+    assert checkpoints.ids() == [1]
+
+
 def test_what_no_save_wrote_stays_where_checkpoints_come_and_go(tmp_path):
     folder = tmp_path / "checkpoints"
     theirs = ["notes/a.txt", "99/novel/a.txt", "7.orbax-checkpoint-tmp/a.txt", "mine.txt"]

@@ -160,8 +160,7 @@ def test_a_package_that_is_missing_is_named_with_the_command(
 def test_weights_that_are_not_finite_are_not_exported(tmp_path):
     states = make_run(tmp_path / "run", ids=(2,), depth=5)
     spoilt = jax.tree.map(lambda x: x * np.nan if x.dtype == np.float32 else x, states[2])
-    with Checkpoints(tmp_path / "run", keep=2) as checkpoints:
-        checkpoints.save(3, spoilt, {"stage": 2, "epoch": 1})
+    Checkpoints(tmp_path / "run", keep=2).save(3, spoilt, {"stage": 2, "epoch": 1})
     with pytest.raises(ValueError, match="differ from the model's by nan"):
         export_encoder(tmp_path / "run", tmp_path / "a.onnx", format="onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
