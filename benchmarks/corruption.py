@@ -78,8 +78,8 @@ def outcome(saved: dict[int, Any], workdir: Path, folder: str, file: str) -> tup
     said: list[str] = []
     like = jax.tree.map(np.empty_like, saved[max(saved)])
     try:
-        with Checkpoints(workdir, folder=folder) as checkpoints:
-            restored = restore_newest(checkpoints, lambda _: like, make_mesh(), said.append)
+        checkpoints = Checkpoints(workdir, folder=folder)
+        restored = restore_newest(checkpoints, lambda _: like, make_mesh(), said.append)
     except DamagedCheckpoint as error:
         done, said = "stopped", [str(error)]
     except Exception as error:  # whatever it is, it is the finding
@@ -121,9 +121,9 @@ def tiny_checkpoints(ids: tuple[int, ...], workdir: Path) -> dict[int, Any]:
         for id in ids
     }
     trees = jax.tree.map(np.asarray, trees)
-    with Checkpoints(workdir, keep=len(ids)) as checkpoints:
-        for id, tree in trees.items():
-            checkpoints.save(id, tree, {"epoch": id})
+    checkpoints = Checkpoints(workdir, keep=len(ids))
+    for id, tree in trees.items():
+        checkpoints.save(id, tree, {"epoch": id})
     return trees
 
 

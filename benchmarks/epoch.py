@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -28,9 +28,10 @@ from benchmarks.contest import machine, process_peak, share_the_card, write_json
 from benchmarks.contest_command import settings_named, settings_parser
 from benchmarks.loader import PEOPLE
 from pclhd_jax.batches.apart_and_joint import TrainPictures
-from pclhd_jax.method.state import hand_over, make_optimizer
+from pclhd_jax.method.state import hand_over
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.processes.progress import Progress, say
+from pclhd_jax.settings.schedule import When, schedule, title
 from pclhd_jax.settings.sections import Settings
 from pclhd_jax.system.command import command
 from pclhd_jax.training.experiment import (
@@ -41,9 +42,11 @@ from pclhd_jax.training.experiment import (
     make_feature_steps,
     make_model,
     make_train_steps,
+    optimizer_of,
 )
-from pclhd_jax.training.run_epoch import run_epoch
+from pclhd_jax.training.run_epoch import EpochEnd, run_epoch
 from pclhd_jax.training.run_pictures import RunPictures
+from pclhd_jax.training.services import Services
 from pclhd_jax.training.unfinished import Unfinished
 
 EPOCHS = 2  # of a stage: one that compiles, one that does not
@@ -89,15 +92,13 @@ def run_of(settings: Settings, args: argparse.Namespace) -> Run:
     """As `experiment.start_run`, without files."""
     mesh, model = make_mesh(), make_model(settings)
     check_devices(settings, mesh)
-    tx = make_optimizer(settings.optimizer.weight_decay)
     return Run(
         settings,
         mesh,
         pictures_of(settings, args.visible, args.infrared, args.people),
-        tx,
-        make_train_steps(fixed_of(settings, model, tx)),
         make_feature_steps(model, True),
         make_feature_steps(model, settings.cluster.unit_features),
+        make_train_steps(fixed_of(settings, model, optimizer_of(settings))),
     )
 
 
@@ -142,20 +143,24 @@ def noisy_copies(
 
 def time_epochs(run: Run, stages: Sequence[int]) -> list[EpochTime]:
     """Where stage 1 is not asked for, stage 2 starts from random weights."""
-    state, times = fresh_state(run), []
-    for stage in stages:
-        if stage == 2:
-            state = hand_over(state, run.tx)
-        for epoch in range(EPOCHS):
-            with tempfile.TemporaryDirectory() as folder, Unfinished(folder, 0) as unfinished:
-                end = run_epoch(run, state, stage, epoch, unfinished)
-            state = end.state
-            times.append(time_of(run, stage, epoch, end))
-            say(f"stage {stage} epoch {epoch + 1}: {end.watch.seconds}")
+    state, times = fresh_state(run.config, run.mesh), []
+    for when in schedule(run.config):
+        if when.stage not in stages:
+            continue
+        if when == (2, 0):
+            state = hand_over(state, optimizer_of(run.config))
+        with tempfile.TemporaryDirectory() as folder:
+            services = Services(Path(folder))
+            unfinished = Unfinished(run.config, services)
+            end = run_epoch(run, services, when, state, unfinished)
+        state, seconds = end.state, services.watch.seconds()
+        times.append(time_of(run, when, end, seconds))
+        say(f"{title(run.config, when)}: {seconds}")
     return times
 
 
-def time_of(run: Run, stage: int, epoch: int, end: Any) -> EpochTime:
+def time_of(run: Run, when: When, end: EpochEnd, seconds: dict[str, float]) -> EpochTime:
+    stage, epoch = when
     of_stage = getattr(run.config, f"stage{stage}")
     shots = of_stage.visible_shots + of_stage.infrared_shots
     clusters = {name: row["num_clusters"] for name, row in end.row["clusters"].items()}
@@ -163,7 +168,6 @@ def time_of(run: Run, stage: int, epoch: int, end: Any) -> EpochTime:
     pictures = passes * of_stage.batches_per_epoch * of_stage.clusters_per_batch * shots
     stats = jax.devices()[0].memory_stats() or {}
     memory = stats.get("peak_bytes_in_use")
-    seconds = end.watch.seconds
     return EpochTime(stage, epoch, seconds, clusters, pictures / seconds["steps"], memory)
 
 

@@ -11,18 +11,19 @@ from typing import Any
 
 # Name -> what is wrapped: the process dies as its n-th call begins.
 POINTS = {
-    "features": "pclhd_jax.training.features:shard_batch",
+    "features": "pclhd_jax.training.features:readable",
     "neighbour search": "pclhd_jax.clustering.neighbour_search:_search_tile",
     "clustering": "pclhd_jax.clustering.both_modalities:labels_of",
     "matching": "pclhd_jax.clustering.both_modalities:match_clusters",
     "a file renamed": "pclhd_jax.system.whole_files:os.replace",
     "banks": "pclhd_jax.training.run_epoch:make_banks",
-    "step": "pclhd_jax.training.step_loop:shard_batch",
+    "step": "pclhd_jax.training.step_loop:finite_history",
     "hand-over": "pclhd_jax.training.train:hand_over",
     "evaluation": "pclhd_jax.training.scores:score",
     "record": "pclhd_jax.reports.records:append_line",
     "save": "pclhd_jax.saving.checkpoints:Checkpoints.save",
-    "save, committed": "pclhd_jax.saving.checkpoints:write_manifest",
+    "save, written": "pclhd_jax.saving.checkpoints:check_written",
+    "save, read back": "pclhd_jax.saving.checkpoints:write_manifest",
     "old saves removed": "pclhd_jax.saving.removing:remove_if_empty",
 }
 # Dies while Orbax writes: some files are there, the save is not.

@@ -13,6 +13,7 @@ from pclhd_jax.method.prototypes import PrototypeBank, num_rows
 from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.method.state import make_optimizer
 from pclhd_jax.method.step_data import Banks
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.settings.sections import Settings
 from pclhd_jax.training.experiment import (
     fixed_of,
@@ -48,7 +49,7 @@ def programs_of(settings: Settings, clusters: Sequence[int] = CLUSTERS) -> dict[
     steps, state = make_train_steps(fixed), state_shapes(settings)
     height, width, D = settings.data.height, settings.data.width, model.feature_width
     key = jax.eval_shape(partial(jax.random.key, 0))
-    inputs = shapes_of(epoch_inputs(2, 0, settings.loss))
+    inputs = shapes_of(epoch_inputs(When(2, 0), settings.loss))
 
     def bank(num_clusters: int, S: int) -> PrototypeBank:
         K = num_rows(num_clusters)

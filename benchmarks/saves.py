@@ -81,7 +81,8 @@ def trees(settings: Settings) -> dict[str, Any]:
 
 def time_saves(name: str, folder: Path, tree: Any, repeats: int) -> Timed:
     waits, complete = [], []
-    with Checkpoints(folder, keep=1) as checkpoints, Writer() as writer:
+    checkpoints = Checkpoints(folder, keep=1)
+    with Writer() as writer:
         newest = checkpoints.latest() or 0
         for id in range(newest + 1, newest + 1 + repeats):
             tree = jax.block_until_ready(jax.tree.map(lambda x: x.copy(), tree))  # not fetched yet

@@ -13,6 +13,7 @@ from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.method.schedules import EpochInputs, epoch_inputs
 from pclhd_jax.method.state import TrainState, init_state, make_optimizer, set_learning_rate
 from pclhd_jax.method.step_data import Banks
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.settings.sections import Settings
 from pclhd_jax.training.experiment import make_model, sampling_of
 
@@ -42,7 +43,7 @@ def step_inputs(
     fill = partial(filled_batch, rng, per_batch=sampling.clusters_per_batch)
     own = clusters[:2]
     last = getattr(settings, f"stage{stage}").epochs
-    by_epoch = epoch_inputs(stage, last, settings.loss)
+    by_epoch = epoch_inputs(When(stage, last), settings.loss)
     return StepInputs(
         start(settings),
         Banks(

@@ -19,18 +19,21 @@ if not __package__:  # run as a file: put the checkout on the path instead of th
 from pclhd_jax import main
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.method.state import TrainState
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training import run_epoch
 from pclhd_jax.training.experiment import Run
 from pclhd_jax.training.features import Features, train_features
+from pclhd_jax.training.run_pictures import RunPictures
+from pclhd_jax.training.services import Services
 
 
-def true_labels(run: Run, stage: int) -> EpochLabels:
+def true_labels(pictures: RunPictures, stage: int) -> EpochLabels:
     """Of the people that both modalities show; a person whom one alone shows takes no part.
 
     Raises:
       ValueError: a training picture of an unknown person.
     """
-    visible_N, infrared_N = run.pictures.visible_identities_N, run.pictures.infrared_identities_N
+    visible_N, infrared_N = pictures.visible_identities_N, pictures.infrared_identities_N
     if min(visible_N.min(), infrared_N.min()) < 0:
         raise ValueError(
             "training pictures of unknown people: a bound by identity needs them all; use a set "
@@ -55,13 +58,13 @@ def true_labels(run: Run, stage: int) -> EpochLabels:
 
 
 def true_labels_and_momentum_features(
-    run: Run, state: TrainState, z: Features, stage: int, epoch: int
+    run: Run, services: Services, when: When, state: TrainState, z: Features
 ) -> tuple[EpochLabels, Features | None]:
-    """In place of `training.clusters.labels_and_momentum_features`: nobody is clustered."""
-    labels = true_labels(run, stage)
-    if stage == 1:
+    """As `training.clusters` has it, but nobody is clustered."""
+    labels = true_labels(run.pictures, when.stage)
+    if when.stage == 1:
         return labels, None
-    return labels, train_features(run, state.momentum, run.feature_steps)
+    return labels, train_features(run, state.momentum, run.feature_steps, services.pause)
 
 
 def supervised(argv: list[str]) -> None:

@@ -112,6 +112,10 @@ def base(recipe: str) -> ml_collections.ConfigDict:
     # The newest epochs whose features and labels stay, for `visualize`; 280 MB each at
     # SYSU-MM01's size. 0: none.
     c.keep_features = 1
+    # Who gets the record beside metrics.jsonl: tensorboard (files in the workdir), mlflow, wandb
+    # (services); see docs/writers.md.
+    c.writers = ("tensorboard",)
+    c.send_pictures = False  # rank lists too to the services; they show people
 
     # (centroid, hard, dynamic) weights of the own-modality terms: epoch by epoch from
     # stage1_weights to stage2_weights, whose hard weight is taken times `balance` and whose dynamic

@@ -22,6 +22,7 @@ from pclhd_jax.data.lists import parse_labelled, read_lines
 from pclhd_jax.data.pictures.prepared import is_prepared
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.system.command import command, parser_of, path_flag
+from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.plain_files import FILE, kind_of
 
 from .counts import Row, count_rows, people_without_pictures, table, wrong_copy
@@ -149,6 +150,7 @@ def check(
 
     Raises as `read_source` when the lists cannot be read, and ValueError for a prepared folder.
     """
+    source = given_path(source)
     if is_prepared(source):
         raise ValueError(f"{source} is a prepared set; give --source the folder it was made from")
     lists = read_source(layout, source, trial=trial, camera_pattern=camera_pattern)

@@ -19,12 +19,29 @@ from pclhd_jax.data.pictures.picture_files import (
     read_picture_file,
 )
 from pclhd_jax.system.command import command, file_flag, parser_of
+from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.whole_files import whole_file
 
 CAMERAS = (1, 2, 4, 5, 3, 6)  # visible, then infrared
 
 
-def contact_sheet(root: Path, num_ids: int, height: int = 128, width: int = 64) -> Image.Image:
+def contact_sheet(root: str | os.PathLike, out: str | os.PathLike, *, ids: int = 6) -> Path:
+    """Draws the first `ids` identities of `root` into the PNG `out`, and returns its path.
+
+    Raises as `draw_sheet`; ValueError for a name without .png; FileExistsError.
+    """
+    root, out = Path(given_path(root)), Path(given_path(out))
+    if out.suffix.lower() != ".png":
+        raise ValueError(f"--out is {out}; give a name that ends in .png")
+    if os.path.lexists(out):
+        raise FileExistsError(f"{out} is there already; name another, or remove it")
+    sheet = draw_sheet(root, ids)
+    with whole_file(out, private=True) as file:  # pictures of people
+        sheet.save(file, format="PNG")
+    return out
+
+
+def draw_sheet(root: Path, num_ids: int, height: int = 128, width: int = 64) -> Image.Image:
     """The first `num_ids` identities of `root`; a camera that lacks one leaves its place black.
 
     Raises:
@@ -62,15 +79,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("root", type=file_flag, help="a folder in SYSU-MM01's layout")
     parser.add_argument("--out", type=file_flag, required=True, help="the PNG to write")
     parser.add_argument("--ids", type=int, default=6, help="identities (default 6)")
-    arguments = parser.parse_args(argv)
-    if arguments.out.suffix.lower() != ".png":
-        raise ValueError(f"--out is {arguments.out}; give a name that ends in .png")
-    if os.path.lexists(arguments.out):
-        raise FileExistsError(f"{arguments.out} is there already; name another, or remove it")
-    sheet = contact_sheet(arguments.root, arguments.ids)
-    with whole_file(arguments.out, private=True) as file:  # pictures of people
-        sheet.save(file, format="PNG")
-    print(f"wrote {arguments.out}")
+    options = vars(parser.parse_args(argv))
+    del options["traceback"]
+    print(f"wrote {contact_sheet(**options)}")
 
 
 if __name__ == "__main__":

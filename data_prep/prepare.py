@@ -2,7 +2,7 @@
 
     python -m pclhd_jax prepare sysu --source DIR --data_dir data/prepared
 
-The doctor (data_prep.check) looks at the set first. The folder's name holds a fingerprint of the
+The doctor (`check`) looks at the set first. The folder's name holds a fingerprint of the
 source, so a second run finds it, and another source never replaces it.
 """
 
@@ -28,6 +28,7 @@ from pclhd_jax.processes.progress import Progress, clock, say
 from pclhd_jax.system.command import command, parser_of, path_flag
 from pclhd_jax.system.disk_errors import disk_explained
 from pclhd_jax.system.one_at_a_time import one_at_a_time
+from pclhd_jax.system.paths import given_path
 
 from .check import Findings, add_source_options, diagnose, note_missing
 from .sources import Source, fingerprint, read_source, without
@@ -70,6 +71,7 @@ def prepare(
         a picture was replaced by another of its size since the set was prepared.
       OSError: the disk is full or not writable.
     """
+    source, data_dir = given_path(source), given_path(data_dir)
     if is_prepared(source):
         return _reuse(_of_layout(Path(source), layout), allow_partial)
     listed = read_source(layout, source, trial=trial, camera_pattern=camera_pattern)

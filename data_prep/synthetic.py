@@ -29,6 +29,7 @@ if not __package__:  # run as a file: put the checkout on the path instead of th
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.system.command import command, parser_of, path_flag
 from pclhd_jax.system.disk_errors import disk_explained
+from pclhd_jax.system.paths import given_path
 
 from .synthetic_difficulty import Difficulty, describe, difficulty_of
 from .synthetic_layouts import PLANS, PictureFile, Size
@@ -82,7 +83,7 @@ def generate(
       FileExistsError: `out` is a file or holds something.
       ValueError: an unknown layout or a number out of range.
     """
-    out = Path(out).resolve()
+    out = Path(given_path(out)).resolve()
     _check(out, layout, (train_ids, val_ids, test_ids), shots, height, width, seed)
     level = difficulty_of(difficulty)
     plan = PLANS[layout](Size(train_ids, val_ids, test_ids, shots, level.uneven), seed)

@@ -32,8 +32,9 @@ from ml_collections import ConfigDict, config_flags
 if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pclhd_jax.settings.experiment_files import find_experiment, plain_config, split_recipe
-from pclhd_jax.settings.kept import config_of_json, config_of_run
+from pclhd_jax.settings.experiment_files import split_recipe
+from pclhd_jax.settings.kept import config_of_run
+from pclhd_jax.settings.load import is_json, is_run, load_config
 from pclhd_jax.system.caches import keep_compiled_programs
 from pclhd_jax.system.command import command
 from pclhd_jax.system.paths import given_path
@@ -155,23 +156,13 @@ def settings_and_workdir() -> tuple[ConfigDict, str]:
     if CONFIG.value is None:
         return config_of_run(WORKDIR.value), WORKDIR.value
     name = config_flags.get_config_filename(flags.FLAGS["config"])
-    if WORKDIR.value is None and is_json(name):
+    if WORKDIR.value is None and (is_json(name) or is_run(name)):
         sys.exit(
             f"--config={name} belongs to a run; name a --workdir too: that run's, to resume it, or "
             "a new folder"
         )
     experiment = Path(split_recipe(name)[0]).stem
     return CONFIG.value, WORKDIR.value or default_workdir(experiment, CONFIG.value)
-
-
-def is_json(name: str) -> bool:
-    """Whether it is a .json file. Raises ValueError if a recipe follows the name."""
-    path, _, recipe = name.partition(".json:")
-    if recipe:
-        raise ValueError(
-            f"--config={name}: {path}.json already holds a recipe; leave out :{recipe}"
-        )
-    return name.endswith(".json")
 
 
 def default_workdir(experiment: str, config: ConfigDict) -> str:
@@ -206,16 +197,10 @@ class ExperimentParser(flags.ArgumentParser):
 
     def parse(self, argument: str) -> ConfigDict:
         try:
-            self.read = (config_of_json if is_json(argument) else self._of_file)(argument).lock()
+            self.read = load_config(argument)
         except (OSError, ValueError) as error:  # absl would add its own text
             raise flags.Error(str(error)) from error
         return self.read
-
-    def _of_file(self, argument: str) -> ConfigDict:
-        found = find_experiment(argument)
-        if found.note:
-            print(found.note, flush=True)
-        return plain_config(found.value)
 
 
 flags.FLAGS["config"].parser = EXPERIMENT = ExperimentParser()

@@ -33,8 +33,12 @@ def installed(tmp_path_factory):
 
 
 def run(installed, folder, *words):
+    return run_python(installed, folder, "-m", "pclhd_jax", *words)
+
+
+def run_python(installed, folder, *words):
     return subprocess.run(
-        [sys.executable, "-m", "pclhd_jax", *words],
+        [sys.executable, *words],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -64,3 +68,6 @@ def test_other_packages_named_configs_and_data_prep_do_no_harm(installed, foreig
     assert run(installed, tmp_path, "synthetic", *drawn).returncode == 0
     told = run(installed, tmp_path, "check", "sysu", "--source=set", "--allow_partial")
     assert told.returncode == 0, told.stderr
+    door = "import pclhd_jax; print(pclhd_jax.load_config('sysu').recipe, pclhd_jax.check)"
+    told = run_python(installed, tmp_path, "-c", door)
+    assert "paper" in told.stdout and "function check" in told.stdout, told.stderr

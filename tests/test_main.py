@@ -8,8 +8,9 @@ import pytest
 from absl.testing import flagsaver
 
 from pclhd_jax import main
-from pclhd_jax.main import default_workdir, plain_config
+from pclhd_jax.main import default_workdir
 from pclhd_jax.processes.signals import Interrupted
+from pclhd_jax.settings.load import load_config
 from pclhd_jax.training import train
 
 
@@ -83,9 +84,9 @@ def test_an_evaluation_refuses_to_trace_steps(monkeypatch):
 
 
 def test_a_run_has_a_workdir_of_its_experiment_recipe_and_numbered_split():
-    config = plain_config("configs/regdb.py:released")
+    config = load_config("configs/regdb.py:released")
     config.trial = 7
     assert default_workdir("regdb", config) == "runs/regdb-released-7"
-    assert default_workdir("sysu", plain_config("configs/sysu.py")) == "runs/sysu-paper"
+    assert default_workdir("sysu", load_config("configs/sysu.py")) == "runs/sysu-paper"
     config.data.layout = "tokyo"  # refused later, with what it must be
     assert default_workdir("x", config) == "runs/x-released"

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from pclhd_jax.settings.schedule import When
+
 
 class JaccardSettings(NamedTuple):
     """Which neighbours the distance reads; the arguments of `jaccard.jaccard_distance`."""
@@ -42,17 +44,17 @@ class ClusterSettings(NamedTuple):
     joint_keeps: str = "mixed"
 
 
-def cluster_settings(config: Any, stage: int, epoch: int) -> ClusterSettings:
-    """The settings of one epoch: stage 1 has no joint clusters.
-
-    epoch: in the stage, from 0; config.cluster holds nothing that depends on it.
-    """
+def cluster_settings(config: Any, when: When) -> ClusterSettings:
+    """The settings of one epoch; stage 1 has no joint clusters."""
     cluster = config.cluster
     alike = dict(count_self=cluster.count_self, unit_features=cluster.unit_features)
+    joint = None
+    if when.stage == 2:
+        joint = JaccardSettings(cluster.joint_k1, cluster.joint_k2, **alike)
     return ClusterSettings(
         eps=cluster.eps,
         min_samples=cluster.min_samples,
         own=JaccardSettings(cluster.k1, cluster.k2, **alike),
-        joint=None if stage == 1 else JaccardSettings(cluster.joint_k1, cluster.joint_k2, **alike),
+        joint=joint,
         joint_keeps=cluster.joint_keeps,
     )

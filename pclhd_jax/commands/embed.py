@@ -19,8 +19,8 @@ It writes
 
 Pictures are resized as an evaluation resizes them. From Python, without files:
 
-    from pclhd_jax.using.retrieval import Embedder
-    z_ND = Embedder.load("runs/synthetic-paper")(["a.jpg", array_HWC], "visible")
+    import pclhd_jax
+    z_ND = pclhd_jax.Embedder.load("runs/synthetic-paper")(["a.jpg", array_HWC], "visible")
 """
 
 import os
@@ -31,6 +31,7 @@ from pathlib import Path
 if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+import pclhd_jax
 from pclhd_jax.system.command import command, parser_of, path_flag
 
 
@@ -69,24 +70,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--split", default="test", help="of a set: test or train (%(default)s)")
     add("--trial", type=int, default=1, help="of RegDB's ten splits (%(default)s)")
     add("--parquet", action="store_true", help="also NAME.parquet, all in one; needs pyarrow")
-    args = parser.parse_args(argv)
+    options = vars(parser.parse_args(argv))
+    del options["traceback"]
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    from pclhd_jax.using.retrieval.inputs import SetChoice  # here: --help should be quick
-    from pclhd_jax.using.retrieval.make_index import make_index
-
-    make_index(
-        args.checkpoint,
-        args.inputs,
-        args.modality,
-        args.out,
-        height=args.height,
-        width=args.width,
-        batch_size=args.batch_size,
-        choice=SetChoice(args.layout, args.split, args.trial),
-        skip=args.skip,
-        parquet=args.parquet,
-    )
+    pclhd_jax.embed(**options)
 
 
 if __name__ == "__main__":

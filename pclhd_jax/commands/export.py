@@ -24,6 +24,7 @@ from pathlib import Path
 if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+import pclhd_jax
 from pclhd_jax.saving.checkpoint_name import HELP as CHECKPOINT
 from pclhd_jax.system.command import command, parser_of, path_flag
 
@@ -63,10 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     del options["traceback"]
     # No accelerator is needed, and none is taken from a run that uses it.
     os.environ["JAX_PLATFORMS"] = "cpu"
-    from pclhd_jax.using.exporting.write import export_encoder  # here: --help should be quick
-
-    mirror = not options.pop("single_view")
-    print(export_encoder(**options, mirror=mirror).text())
+    print(pclhd_jax.export(**options).text())
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ every array with shape and type), stage and epoch, and in which settings the run
 experiment nearest to it. Nothing is written, and no accelerator is used. Ends with exit code 1 if a
 checkpoint is damaged. The arrays themselves, as NumPy's:
 
-    from pclhd_jax.using.inspection import load_params
-    load_params("runs/synthetic-paper")["params"]["bottleneck"]["scale"]
+    import pclhd_jax
+    pclhd_jax.load_params("runs/synthetic-paper")["params"]["bottleneck"]["scale"]
 """
 
 import os
@@ -21,6 +21,7 @@ from pathlib import Path
 if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+import pclhd_jax
 from pclhd_jax.saving.checkpoint_name import HELP as CHECKPOINT
 from pclhd_jax.system.command import command, parser_of, path_flag
 
@@ -32,9 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--leaves", action="store_true", help="a row for every array")
     args = parser.parse_args(argv)
     os.environ["JAX_PLATFORMS"] = "cpu"
-    from pclhd_jax.using.inspection.report import inspect_checkpoint  # here: --help should be quick
-
-    inspection = inspect_checkpoint(args.checkpoint)
+    inspection = pclhd_jax.inspect(args.checkpoint)
     print(inspection.text(every_leaf=args.leaves))
     if not inspection.sound:
         sys.exit(1)

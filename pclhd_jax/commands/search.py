@@ -27,6 +27,7 @@ from pathlib import Path
 if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+import pclhd_jax
 from pclhd_jax.system.command import command, parser_of, path_flag
 
 
@@ -78,29 +79,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="compute Rank-1 and mAP where identities are known on both sides, however many "
         "pictures there are (by default: up to 200 million pairs), or never",
     )
-    args = parser.parse_args(argv)
+    options = vars(parser.parse_args(argv))
+    del options["traceback"]
+    show = options.pop("show")
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    from pclhd_jax.using.retrieval.inputs import SetChoice  # here: --help should be quick
-    from pclhd_jax.using.retrieval.rerank import RerankSettings
-    from pclhd_jax.using.retrieval.search_index import search_index
-
-    search_index(
-        args.index,
-        args.queries,
-        args.out,
-        k=args.k,
-        checkpoint=args.checkpoint,
-        modality=args.modality,
-        reranked=RerankSettings(args.k1, args.k2, args.weight) if args.rerank else None,
-        choice=SetChoice(args.layout, args.split, args.trial),
-        skip=args.skip,
-        batch_size=args.batch_size,
-        sheet_queries=args.sheet_queries,
-        gallery_root=args.gallery_root,
-        score=args.score,
-        show=args.show,
-    )
+    words = pclhd_jax.search(**options).text(show)
+    if words:
+        print(words)
 
 
 if __name__ == "__main__":

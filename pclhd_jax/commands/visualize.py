@@ -31,6 +31,7 @@ from pathlib import Path
 if not __package__:  # run as a file: put the checkout on the path instead of this folder
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+import pclhd_jax
 from pclhd_jax.system.command import command, parser_of, path_flag
 
 
@@ -79,15 +80,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit("--pictures_root needs runs to draw; --clusters RUN uses no pictures")
     # Read when JAX meets a GPU: a run that trains there would be left without memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    # Here: --help should be quick.
-    from pclhd_jax.reports.eps_report import report_clusters
-    from pclhd_jax.using.pages.page import write_page
-
     if args.runs:
-        write_page(args.runs, args.out, pictures_root=args.pictures_root)
+        pclhd_jax.visualize(args.runs, args.out, pictures_root=args.pictures_root)
     else:
         eps_max = 0.9 if args.eps_max is None else args.eps_max
-        report_clusters(args.clusters, epochs_done=args.epoch, eps_max=eps_max, out=args.out)
+        pclhd_jax.report_clusters(
+            args.clusters, epochs_done=args.epoch, eps_max=eps_max, out=args.out
+        )
 
 
 if __name__ == "__main__":

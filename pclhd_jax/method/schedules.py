@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from pclhd_jax.method.losses import LossWeights
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.settings.sections import Loss
 
 
@@ -22,12 +23,11 @@ class EpochInputs(NamedTuple):
     infrared_crosses: jax.Array
 
 
-def epoch_inputs(stage: int, epoch: int, loss: Loss) -> EpochInputs:
-    """For `epoch` (0-based) of a stage."""
-    return EpochInputs(progressive_weights(stage, epoch, loss), infrared_crosses(epoch))
+def epoch_inputs(when: When, loss: Loss) -> EpochInputs:
+    return EpochInputs(progressive_weights(when, loss), infrared_crosses(when.epoch))
 
 
-def progressive_weights(stage: int, epoch: int, loss: Loss) -> LossWeights:
+def progressive_weights(when: When, loss: Loss) -> LossWeights:
     """The epoch's (centroid, hard, dynamic) weights: from commonality to divergence and variety.
 
     Stage 1 keeps `stage1_weights`. Stage 2 moves from there to `stage2_weights`, whose hard weight
@@ -35,8 +35,8 @@ def progressive_weights(stage: int, epoch: int, loss: Loss) -> LossWeights:
     `ramp` goes.
     """
     gone = 0.0
-    if stage == 2:
-        gone = ramp(epoch, ramp_epochs=loss.ramp_epochs, shape=loss.ramp_shape)
+    if when.stage == 2:
+        gone = ramp(when.epoch, ramp_epochs=loss.ramp_epochs, shape=loss.ramp_shape)
     centroid, hard, dynamic = loss.stage2_weights
     end = centroid, loss.balance * hard, (1 - loss.balance) * dynamic
     return LossWeights(

@@ -23,7 +23,9 @@ from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.cluster_plots import draw_clusters
 from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch
 from pclhd_jax.settings.kept import read_config
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.settings.sections import settings_of
+from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.whole_files import whole_file
 
 NUM_EPS = 18
@@ -71,6 +73,8 @@ def report_clusters(
       FileNotFoundError: no workdir, no such epoch, or no folder for `out`.
       ValueError: a damaged epoch, eps_max out of its range, or an `out` that is no .png.
     """
+    workdir = given_path(workdir)
+    out = None if out is None else given_path(out)
     todo = what_to_sweep(Path(workdir), epochs_done, eps_max)
     epoch = todo.saved.epochs_done
     if out is not None:
@@ -99,7 +103,7 @@ def what_to_sweep(workdir: Path, epochs_done: int | None, eps_max: float) -> ToS
     """Raises as `report_clusters`."""
     config = settings_of(read_config(workdir))
     saved = load_epoch(workdir, epochs_done)
-    settings = cluster_settings(config, saved.stage, saved.epoch)
+    settings = cluster_settings(config, When(saved.stage, saved.epoch))
     eps_E = eps_grid(settings.eps, eps_max)
     title = (
         f"{workdir.resolve().name}: recipe {config.recipe}, stage {saved.stage}, epoch "

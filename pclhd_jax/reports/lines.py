@@ -10,7 +10,7 @@ from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.processes.progress import clock, say
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.reports.score_table import format_table
-from pclhd_jax.settings.sections import schedule
+from pclhd_jax.settings.schedule import schedule
 
 MUCH_WAITING = 3.0  # per cent of an epoch, from where on it is told for what the device waited
 

@@ -1,4 +1,4 @@
-"""What a run leaves to read: one JSON line per epoch, and TensorBoard curves.
+"""What a run leaves to read: one JSON line per epoch, and what writers make of it.
 
 Of several processes, process 0 alone reads and writes.
 """
@@ -6,15 +6,17 @@ Of several processes, process 0 alone reads and writes.
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from pclhd_jax.processes.exchange import from_first, is_first
-from pclhd_jax.reports.curves import Curves, Shown
+import numpy as np
+
+from pclhd_jax.processes.exchange import from_first
+from pclhd_jax.reports.guarded import Guarded
+from pclhd_jax.reports.record_writers import Epoch, Kind, Start
 from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.workdir import append_line
 from pclhd_jax.system.json_files import read_json_lines
 from pclhd_jax.system.json_shapes import list_of, real, record, table_of, whole
-from pclhd_jax.system.private_files import make_private_folder
 
 SHARE = real(0, 1)
 SCORE = record(
@@ -55,72 +57,108 @@ SECONDS = real(0)
 TIMING = record({"epochs_done": whole(0)}, {"waiting": table_of(SECONDS)}, others=SECONDS)
 
 
+class Shown(NamedTuple):
+    """What an epoch shows beside its numbers; either may be empty."""
+
+    sizes: dict[str, np.ndarray]  # pictures in each cluster, by what was clustered
+    rank_lists: dict[str, np.ndarray]  # pictures, uint8 (H, W, 3), by query
+
+
 class Records:
-    """`metrics.jsonl` and TensorBoard of one run."""
+    """`metrics.jsonl`, `timing.jsonl`, and what the writers make of them; a context manager.
+
+    An error of `metrics.jsonl` ends the run, one of a writer does not: see `guarded`.
+    """
 
     def __init__(
+        self, workdir: Path, kinds: Mapping[str, Kind] | None = None, *, send_pictures: bool = False
+    ):
+        """kinds: of writers, by their words. send_pictures: also to those that are not local."""
+        self.workdir, self.kinds, self.send_pictures = workdir, kinds or {}, send_pictures
+        self.path = workdir / "metrics.jsonl"
+        self.timing_path = workdir / "timing.jsonl"
+        self.writers: list[Guarded] = []
+        self.waiting: dict[int, Epoch] = {}  # for their epoch to be saved
+
+    def __enter__(self) -> "Records":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+        for writer in self.writers:
+            writer.close(finished=error is None)
+
+    def open(
         self,
-        workdir: Path,
         *,
         epochs_done: int,
         last_row: dict[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
-    ):
+    ) -> bool:
         """Keep the lines of the first `epochs_done` epochs: a killed run may have written more.
 
         last_row: of the last of them, from its checkpoint: a power cut may have taken its line.
-        settings: to be shown in TensorBoard, from the next epoch on.
+        settings: for the writers. Returns whether a line is left.
         """
-        self.path = workdir / "metrics.jsonl"
-        self.timing_path = workdir / "timing.jsonl"
-        self.has_rows = from_first(self._open, workdir, epochs_done, last_row, settings)
+        return from_first(self._open, epochs_done, last_row, settings or {})
 
     def _open(
-        self,
-        workdir: Path,
-        epochs_done: int,
-        last_row: dict[str, Any] | None,
-        settings: Mapping[str, Any] | None,
+        self, epochs_done: int, last_row: dict[str, Any] | None, settings: Mapping[str, Any]
     ) -> bool:
-        kept = [row for row in read_records(workdir) if row["epochs_done"] <= epochs_done]
+        kept = [row for row in read_records(self.workdir) if row["epochs_done"] <= epochs_done]
         if last_row is not None and (not kept or kept[-1]["epochs_done"] < epochs_done):
             kept.append(last_row)
         write_whole(self.path, "".join(json.dumps(row) + "\n" for row in kept))
-        make_private_folder(workdir / "tensorboard")  # it shows pictures of people
-        self.curves = Curves(workdir / "tensorboard", purge_step=epochs_done + 1)
-        if settings is not None:
-            self.curves.write_settings(settings, epochs_done + 1)
+        rows = [Epoch(row["epochs_done"], dict(flatten(row))) for row in kept]
+        last = kept[-1]["epochs_done"] if kept else -1
+        start = Start(self.workdir, dict(paths_of(settings)), last)
+        self.writers = [Guarded(word, kind, start, rows) for word, kind in self.kinds.items()]
         return bool(kept)
 
     def write(self, row: dict[str, Any], show: Callable[[], Shown] | None = None) -> None:
-        """Append one epoch; `row['epochs_done']` is its number.
+        """Append one epoch; `row['epochs_done']` is its number. Writers get it once it is saved.
 
-        show: draws what TensorBoard gets beside; called by process 0.
+        show: draws what writers get beside; called by process 0.
         """
         from_first(self._write, row, show)
 
     def _write(self, row: dict[str, Any], show: Callable[[], Shown] | None) -> None:
         append_line(self.path, row)
-        self.curves.write(flatten(row), row["epochs_done"])
-        if show is not None:
-            self.curves.write_shown(show(), row["epochs_done"])
+        epoch = Epoch(row["epochs_done"], dict(flatten(row)))
+        if self.writers and show is not None:
+            epoch = with_shown(epoch, show())
+        if epoch.epochs_done:
+            self.waiting[epoch.epochs_done] = epoch
+        else:  # the untrained encoder: nothing is saved
+            self._give(epoch)
 
-    def write_timing(
-        self, epochs_done: int, seconds: dict[str, float], waiting: dict[str, float]
+    def write_saved(
+        self, epochs_done: int, seconds: dict[str, float], waiting: dict[str, float], text: str
     ) -> None:
-        """seconds: of the epoch's parts. waiting: of them without work for the device, by cause.
+        """An epoch is saved: its line of `timing.jsonl`, and all of it to the writers.
 
-        In a file of its own, so that `metrics.jsonl` says nothing that differs between two runs of
-        one seed; and written last, when the epoch is saved. By process 0 alone.
+        seconds: of the epoch's parts. waiting: of them without work for the device, by cause.
+        text: what the terminal tells of the epoch. By process 0 alone.
+
+        The seconds have a file of their own, so that `metrics.jsonl` says nothing that differs
+        between two runs of one seed.
         """
         row = {"epochs_done": epochs_done, **seconds, "waiting": waiting}
         append_line(self.timing_path, row)
-        scalars = flatten(seconds, "seconds/") + flatten(waiting, "waiting/")
-        self.curves.write(scalars, epochs_done)
+        times = dict(flatten(seconds, "seconds/") + flatten(waiting, "waiting/"))
+        epoch = self.waiting.pop(epochs_done)
+        self._give(epoch._replace(scalars={**epoch.scalars, **times}, texts={"log": text}))
 
-    def close(self) -> None:
-        if is_first():
-            self.curves.close()
+    def _give(self, epoch: Epoch) -> None:
+        for writer in self.writers:
+            sees_people = writer.kind.is_local or self.send_pictures
+            writer.write(epoch if sees_people else epoch._replace(pictures={}))
+
+
+def with_shown(epoch: Epoch, shown: Shown) -> Epoch:
+    # Of an epoch without a cluster there is no histogram.
+    sizes = {f"cluster_sizes/{name}": size_K for name, size_K in shown.sizes.items() if len(size_K)}
+    pictures = {f"rank_lists/{name}": picture for name, picture in shown.rank_lists.items()}
+    return epoch._replace(sizes=sizes, pictures=pictures)
 
 
 def read_records(workdir: str | Path) -> list[dict[str, Any]]:
@@ -146,4 +184,13 @@ def flatten(row: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
             pairs += [(f"{prefix}rank{rank}", value[rank - 1]) for rank in (1, 5, 10, 20)]
         elif isinstance(value, int | float):
             pairs.append((prefix + key, value))
+    return pairs
+
+
+def paths_of(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """(path, value) of every leaf."""
+    pairs = []
+    for key, value in settings.items():
+        is_section = isinstance(value, Mapping)
+        pairs += paths_of(value, f"{prefix}{key}.") if is_section else [(prefix + key, value)]
     return pairs

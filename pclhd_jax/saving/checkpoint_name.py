@@ -12,7 +12,7 @@ HELP = (
     "weight file (.safetensors; .pth with PyTorch)"
 )
 # What Orbax and `saving` write at the top of a checkpoint; what is half written has a longer name.
-ITEMS = ("state", "progress", "checksums")
+ITEMS = ("state", "progress", "checksums")  # checksums: of earlier versions
 MANIFEST = "manifest.json"
 HALF = r"(\.orbax-checkpoint-tmp.*)?"
 WRITTEN = re.compile(

@@ -28,7 +28,7 @@ def save_explained(folder: Path, id: int, size: int) -> Iterator[None]:
 
 
 def last_intact(folder: Path) -> str:
-    # Only [] means sound: without a manifest nobody knows.
+    # Only [] means sound: of a checkpoint that never had a manifest nobody knows.
     sound = (id for id in reversed(checkpoint_ids(folder)) if damaged_files(folder / str(id)) == [])
     last = next(sound, None)
     return "no other is known to be sound" if last is None else f"checkpoint {last} is intact"

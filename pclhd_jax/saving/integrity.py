@@ -1,4 +1,8 @@
-"""Is a checkpoint what was saved? Digests of a pytree's leaves and of a folder's files."""
+"""Is a checkpoint what was saved? `manifest.json` lists its files with sizes and digests.
+
+A save reads back what it wrote before it writes the list (`items.check_written`). So files that are
+as the list says hold what was in memory.
+"""
 
 import errno
 import hashlib
@@ -9,15 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import jax
-import numpy as np
 
 from pclhd_jax.saving.checkpoint_name import MANIFEST
 from pclhd_jax.saving.disk import write_whole
 from pclhd_jax.saving.record_shapes import FILES
-from pclhd_jax.system.json_files import read_json
+from pclhd_jax.system.json_files import parsed
+from pclhd_jax.system.plain_files import read_plain
 
 MOST_BYTES = 64_000_000  # of a JSON file of a checkpoint
 WRONG_SHAPE = (LookupError, TypeError, AttributeError, AssertionError, RecursionError)
@@ -36,72 +37,22 @@ class DamagedCheckpoint(ValueError):
         return partial(type(self), remedy=self.remedy), self.lines
 
 
-def named_leaves(tree: Any) -> dict[str, Any]:
-    """The leaves of a pytree by path, such as `params/bottleneck/scale`."""
+def file_digests(folder: Path) -> dict[str, list]:
+    """Name -> [size, digest] of every file below `folder`; all is on the disk then."""
     return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
-
-
-def leaf_digests(tree: Any) -> dict[str, list]:
-    """Path -> [dtype, shape, digest of dtype, shape and bytes] of every leaf, host arrays."""
-    digests = {}
-    for name, array in named_leaves(tree).items():
-        kind = [array.dtype.name, list(array.shape)]
-        hashed = hashlib.blake2b(json.dumps(kind).encode(), digest_size=16)
-        hashed.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
-        digests[name] = [*kind, hashed.hexdigest()]
-    return digests
-
-
-def check_fits(saved: dict[str, list], like: Any, where: str) -> None:
-    """Raises ValueError where `leaf_digests` of the saved tree name other leaves than `like`."""
-    there = {name: kind for name, (*kind, _) in saved.items()}
-    here = {
-        name: [np.dtype(leaf.dtype).name, list(leaf.shape)]
-        for name, leaf in named_leaves(like).items()
-    }
-    wrong = [
-        f"{name}: there {there.get(name, 'absent')}, here {here.get(name, 'absent')}"
-        for name in sorted(there.keys() | here.keys())
-        if there.get(name) != here.get(name)
-    ]
-    if wrong:
-        raise ValueError(
-            f"{where} is of other settings than these; {shortened(wrong)}; "
-            "bring those settings back, or name another --workdir"
-        )
-
-
-def digest_of(record: Any) -> str:
-    """Of what a JSON file would give back."""
-    return hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-def sealed(record: dict[str, Any]) -> dict[str, Any]:
-    """With a digest of itself."""
-    return record | {"seal": digest_of(record)}
-
-
-def unsealed(record: Any) -> dict[str, Any]:
-    """Raises ValueError for anything that `sealed` did not return."""
-    if not isinstance(record, dict):
-        raise ValueError("no sealed record")
-    content = {key: value for key, value in record.items() if key != "seal"}
-    if record.get("seal") != digest_of(content):
-        raise ValueError("its seal does not fit")
-    return content
-
-
-def write_manifest(folder: Path) -> None:
-    """Size and digest of every file below `folder`, in `manifest.json`; all is on the disk then."""
-    files = {
         path.relative_to(folder).as_posix(): [path.stat().st_size, file_digest(path, sync=True)]
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    write_whole(folder / MANIFEST, json.dumps(sealed({"files": files}), indent=1) + "\n")
+
+
+def write_manifest(folder: Path, files: dict[str, list]) -> None:
+    write_whole(folder / MANIFEST, json.dumps({"files": files}, indent=1) + "\n")
+
+
+def read_manifest(folder: Path) -> dict[str, list]:
+    """What `write_manifest` wrote. Raises OSError, or ValueError if it is damaged."""
+    return parsed(read_plain(folder / MANIFEST, MOST_BYTES), FILES)["files"]
 
 
 def file_digest(path: Path, *, sync: bool = False) -> str:
@@ -112,22 +63,35 @@ def file_digest(path: Path, *, sync: bool = False) -> str:
 
 
 def damaged_files(folder: Path) -> list[str] | None:
-    """What `manifest.json` says is wrong, a line per file; None if there is no manifest.
+    """Where the files differ from the manifest, a line each; files that it does not name are
+    nobody's business.
 
-    A damaged manifest is as good as none: the leaves have checksums of their own. Files that
-    it does not name are nobody's business.
+    None: the checkpoint never had a manifest, so nothing can tell.
     """
     try:
-        record = unsealed(read_json(folder / MANIFEST, most_bytes=MOST_BYTES))
-        FILES(record, MANIFEST)
-    except ValueError:
-        return None
+        files = read_manifest(folder)
+    except ValueError as error:
+        return [f"{MANIFEST} cannot be read: {error}"]
     except OSError as error:
         if error.errno not in DAMAGE:
             raise
-        return None
-    lines = ((name, damage(folder / name, *kept)) for name, kept in record["files"].items())
+        if error.errno == errno.ENOENT and never_had_manifest(folder):
+            return None
+        return [f"{MANIFEST} {lost(error)}"]
+    lines = ((name, damage(folder / name, *kept)) for name, kept in files.items())
     return [f"{name} {line}" for name, line in lines if line]
+
+
+def never_had_manifest(folder: Path) -> bool:
+    """Whether Orbax alone or a very early version of this program saved it.
+
+    Orbax's own record names the manifest; of earlier versions, the item `checksums` beside it.
+    """
+    try:
+        told = (folder / "_CHECKPOINT_METADATA").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return False
+    return MANIFEST not in told and "checksums" not in told
 
 
 def damage(path: Path, size: int, digest: str) -> str:
@@ -137,16 +101,20 @@ def damage(path: Path, size: int, digest: str) -> str:
         if not stat.S_ISREG(status.st_mode):
             return "is not a regular file"
         if status.st_size != size:
-            return f"has {status.st_size:,} bytes, {size:,} were written"
-        return "" if file_digest(path) == digest else "has other contents than were written"
+            return f"has {status.st_size:,} bytes, {MANIFEST} says {size:,}"
+        return "" if file_digest(path) == digest else f"has other contents than {MANIFEST} says"
     except OSError as error:
         if error.errno not in DAMAGE:
             raise
-        return "cannot be read from the disk" if error.errno == errno.EIO else "is missing"
+        return lost(error)
+
+
+def lost(error: OSError) -> str:
+    return "cannot be read from the disk" if error.errno == errno.EIO else "is missing"
 
 
 def check_files(folder: Path) -> bool:
-    """True if all files are as they were written, False if there is no manifest to tell.
+    """True if all files are as they were written, False if there never was a manifest to tell.
 
     Raises:
       DamagedCheckpoint: names the files that are not.
@@ -155,14 +123,6 @@ def check_files(folder: Path) -> bool:
     if wrong:
         raise DamagedCheckpoint(damage_line(folder, wrong))
     return wrong is not None
-
-
-def check_leaves(saved: dict[str, list], tree: Any, folder: Path) -> None:
-    """Raises DamagedCheckpoint where a leaf, a host array, is not the one that was saved."""
-    here = leaf_digests(tree)
-    wrong = [f"leaf {n} has other values than were saved" for n in saved if saved[n] != here[n]]
-    if wrong:
-        raise DamagedCheckpoint(damage_line(folder, wrong))
 
 
 @contextmanager
@@ -207,15 +167,12 @@ def other_than_ours(folder: Path) -> Iterator[None]:
         raise DamagedCheckpoint(damage_line(folder, [f"{error}"])) from error
 
 
-def check_small(folder: Path, *items: str) -> None:
-    """Raises ValueError if a JSON file of an item is too large or not a regular file."""
-    for item in items:
-        for path in (folder / item).glob("*"):
-            status = path.stat()
-            if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
-                raise ValueError(
-                    f"{item}/{path.name} is not a regular file of at most {MOST_BYTES:,} bytes"
-                )
+def check_small(folder: Path) -> None:
+    """Raises ValueError if a JSON file is too large or not a regular file."""
+    for path in folder.glob("*"):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+            raise ValueError(f"{path.name} is not a regular file of at most {MOST_BYTES:,} bytes")
 
 
 def damage_line(folder: Path, wrong: list[str]) -> str:

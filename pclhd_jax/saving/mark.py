@@ -12,6 +12,7 @@ from typing import Any
 
 from pclhd_jax.saving.checkpoint_name import checkpoint_ids
 from pclhd_jax.saving.disk import write_whole
+from pclhd_jax.saving.integrity import read_manifest
 from pclhd_jax.system.json_files import read_json
 from pclhd_jax.system.plain_files import FILE, FOLDER, NOTHING, kind_of
 from pclhd_jax.system.whole_files import half_written
@@ -28,8 +29,23 @@ COUNTS_AS_EMPTY = re.compile(
 )
 LOCK_FILES = {"run.lock", "run.holder"}
 HOLDER_KEYS = {"host", "pid", "since", "run", "renewed"}
-RECORDS = {"config.json", "pictures.json", "metrics.jsonl", "timing.jsonl", "changes.jsonl"}
-FOLDERS = {"checkpoints", "unfinished", "unfinished-old", "features", "damaged", "tensorboard"}
+RECORDS = {
+    "config.json",
+    "pictures.json",
+    "metrics.jsonl",
+    "timing.jsonl",
+    "changes.jsonl",
+    "writers.json",
+}
+FOLDERS = {
+    "checkpoints",
+    "unfinished",
+    "unfinished-old",
+    "features",
+    "damaged",
+    "tensorboard",
+    "wandb",
+}
 WRITTEN = LOCK_FILES | RECORDS | FOLDERS | {"page", MARK}
 SECTIONS = {"data", "model", "stage1", "stage2", "optimizer", "cluster", "prototypes"}
 OTHER = "nothing there was changed. Name another --workdir: a new folder, or an earlier run's"
@@ -99,7 +115,7 @@ def _is_of_earlier_version(workdir: Path) -> bool:
         return not _size(workdir / "run.lock") and _is_holder(workdir / "run.holder")
     config = _json(workdir / "config.json")
     if not (isinstance(config, dict) and config.keys() >= SECTIONS):
-        return any(_is_sealed(workdir / "checkpoints" / str(id)) for id in _ids(workdir))
+        return any(_has_manifest(workdir / "checkpoints" / str(id)) for id in _ids(workdir))
     return "pictures.json" in names or bool(_ids(workdir)) or names <= WRITTEN
 
 
@@ -112,9 +128,11 @@ def _is_holder(path: Path) -> bool:
     return not _size(path) or (isinstance(kept, dict) and kept.keys() <= HOLDER_KEYS)
 
 
-def _is_sealed(checkpoint: Path) -> bool:
-    kept = _json(checkpoint / "manifest.json")
-    return isinstance(kept, dict) and kept.keys() == {"files", "seal"}
+def _has_manifest(checkpoint: Path) -> bool:
+    try:
+        return bool(read_manifest(checkpoint))
+    except (OSError, ValueError):
+        return False
 
 
 def _ids(workdir: Path) -> list[int]:

@@ -1,6 +1,5 @@
 """Removes a checkpoint, but only what a save wrote."""
 
-import json
 import os
 import re
 import shutil
@@ -9,12 +8,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from pclhd_jax.saving.checkpoint_name import MANIFEST, WRITTEN
+from pclhd_jax.saving.checkpoint_name import WRITTEN
 from pclhd_jax.saving.disk import free_name
-from pclhd_jax.saving.integrity import unsealed
+from pclhd_jax.saving.integrity import read_manifest
 
-# A save that a kill cut short, and a checkpoint whose removal a kill cut short.
-LEFT_OVER = re.compile(r"\d+\.(orbax-checkpoint-tmp|removed)(-\d+)?")
+# A save that a kill cut short, and a checkpoint whose removal a kill cut short. In earlier versions
+# Orbax wrote under the final name.
+LEFT_OVER = re.compile(r"\d+\.(new|removed)(-\d+)?|\d+(\.new(-\d+)?)?\.orbax-checkpoint-tmp(-\d+)?")
 
 
 def remove_checkpoint(path: Path) -> None:
@@ -70,7 +70,7 @@ def _remove_written(folder: Path) -> None:
 def _files_of_manifest(folder: Path) -> list[str] | None:
     """The files that a save wrote, relative; None without a sound manifest."""
     try:
-        return list(unsealed(json.loads((folder / MANIFEST).read_bytes()))["files"])
+        return list(read_manifest(folder))
     except (OSError, ValueError):
         return None
 

@@ -10,7 +10,14 @@ LONGEST = 300  # characters of a value
 # Where things lie: free to differ between machines. `workdir.check_pictures` minds what they hold.
 PLACES = ("data.source", "data.prepared", "data.cache")
 # What a resumed run may change.
-FREE_ON_RESUME = (*PLACES, "keep_checkpoints", "keep_features", "checkpoint_every_steps")
+FREE_ON_RESUME = (
+    *PLACES,
+    "keep_checkpoints",
+    "keep_features",
+    "checkpoint_every_steps",
+    "writers",
+    "send_pictures",
+)
 # In what runs of one experiment may differ.
 FREE_BETWEEN_RUNS = (*FREE_ON_RESUME, "seed", "trial", "feature_batch_size")
 

@@ -83,11 +83,11 @@ def three_weights(**more: Any) -> Any:
     return setting(check, **more)
 
 
-def several(is_allowed: Callable[[Any], bool], what: str, **more: Any) -> Any:
-    """A field that takes a tuple of at least one value."""
+def several(is_allowed: Callable[[Any], bool], what: str, *, least: int = 1, **more: Any) -> Any:
+    """A field that takes a tuple of at least so many values."""
 
     def check(value: tuple) -> str:
-        return "" if value and all(map(is_allowed, value)) else f"give {what}"
+        return "" if len(value) >= least and all(map(is_allowed, value)) else f"give {what}"
 
     return setting(check, **more)
 

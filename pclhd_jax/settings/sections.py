@@ -33,6 +33,7 @@ from pclhd_jax.system.text import printable
 STAGES = (1, 2)
 # Settings of earlier versions, with the value that behaves as this version does.
 REMOVED = {"loss.align_weight": 0.0}
+WRITERS = ("tensorboard", "mlflow", "wandb")  # `reports.writer_words` opens them
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,13 @@ class Settings:
     keep_checkpoints: int = number(1, MOST)
     checkpoint_every_steps: int = number(0, MOST)
     keep_features: int = number(0, MOST)
+    writers: tuple = several(
+        lambda word: word in WRITERS,
+        f"some of {', '.join(WRITERS)}, or () for none",
+        least=0,
+        before=("tensorboard",),
+    )
+    send_pictures: bool = flag(before=False)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -234,8 +242,3 @@ def _checked(value: Any, hint: type, metadata: Mapping[str, Any], name: str) -> 
 def listed(names: list[str]) -> str:
     """The first of them: a config.json may be a stranger's."""
     return ", ".join(printable(str(name)[:60], keep="") for name in names[:10])
-
-
-def schedule(settings: Any) -> list[tuple[int, int]]:
-    """(stage, epoch in the stage) of every epoch of the run."""
-    return [(s, e) for s in STAGES for e in range(getattr(settings, f"stage{s}").epochs)]

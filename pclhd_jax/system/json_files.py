@@ -21,9 +21,8 @@ def read_json(
     *,
     most_bytes: int = 1_000_000,
     remedy: str = BACKUP,
-    nan: bool = False,
 ) -> Any:
-    """The content of a file. nan: whether NaN and Infinity count as numbers.
+    """The content of a file.
 
     Raises:
       OSError: as the system says.
@@ -31,7 +30,7 @@ def read_json(
     """
     data = _bounded(path, most_bytes, remedy)
     try:
-        return parsed(data, shape, nan=nan)
+        return parsed(data, shape)
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); {remedy}") from error
 
@@ -64,6 +63,8 @@ def read_json_lines(
     nan: bool = False,
 ) -> list[Any]:
     """A value for every complete line. A last line without its end, left by a kill, is ignored.
+
+    nan: whether NaN and Infinity count as numbers.
 
     Raises as `read_json`; it names the line.
     """

@@ -1,6 +1,9 @@
 """Paths as users give them: on the command line, in a config, in a list."""
 
 import os
+from collections.abc import Sequence
+
+Paths = str | os.PathLike | Sequence[str | os.PathLike]  # one path is a list of one
 
 
 def given_path(path: str | os.PathLike) -> str:
@@ -23,6 +26,13 @@ def given_path(path: str | os.PathLike) -> str:
             f"or ./{text} for a name that begins with a tilde"
         )
     return expanded
+
+
+def several(paths: Paths) -> list[str]:
+    """One path or several as a list, each as `given_path` gives it."""
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    return [given_path(path) for path in paths]
 
 
 def is_local(path: object) -> bool:

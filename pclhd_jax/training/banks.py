@@ -1,49 +1,51 @@
 """The prototype banks of an epoch, from its features and labels."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.method.prototypes import PrototypeBank, build_bank, num_rows
 from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.system.device_memory import SMALLER_RUN, fits
-from pclhd_jax.training.experiment import Run
 from pclhd_jax.training.features import Features
 from pclhd_jax.training.keys import BANK_KEY, epoch_key
 
 
 @fits("building the prototypes", SMALLER_RUN)
 def make_banks(
-    run: Run,
+    config: Any,
+    mesh: Mesh,
+    when: When,
     z: Features,
     momentum_z: Features | None,
     labels: EpochLabels,
-    stage: int,
-    epoch: int,
 ) -> Banks:
     """The epoch's prototypes; stage 2 adds dynamic ones (momentum features) and the joint bank.
 
     On every device, one and the same: sums of many rows may round apart on two of them.
     """
-    num_farthest = run.config.prototypes.num_farthest
-    if stage == 1:
+    num_farthest = config.prototypes.num_farthest
+    if when.stage == 1:
         banks = Banks(*map(partial(centroid_bank, num_farthest=num_farthest), z, labels[:2]))
     else:
-        key = jax.random.fold_in(epoch_key(run.config.seed, stage, epoch), BANK_KEY)
+        key = jax.random.fold_in(epoch_key(config.seed, when), BANK_KEY)
         build = partial(
             dynamic_bank,
             num_farthest=num_farthest,
-            num_dynamic=run.config.prototypes.num_dynamic,
+            num_dynamic=config.prototypes.num_dynamic,
         )
         banks = Banks(
             *map(build, z, labels[:2], momentum_z, jax.random.split(key)),
-            joint_bank(z, labels, num_farthest) if run.config.loss.joint else None,
+            joint_bank(z, labels, num_farthest) if config.loss.joint else None,
         )
-    return replicate(run.mesh, same_as_first(banks))
+    return replicate(mesh, same_as_first(banks))
 
 
 jitted_build_bank = jax.jit(build_bank, static_argnames=("rows", "num_farthest", "num_dynamic"))

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from pclhd_jax.processes.exchange import count, from_first, gather, is_first, nu
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
 from pclhd_jax.saving.writer import write_now_or_behind
-from pclhd_jax.settings.sections import schedule
+from pclhd_jax.settings.schedule import When, epochs_before
 from pclhd_jax.training.experiment import Run, sampling_of
 from pclhd_jax.training.features import MODALITIES, Features, train_features
+from pclhd_jax.training.run_pictures import RunPictures
+from pclhd_jax.training.services import Services
 
 
 def search_neighbours(z: Features, settings: ClusterSettings) -> EpochNeighbourLists:
@@ -32,7 +35,7 @@ def search_neighbours(z: Features, settings: ClusterSettings) -> EpochNeighbourL
 
 
 def labels_and_momentum_features(
-    run: Run, state: TrainState, z: Features, stage: int, epoch: int
+    run: Run, services: Services, when: When, state: TrainState, z: Features
 ) -> tuple[EpochLabels, Features | None]:
     """Pseudo labels of `z` and, in stage 2, the momentum encoder's features of all pictures.
 
@@ -40,38 +43,37 @@ def labels_and_momentum_features(
     thread. Past the search the two need nothing of each other: process 0 clusters on its host for
     all, while the devices work on the features.
     """
-    settings = cluster_settings(run.config, stage, epoch)
+    settings = cluster_settings(run.config, when)
     lists = search_neighbours(z, settings)
-    if stage == 1:
-        with run.waiting.on("clustering"):
-            return from_first(label_epoch, *z, settings, lists), None
+    services.watch.lap("neighbours")
+    if when.stage == 1:
+        return from_first(label_epoch, *z, settings, lists), None
     with ThreadPoolExecutor(1) as host:
         labels = host.submit(label_epoch, *z, settings, lists) if is_first() else None
         # Dynamic prototypes are unit rows, however the features are clustered.
-        momentum_z = train_features(run, state.momentum, run.feature_steps)
-        with run.waiting.on("clustering"):
-            return from_first(lambda: labels.result()), momentum_z
+        momentum_z = train_features(run, state.momentum, run.feature_steps, services.pause)
+        services.watch.lap("features")
+        return from_first(lambda: labels.result()), momentum_z
 
 
 def save_labelling(
-    run: Run, z: Features, labels: EpochLabels | None, stage: int, epoch: int
+    run: Run, services: Services, when: When, z: Features, labels: EpochLabels | None
 ) -> None:
     """Leave labels and the features they were made from in the workdir, for `visualize`.
 
     Raises OSError, or the run's writer does, where the disk refuses.
     """
-    if run.workdir is None:
-        return
-    epochs_done = schedule(run.config).index((stage, epoch)) + 1
     identities = run.pictures.visible_identities_N, run.pictures.infrared_identities_N
-    saved = SavedEpoch(*z, labels, *identities, stage, epoch, epochs_done)
-    save = partial(save_epoch, run.workdir, saved, keep=run.config.keep_features)
-    from_first(write_now_or_behind, run.writer, lambda: save)
+    saved = SavedEpoch(*z, labels, *identities, *when, epochs_before(run.config, when) + 1)
+    save = partial(save_epoch, services.workdir, saved, keep=run.config.keep_features)
+    from_first(write_now_or_behind, services.writer, lambda: save)
 
 
-def label_quality(run: Run, labels: EpochLabels, stage: int) -> dict[str, dict[str, float]]:
+def label_quality(
+    config: Any, pictures: RunPictures, when: When, labels: EpochLabels
+) -> dict[str, dict[str, float]]:
     """Cluster sizes, and agreement with the true identities: for the record only."""
-    pictures, sampling = run.pictures, sampling_of(run.config, stage)
+    sampling = sampling_of(config, when.stage)
     visible, infrared = pictures.visible_identities_N, pictures.infrared_identities_N
     small_K = [
         cluster_sizes(labels.visible_N) < sampling.visible_shots,
@@ -103,10 +105,10 @@ def cluster_sizes(labels_N: np.ndarray) -> np.ndarray:
     return np.bincount(labels_N[labels_N >= 0])
 
 
-def cluster_notes(run: Run, labels: EpochLabels, stage: int, epoch: int) -> list[str]:
+def cluster_notes(config: Any, when: When, labels: EpochLabels) -> list[str]:
     """What is unusual about an epoch's clusters and changes its steps, a line each."""
-    config, clusters_per_batch = run.config, sampling_of(run.config, stage).clusters_per_batch
-    settings = cluster_settings(config, stage, epoch)
+    clusters_per_batch = sampling_of(config, when.stage).clusters_per_batch
+    settings = cluster_settings(config, when)
     notes = []
     for modality, labels_N in zip(MODALITIES, labels[:2], strict=True):
         num_clusters = labels_N.max() + 1
@@ -120,7 +122,7 @@ def cluster_notes(run: Run, labels: EpochLabels, stage: int, epoch: int) -> list
                 f"{len(labels_N)} {modality} pictures and config.cluster.k1 {settings.own.k1}: "
                 "every picture is a neighbour of every other; lower k1"
             )
-    if stage == 1 or not config.loss.joint:
+    if when.stage == 1 or not config.loss.joint:
         return notes
     if labels.joint_visible_N is not None:
         num_mixed = len(mixed_clusters(labels.joint_visible_N, labels.joint_infrared_N))

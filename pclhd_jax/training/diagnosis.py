@@ -9,13 +9,12 @@ from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.clustering.both_modalities import cluster_centroids
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.method.schedules import epoch_inputs
-from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.mesh import replicate, shard_batch
 from pclhd_jax.training.experiment import Run
 from pclhd_jax.training.features import MODALITIES, Features
 from pclhd_jax.training.keys import epoch_key
-from pclhd_jax.training.step_loop import epoch_batches
+from pclhd_jax.training.step_loop import EpochSoFar, epoch_batches
 
 HardPictures = dict[str, list[int]]  # by modality, of every cluster its row
 
@@ -77,19 +76,18 @@ def bank_report(bank: PrototypeBank) -> dict[str, float]:
     return row
 
 
-def gradients_at_start(
-    run: Run, state: TrainState, banks: Banks, labels: EpochLabels, stage: int, epoch: int
-) -> dict[str, Any]:
+def gradients_at_start(run: Run, so_far: EpochSoFar) -> dict[str, Any]:
     """`method.gradients` of the epoch's first batch, at its first step's draw.
 
-    Without the cosines of terms that have no gradient.
+    so_far: before the first step. Without the cosines of terms that have no gradient.
     """
-    report = run.gradient_steps[stage](
-        state,
-        banks,
-        shard_batch(run.mesh, next(epoch_batches(run, labels, stage, epoch, 0))),
-        replicate(run.mesh, epoch_inputs(stage, epoch, run.config.loss)),
-        jax.random.fold_in(epoch_key(run.config.seed, stage, epoch), 0),
+    when = so_far.when
+    report = run.gradient_steps[when.stage](
+        so_far.state,
+        so_far.banks,
+        shard_batch(run.mesh, next(epoch_batches(run.config, run.pictures.train, so_far))),
+        replicate(run.mesh, epoch_inputs(when, run.config.loss)),
+        jax.random.fold_in(epoch_key(run.config.seed, when), 0),
     )
     return plain_numbers(jax.device_get(report))
 
@@ -99,24 +97,3 @@ def plain_numbers(report: dict[str, Any]) -> dict[str, Any]:
     tables = {name: plain_numbers(x) for name, x in report.items() if isinstance(x, dict)}
     numbers = {name: float(x) for name, x in report.items() if name not in tables}
     return tables | {name: x for name, x in numbers.items() if not np.isnan(x)}
-
-
-def epoch_report(
-    run: Run,
-    state: TrainState,
-    z: Features,
-    labels: EpochLabels,
-    banks: Banks,
-    hard_before: HardPictures | None,
-    stage: int,
-    epoch: int,
-) -> tuple[dict[str, Any], HardPictures]:
-    """What the record holds of it, and what the next epoch is to compare with."""
-    run.waiting.given(banks)
-    with run.waiting.on("records"):
-        hard = hard_pictures(z, labels)
-        run.waiting.look()
-        report = {"prototypes": prototype_report(banks, hard, hard_before)}
-    if run.config.report_gradients:
-        report["gradients"] = gradients_at_start(run, state, banks, labels, stage, epoch)
-    return report, hard

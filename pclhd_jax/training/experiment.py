@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import cache, partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -29,27 +28,24 @@ from pclhd_jax.processes.devices import describe_devices
 from pclhd_jax.processes.exchange import first_then_all, same_as_first
 from pclhd_jax.processes.mesh import check_divisible, make_mesh, replicate
 from pclhd_jax.processes.progress import say
-from pclhd_jax.processes.waiting import Waiting
-from pclhd_jax.saving.writer import Writer
 from pclhd_jax.settings.sections import STAGES
 from pclhd_jax.training.run_pictures import RunPictures, load_all_pictures, load_test_pictures
 from pclhd_jax.weights.starting import overlay, read_starting_weights
 
 
 class Run(NamedTuple):
+    """What a run computes with. Where it only evaluates there are feature steps alone.
+
+    All steps are jitted. Beside it: `training.services`.
+    """
+
     config: Any
     mesh: Mesh
     pictures: RunPictures
-    tx: optax.GradientTransformation
-    train_steps: dict[int, Callable]  # by stage, jitted
-    feature_steps: dict[str, Callable]  # by modality, jitted; unit features, to be scored
-    cluster_feature_steps: dict[str, Callable]  # for clusters and centroids; unit or not
-    gradient_steps: dict[int, Callable] | None = None  # by stage, jitted, see method.gradients
-    workdir: Path | None = None  # where epochs leave their features; None: nowhere
-    pause: Callable[[], None] = lambda: None  # between batches; raises where the run is to stop
-    waiting: Waiting = Waiting()  # how long the device had nothing to do
-    profile: Any = None  # epoch.profile.Profile, or None
-    writer: Writer | None = None  # of what may be written while the run goes on; None: it waits
+    feature_steps: dict[str, Callable]  # by modality; unit features, to be scored
+    cluster_feature_steps: dict[str, Callable] | None = None  # for clusters, centroids; unit or not
+    train_steps: dict[int, Callable] | None = None  # by stage
+    gradient_steps: dict[int, Callable] | None = None  # by stage, see method.gradients
 
 
 def start_run(config: Any) -> Run:
@@ -63,18 +59,16 @@ def start_run(config: Any) -> Run:
     say(describe_devices())
     check_devices(config, mesh)
     model = make_model(config)
-    tx = make_optimizer(config.optimizer.weight_decay)
-    fixed = fixed_of(config, model, tx)
+    fixed = fixed_of(config, model, optimizer_of(config))
     pictures = first_then_all(load_all_pictures, config)
     check_same_pictures(pictures.digests)
     return Run(
         config,
         mesh,
         pictures,
-        tx,
-        make_train_steps(fixed),
         make_feature_steps(model, True),
         make_feature_steps(model, config.cluster.unit_features),
+        make_train_steps(fixed),
         make_gradient_steps(fixed),
     )
 
@@ -89,10 +83,9 @@ def start_evaluation(config: Any) -> Run:
     mesh = make_mesh()
     say(describe_devices())
     check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
-    tx = make_optimizer(config.optimizer.weight_decay)
     pictures = first_then_all(load_test_pictures, config)
     check_same_pictures(pictures.digests)
-    return Run(config, mesh, pictures, tx, {}, make_feature_steps(make_model(config), True), {})
+    return Run(config, mesh, pictures, make_feature_steps(make_model(config), True))
 
 
 @cache  # a second run in one process, as in a notebook, compiles nothing anew
@@ -136,14 +129,19 @@ def starting_weights(config: Any) -> dict[tuple[str, ...], Any]:
     )
 
 
-def fresh_state(run: Run, weights: dict[tuple[str, ...], Any] | None = None) -> TrainState:
+def optimizer_of(config: Any) -> optax.GradientTransformation:
+    return make_optimizer(config.optimizer.weight_decay)
+
+
+def fresh_state(
+    config: Any, mesh: Mesh, weights: dict[tuple[str, ...], Any] | None = None
+) -> TrainState:
     """Random weights from config.seed, and over them `starting_weights`; on every device."""
-    config = run.config
     size = {"height": config.data.height, "width": config.data.width}
     variables = init_variables(make_model(config), **size, key=jax.random.key(config.seed))
     scale = start_scale(config.model.dtype)
-    state = start_state(overlay(variables, weights or {}), run.tx, scale)
-    return replicate(run.mesh, same_as_first(state))
+    state = start_state(overlay(variables, weights or {}), optimizer_of(config), scale)
+    return replicate(mesh, same_as_first(state))
 
 
 def state_shapes(config: Any) -> TrainState:
@@ -152,7 +150,7 @@ def state_shapes(config: Any) -> TrainState:
         partial(
             init_state,
             make_model(config),
-            make_optimizer(config.optimizer.weight_decay),
+            optimizer_of(config),
             height=config.data.height,
             width=config.data.width,
         ),

@@ -1,20 +1,18 @@
 """Features of many pictures: batches of one size through one compiled step."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from pclhd_jax.batches.prefetch import prefetch
 from pclhd_jax.data.modalities import MODALITIES
-from pclhd_jax.processes.mesh import readable, shard_batch
+from pclhd_jax.processes.mesh import readable
 from pclhd_jax.processes.progress import Progress
-from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.system.device_memory import SMALLER_FEATURES, fits
 from pclhd_jax.training.experiment import Run
+from pclhd_jax.training.feed import Feed
 
 Report = Callable[[int, int], None]
 
@@ -32,14 +30,18 @@ def extract(
     variables: Any,
     images: dict[str, np.ndarray],
     what: str,
+    pause: Callable[[], None],
 ) -> Features:
-    """Features of pictures of each modality, through its own stem. steps: by modality."""
+    """Features of pictures of each modality, through its own stem.
+
+    steps, images: by modality. pause: called after each batch; may raise to stop.
+    """
 
     def report(modality: str) -> Report:
         progress = Progress(f"{what}, {modality} features")
 
         def between_batches(done: int, total: int) -> None:
-            run.pause()
+            pause()
             progress(done, total)
 
         return between_batches
@@ -53,18 +55,19 @@ def extract(
                 batch_size=run.config.feature_batch_size,
                 mesh=run.mesh,
                 report=report(modality),
-                waiting=run.waiting,
             )
             for modality in MODALITIES
         )
     )
 
 
-def train_features(run: Run, variables: Any, steps: dict[str, Callable]) -> Features:
-    """Of all training pictures. steps: by modality."""
+def train_features(
+    run: Run, variables: Any, steps: dict[str, Callable], pause: Callable[[], None]
+) -> Features:
+    """Of all training pictures. steps, pause: as for `extract`."""
     pictures = run.pictures.train
     images = {"visible": pictures.visible_NHWC, "infrared": pictures.infrared_NHWC}
-    return extract(run, steps, variables, images, "training")
+    return extract(run, steps, variables, images, "training", pause)
 
 
 @fits("extracting features", SMALLER_FEATURES)
@@ -76,20 +79,16 @@ def extract_features(
     batch_size: int,
     mesh: Mesh,
     report: Report | None = None,
-    waiting: Waiting | None = None,
 ) -> np.ndarray:
     """(N, D) float32 features on the host, as `step` makes them, in the order of `images_NHWC`.
 
     images_NHWC: uint8. step: `steps.feature_step` of the pictures' modality, jitted.
-    waiting: told what the device waits for.
     """
-    N, outputs, waiting = len(images_NHWC), [], waiting or Waiting()
-    with closing(prefetch(filled_batches(images_NHWC, batch_size), 1, waiting.look)) as batches:
-        for _ in range(0, N, batch_size):
-            with waiting.on("pictures"):
-                images_BHWC = shard_batch(mesh, next(batches))
+    N, outputs = len(images_NHWC), []
+    with Feed(mesh, filled_batches(images_NHWC, batch_size), ahead=1) as feed:
+        for images_BHWC in feed:
             outputs.append(readable(step(variables, images_BHWC)))
-            waiting.given(outputs[-1])
+            feed.given(outputs[-1])
             # Fetch one batch late: the device works on the next one meanwhile.
             if len(outputs) > 1:
                 outputs[-2] = np.asarray(outputs[-2])

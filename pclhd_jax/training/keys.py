@@ -2,9 +2,11 @@
 
 import jax
 
+from pclhd_jax.settings.schedule import When
+
 # Apart from the training steps, whose keys are (seed, stage, epoch, step).
 BANK_KEY = 1_000_000
 
 
-def epoch_key(seed: int, stage: int, epoch: int) -> jax.Array:
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stage), epoch)
+def epoch_key(seed: int, when: When) -> jax.Array:
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), when.stage), when.epoch)

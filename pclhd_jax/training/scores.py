@@ -1,5 +1,6 @@
 """The scores of an encoder, by every protocol of the set."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pclhd_jax.data.protocol import Protocol
@@ -7,24 +8,19 @@ from pclhd_jax.evaluation.protocol_score import score
 from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.training.experiment import Run
 from pclhd_jax.training.features import Features, extract
+from pclhd_jax.training.services import go_on
 
 
-def evaluate(run: Run, variables: Any) -> dict[str, dict[str, Any]]:
-    """Scores of an encoder by protocol name, as plain numbers; none without a protocol."""
-    z = test_features(run, variables)
-    return {} if z is None else scores(run, z)
-
-
-def test_features(run: Run, variables: Any) -> Features | None:
+def test_features(run: Run, variables: Any, pause: Callable[[], None] = go_on) -> Features | None:
     """Unit features of the test pictures; None without a protocol."""
     if not run.pictures.protocols:
         return None
-    return extract(run, run.feature_steps, variables, run.pictures.test_NHWC, "test")
+    return extract(run, run.feature_steps, variables, run.pictures.test_NHWC, "test", pause)
 
 
-def scores(run: Run, z: Features) -> dict[str, dict[str, Any]]:
-    with run.waiting.on("evaluation"):
-        return from_first(score_all, run.pictures.protocols, z)
+def scores(protocols: list[Protocol], z: Features | None) -> dict[str, dict[str, Any]]:
+    """By protocol name, as plain numbers; none without a protocol."""
+    return {} if z is None else from_first(score_all, protocols, z)
 
 
 def score_all(protocols: list[Protocol], z: Features) -> dict[str, dict[str, Any]]:

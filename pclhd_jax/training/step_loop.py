@@ -7,22 +7,29 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from pclhd_jax.batches.apart_and_joint import Sampling, apart_batches, joint_batches
+from pclhd_jax.batches.apart_and_joint import (
+    Sampling,
+    TrainPictures,
+    apart_batches,
+    joint_batches,
+)
 from pclhd_jax.batches.batch import Batches, EpochLabels
-from pclhd_jax.batches.prefetch import prefetch
 from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.step_data import Banks
-from pclhd_jax.processes.mesh import replicate, shard_batch
+from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import Progress
+from pclhd_jax.settings.schedule import When, title
 from pclhd_jax.system.device_memory import SMALLER_RUN, fits
 from pclhd_jax.training.experiment import Run, sampling_of
+from pclhd_jax.training.feed import Feed
 from pclhd_jax.training.keys import epoch_key
 
 
 class EpochSoFar(NamedTuple):
     """An epoch after some of its steps: all that the steps still to come need."""
 
+    when: When
     state: TrainState
     banks: Banks
     labels: EpochLabels
@@ -35,9 +42,6 @@ class EpochSoFar(NamedTuple):
 def run_steps(
     run: Run,
     so_far: EpochSoFar,
-    stage: int,
-    epoch: int,
-    what: str,
     after_step: Callable[[EpochSoFar], None] = lambda so_far: None,
 ) -> EpochSoFar:
     """The steps of the epoch that `so_far` has not done yet.
@@ -48,22 +52,21 @@ def run_steps(
       FloatingPointError: a metric that is not finite, one step after it arose; the state is then
         not to be kept.
     """
-    inputs = replicate(run.mesh, epoch_inputs(stage, epoch, run.config.loss))
-    key = epoch_key(run.config.seed, stage, epoch)
-    first = len(so_far.history)
-    batches = placed_batches(run, epoch_batches(run, so_far.labels, stage, epoch, first))
-    has_joint = stage == 2 and not joint_rests(run, so_far.labels)
-    with closing(StepProgress(what, sampling_of(run.config, stage), has_joint, first)) as progress:
-        for i, step_batches in enumerate(batches, first):
+    config, when, what = run.config, so_far.when, title(run.config, so_far.when)
+    inputs = replicate(run.mesh, epoch_inputs(when, config.loss))
+    key = epoch_key(config.seed, when)
+    batches = epoch_batches(config, run.pictures.train, so_far)
+    with Feed(run.mesh, batches) as feed, closing(progress_of(config, so_far)) as progress:
+        for i, step_batches in enumerate(feed, len(so_far.history)):
             with jax.profiler.StepTraceAnnotation("step", step_num=i):
-                state, banks, metrics = run.train_steps[stage](
+                state, banks, metrics = run.train_steps[when.stage](
                     so_far.state,
                     so_far.banks,
                     step_batches,
                     inputs,
                     jax.random.fold_in(key, i),
                 )
-            run.waiting.given(metrics)
+            feed.given(metrics)
             # One step late: the host reads what is done while the device works on the next.
             history = finite_history(so_far.history, what)
             so_far = so_far._replace(state=state, banks=banks, history=(*history, metrics))
@@ -88,34 +91,26 @@ class StepProgress(Progress):
             self(self.pictures * done, self.pictures * self.steps, note)
 
 
-def epoch_batches(
-    run: Run, labels: EpochLabels, stage: int, epoch: int, first: int
-) -> Iterator[Batches]:
-    """From step `first` on."""
-    rng = np.random.default_rng([run.config.seed, stage, epoch])
-    sampling = sampling_of(run.config, stage)
-    apart = apart_batches(run.pictures.train, labels, sampling, rng, first)
-    if stage == 1 or joint_rests(run, labels):
+def progress_of(config: Any, so_far: EpochSoFar) -> StepProgress:
+    when, first = so_far.when, len(so_far.history)
+    has_joint = when.stage == 2 and not joint_rests(config, so_far.labels)
+    return StepProgress(title(config, when), sampling_of(config, when.stage), has_joint, first)
+
+
+def epoch_batches(config: Any, pictures: TrainPictures, so_far: EpochSoFar) -> Iterator[Batches]:
+    """Of the steps still to come."""
+    (stage, epoch), labels, first = so_far.when, so_far.labels, len(so_far.history)
+    rng = np.random.default_rng([config.seed, stage, epoch])
+    sampling = sampling_of(config, stage)
+    apart = apart_batches(pictures, labels, sampling, rng, first)
+    if stage == 1 or joint_rests(config, labels):
         return map(Batches, apart)
-    joint = joint_batches(run.pictures.train, labels, sampling, rng, first)
-    return map(Batches, apart, joint)
+    return map(Batches, apart, joint_batches(pictures, labels, sampling, rng, first))
 
 
-def placed_batches(run: Run, batches: Iterator[Batches]) -> Iterator[Batches]:
-    """On the devices, gathered while these work."""
-    with closing(prefetch(batches, look=run.waiting.look)) as ahead:
-        while True:
-            with run.waiting.on("pictures"):
-                batch = next(ahead, None)
-                if batch is None:
-                    return
-                batch = shard_batch(run.mesh, batch)
-            yield batch
-
-
-def joint_rests(run: Run, labels: EpochLabels) -> bool:
+def joint_rests(config: Any, labels: EpochLabels) -> bool:
     """Whether stage 2 does without the joint step: left out, or nothing to contrast this epoch."""
-    return labels.joint_visible_N is None or not run.config.loss.joint
+    return labels.joint_visible_N is None or not config.loss.joint
 
 
 def finite_history(history: tuple[dict[str, Any], ...], what: str) -> tuple[dict[str, Any], ...]:

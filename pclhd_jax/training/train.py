@@ -10,9 +10,9 @@ from pclhd_jax.processes.devices import check_jax
 from pclhd_jax.processes.exchange import from_first
 from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.signals import Interrupted, Interrupts
-from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.reports.lines import Remaining, describe, report
 from pclhd_jax.reports.records import Records
+from pclhd_jax.reports.writer_words import check_writers, kinds_of
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.disk import make_folder_of
 from pclhd_jax.saving.failed_save import workdir_explained
@@ -21,13 +21,15 @@ from pclhd_jax.saving.newest import latest_epoch, restore_newest
 from pclhd_jax.saving.record_shapes import of_epoch
 from pclhd_jax.saving.workdir import check_pictures, check_workdir, start_workdir
 from pclhd_jax.saving.writer import Writer
-from pclhd_jax.settings.sections import schedule, settings_of
+from pclhd_jax.settings.schedule import schedule
+from pclhd_jax.settings.sections import settings_of
 from pclhd_jax.system.device_memory import SMALLER_RUN, fits
 from pclhd_jax.system.paths import given_path
 from pclhd_jax.training.diagnosis import HardPictures
 from pclhd_jax.training.experiment import (
     Run,
     fresh_state,
+    optimizer_of,
     start_run,
     starting_weights,
     state_shapes,
@@ -35,7 +37,8 @@ from pclhd_jax.training.experiment import (
 from pclhd_jax.training.profile import Profile
 from pclhd_jax.training.run_epoch import run_epoch
 from pclhd_jax.training.scores import scores, test_features
-from pclhd_jax.training.show import show
+from pclhd_jax.training.services import Services
+from pclhd_jax.training.sizes_and_rank_lists import sizes_and_rank_lists
 from pclhd_jax.training.unfinished import Unfinished
 from pclhd_jax.weights.starting import NO_WEIGHTS
 
@@ -54,8 +57,8 @@ def train_and_evaluate(
     accept_changes: go on in a workdir of other settings; they are noted in `changes.jsonl`.
     profile: a folder for traces of some steps of each stage, see `training.profile`.
     Returns the last epoch's record: losses, cluster quality, scores by protocol name.
-    Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, TensorBoard curves, the newest
-    features and Orbax checkpoints in `workdir`.
+    Leaves `config.json`, `metrics.jsonl`, `timing.jsonl`, what `config.writers` names
+    (TensorBoard), the newest features and Orbax checkpoints in `workdir`.
 
     Raises:
       ValueError: settings, weights or data that cannot work, with the remedy; a workdir
@@ -69,6 +72,7 @@ def train_and_evaluate(
     # What cannot work is found before it costs minutes, and leaves no workdir behind.
     config, workdir = settings_of(config), given_path(workdir)
     check_jax()
+    from_first(check_writers, config.writers)
     if profile is not None:
         make_folder_of(Path(profile) / "a trace", "--profile")
     with workdir_explained(workdir):
@@ -80,31 +84,40 @@ def train_and_evaluate(
         say(NO_WEIGHTS)
     run = start_run(config)  # a signal still ends the process: nothing is lost by that
     with workdir_explained(workdir), locked(workdir), Interrupts() as interrupts:
-        run = run._replace(workdir=Path(workdir), pause=interrupts.check, waiting=Waiting())
-        run = run._replace(profile=Profile(profile), writer=Writer())
-        with (
-            Checkpoints(workdir, keep=config.keep_checkpoints) as checkpoints,
-            Unfinished(
-                workdir, config.checkpoint_every_steps, run.pause, run.waiting, run.writer
-            ) as unfinished,
-            run.writer,
-        ):
-            # All that may refuse comes before anything is written.
-            changed = check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
-            check_pictures(workdir, run.pictures.digests)
-            start = first_state(run, checkpoints, weights)
-            # In this order: the epoch under way was begun with the settings before.
-            if changed:
-                unfinished.clear()
-            start_workdir(
-                workdir,
-                config.to_dict(),
-                run.pictures.digests,
-                accept_changes=accept_changes,
-                epochs_done=start.epochs_done,
-            )
-            stopping_together(run.writer, partial(run_epochs, run, start, checkpoints, unfinished))
+        services = Services(Path(workdir), interrupts.check, Writer(), Profile(profile))
+        train_in_workdir(run, services, weights, accept_changes=accept_changes)
     return report(config, workdir)
+
+
+def train_in_workdir(
+    run: Run,
+    services: Services,
+    weights: dict[tuple[str, ...], Any],
+    *,
+    accept_changes: bool,
+) -> None:
+    """All that the run still has to do. weights: `starting_weights`. Holds the workdir's lock."""
+    config, workdir, writer = run.config, services.workdir, services.writer
+    checkpoints = Checkpoints(workdir, keep=config.keep_checkpoints)
+    unfinished = Unfinished(config, services)
+    records = Records(workdir, kinds_of(config.writers), send_pictures=config.send_pictures)
+    with records, writer:
+        # All that may refuse comes before anything is written.
+        changed = check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
+        check_pictures(workdir, run.pictures.digests)
+        start = first_state(run, workdir, checkpoints, weights)
+        # In this order: the epoch under way was begun with the settings before.
+        if changed:
+            unfinished.clear()
+        start_workdir(
+            workdir,
+            config.to_dict(),
+            run.pictures.digests,
+            accept_changes=accept_changes,
+            epochs_done=start.epochs_done,
+        )
+        work = partial(run_epochs, run, services, start, records, checkpoints, unfinished)
+        stopping_together(writer, work)
 
 
 def stopping_together(writer: Writer, work: Callable[[], None]) -> None:
@@ -125,7 +138,9 @@ class Start(NamedTuple):
     hard_pictures: HardPictures | None  # of the last of them
 
 
-def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...], Any]) -> Start:
+def first_state(
+    run: Run, workdir: Path, checkpoints: Checkpoints, weights: dict[tuple[str, ...], Any]
+) -> Start:
     """The newest checkpoint, or a fresh state.
 
     Raises:
@@ -135,49 +150,53 @@ def first_state(run: Run, checkpoints: Checkpoints, weights: dict[tuple[str, ...
         checkpoints, of_epoch(state_shapes(run.config)), run.mesh, set_aside=True
     )
     if restored is None:
-        return Start(fresh_state(run, weights), 0, None, None)
+        return Start(fresh_state(run.config, run.mesh, weights), 0, None, None)
     epochs, progress = schedule(run.config), restored.progress
     there = progress["stage"], progress["epoch"]
     if restored.id > len(epochs) or epochs[restored.id - 1] != there:
         raise ValueError(
-            f"the newest checkpoint of {run.workdir} ends stage {there[0]}, epoch {there[1] + 1}, "
+            f"the newest checkpoint of {workdir} ends stage {there[0]}, epoch {there[1] + 1}, "
             f"as epoch {restored.id} of the run, and config.stage1.epochs "
             f"{run.config.stage1.epochs} with config.stage2.epochs {run.config.stage2.epochs} do "
             "not lead there; only a stage that is not finished can change its length"
         )
-    say(f"resuming {run.workdir} after epoch {restored.id} of {len(epochs)}")
+    say(f"resuming {workdir} after epoch {restored.id} of {len(epochs)}")
     hard_pictures = progress.get("hard_pictures")
     return Start(restored.state, restored.id, progress.get("row"), hard_pictures)
 
 
-def run_epochs(run: Run, start: Start, checkpoints: Checkpoints, unfinished: Unfinished) -> None:
+def run_epochs(
+    run: Run,
+    services: Services,
+    start: Start,
+    records: Records,
+    checkpoints: Checkpoints,
+    unfinished: Unfinished,
+) -> None:
     """All epochs that are still to come."""
+    config, watch, writer = run.config, services.watch, services.writer
     state, epochs_done, last_row, hard = start
-    settings = run.config.to_dict()
-    records = Records(run.workdir, epochs_done=epochs_done, last_row=last_row, settings=settings)
-    if not epochs_done and not records.has_rows:
-        score_untrained(run, state, records)
-    remaining = Remaining(run.config, epochs_done)
-    for stage, epoch in schedule(run.config)[epochs_done:]:
-        if (stage, epoch) == (2, 0):
-            state = hand_over(state, run.tx)
-        state, row, watch, hard, shows = run_epoch(run, state, stage, epoch, unfinished, hard)
+    has_rows = records.open(epochs_done=epochs_done, last_row=last_row, settings=config.to_dict())
+    if not epochs_done and not has_rows:
+        score_untrained(run, services, state, records)
+    remaining = Remaining(config, epochs_done)
+    for when in schedule(config)[epochs_done:]:
+        if when == (2, 0):
+            state = hand_over(state, optimizer_of(config))
+        state, row, hard, shows = run_epoch(run, services, when, state, unfinished, hard)
         # The record goes first: on resume a line without its checkpoint is dropped,
         # but a checkpoint without its line could not be completed.
-        with run.waiting.on("records"):
-            records.write(row, shows)
+        records.write(row, shows)
         watch.lap("records")
-        progress = {"stage": stage, "epoch": epoch, "row": row, "hard_pictures": hard}
-        with run.waiting.on("saves"):
-            checkpoints.save(row["epochs_done"], state, progress, run.writer)
-        watch.lap("save")
-        seconds, waiting = watch.seconds, run.waiting.seconds()
-        left_s = remaining.after(stage, seconds, waiting)
+        progress = when._asdict() | {"row": row, "hard_pictures": hard}
+        checkpoints.save(row["epochs_done"], state, progress, writer)
+        watch.lap("saves")
+        seconds, waiting = watch.seconds(), watch.waiting()
+        left_s = remaining.after(when.stage, seconds, waiting)
         # The writer does it behind the save: what is told is saved.
         end = partial(end_epoch, unfinished, records, row, seconds, waiting, left_s)
-        from_first(run.writer.start, end)
-    from_first(run.writer.finish)
-    records.close()
+        from_first(writer.start, end)
+    from_first(writer.finish)
 
 
 def end_epoch(
@@ -190,16 +209,17 @@ def end_epoch(
 ) -> None:
     """When the epoch is saved, by process 0."""
     unfinished.remove()
-    records.write_timing(row["epochs_done"], seconds, waiting)
-    say(describe(row, seconds, waiting, left_s))
+    text = describe(row, seconds, waiting, left_s)
+    records.write_saved(row["epochs_done"], seconds, waiting, text)
+    say(text)
 
 
-def score_untrained(run: Run, state: TrainState, records: Records) -> None:
+def score_untrained(run: Run, services: Services, state: TrainState, records: Records) -> None:
     """Line 0 of the record."""
     if not run.pictures.protocols:
         records.write({"epochs_done": 0, "evaluation": {}})
         return
     say("scoring the untrained encoder")
-    test_z = test_features(run, state.online)
-    row = {"epochs_done": 0, "evaluation": scores(run, test_z)}
-    records.write(row, partial(show, run, None, test_z))
+    test_z = test_features(run, state.online, services.pause)
+    row = {"epochs_done": 0, "evaluation": scores(run.pictures.protocols, test_z)}
+    records.write(row, partial(sizes_and_rank_lists, run.pictures, None, test_z))

@@ -1,9 +1,8 @@
 """The epoch under way, saved so that it goes on at the step it had reached."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,13 @@ from pclhd_jax.processes.exchange import from_first, is_alone
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.processes.progress import say
 from pclhd_jax.processes.signals import Interrupted
-from pclhd_jax.processes.waiting import Waiting
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
 from pclhd_jax.saving.record_shapes import UNDER_WAY
-from pclhd_jax.saving.writer import Writer
+from pclhd_jax.settings.schedule import When, epochs_before, title
+from pclhd_jax.training.experiment import sampling_of
+from pclhd_jax.training.services import Services
 from pclhd_jax.training.step_loop import EpochSoFar, finite_history
 
 # Ids rise through the run: (epochs done, steps done in the epoch under way).
@@ -31,75 +31,53 @@ STEPS_PER_EPOCH = 1_000_000
 
 
 class Unfinished:
-    """The newest save of an epoch under way, in `workdir`/unfinished. A context manager."""
+    """The newest save of an epoch under way, in the workdir's `unfinished`.
 
-    def __init__(
-        self,
-        workdir: str | Path,
-        every_steps: int,
-        pause: Callable[[], None] = lambda: None,
-        waiting: Waiting | None = None,
-        writer: Writer | None = None,
-    ):
-        """every_steps: from save to save; 0: none within an epoch. A killed run loses the steps
-        since the newest that was written, at worst twice as many.
-        pause: raises Interrupted if the run was asked to stop. waiting: told of the saves.
-        writer: writes them while the epoch goes on."""
-        self.checkpoints = Checkpoints(workdir, keep=1, folder="unfinished")
-        self.every_steps = every_steps
-        self.pause = pause
-        self.waiting = waiting or Waiting()
-        self.writer = writer
+    A killed run loses the steps since the newest that was written: config.checkpoint_every_steps,
+    at worst twice as many. With 0 there is no save within an epoch.
+    """
+
+    def __init__(self, config: Any, services: Services):
+        self.checkpoints = Checkpoints(services.workdir, keep=1, folder="unfinished")
+        self.config = config
+        self.services = services
         self.is_known = False  # whether what an earlier start left was looked at
         self.newest: int | None = None  # id of what was saved or gone on from
 
-    def __enter__(self) -> "Unfinished":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.checkpoints.close()
-
-    def after_step(self, epochs_done: int, so_far: EpochSoFar, what: str, steps: int) -> None:
+    def after_step(self, so_far: EpochSoFar) -> None:
         """Saves now and then, and where the run was asked to stop.
 
-        steps: of the whole epoch. After the last one there is no save of its own: the epoch's
-        follows.
+        After the epoch's last step there is no save of its own: the epoch's follows.
         """
-        if self.writer is not None and is_alone():  # several hear of it together, at the next save
-            self.writer.check()
-        with self.saved_if_interrupted(epochs_done, so_far, what):
-            self.pause()
+        writer, every_steps = self.services.writer, self.config.checkpoint_every_steps
+        if writer is not None and is_alone():  # several hear of it together, at the next save
+            writer.check()
+        with self.saved_if_interrupted(so_far):
+            self.services.pause()
         done = len(so_far.history)
-        if self.every_steps and done % self.every_steps == 0 and done < steps:
-            self.save(epochs_done, so_far, what)
+        steps = sampling_of(self.config, so_far.when.stage).batches_per_epoch
+        if every_steps and done % every_steps == 0 and done < steps:
+            self.save(so_far)
 
     @contextmanager
-    def saved_if_interrupted(
-        self, epochs_done: int, so_far: EpochSoFar, what: str
-    ) -> Iterator[None]:
+    def saved_if_interrupted(self, so_far: EpochSoFar) -> Iterator[None]:
         try:
             yield
         except Interrupted:
-            self.save(epochs_done, so_far, what)
+            self.save(so_far)
             raise
 
-    def save(self, epochs_done: int, so_far: EpochSoFar, what: str) -> None:
-        """epochs_done: before the epoch under way.
-
-        Raises:
-          FloatingPointError: the last step's metrics are not finite: not worth keeping.
-          As `Checkpoints.save`.
+    def save(self, so_far: EpochSoFar) -> None:
+        """Raises:
+        FloatingPointError: the last step's metrics are not finite: not worth keeping.
+        As `Checkpoints.save`.
         """
-        history = finite_history(so_far.history, what)
-        with self.waiting.on("saves"):
-            self._save(epochs_done, so_far, history)
-
-    def _save(
-        self, epochs_done: int, so_far: EpochSoFar, history: tuple[dict[str, Any], ...]
-    ) -> None:
+        history = finite_history(so_far.history, title(self.config, so_far.when))
+        epochs_done = epochs_before(self.config, so_far.when)
         id = epochs_done * STEPS_PER_EPOCH + len(history)
         if self.newest == id:  # saved, or went on from here, and did no step since
             return
+        self.services.watch.lap("steps")
         arrays = {name: x for name, x in so_far.labels._asdict().items() if x is not None}
         banks = {name: bank_arrays(bank) for name, bank in so_far.banks._asdict().items() if bank}
         tree = {"state": so_far.state, "banks": banks, "labels": arrays}
@@ -111,11 +89,12 @@ class Unfinished:
             "history": [{name: float(x) for name, x in step.items()} for step in history],
             "shapes": {"banks": shapes_of(banks), "labels": shapes_of({"": arrays})[""]},
         }
-        self.checkpoints.save(id, tree, progress, self.writer)
+        self.checkpoints.save(id, tree, progress, self.services.writer)
         self.newest = id
+        self.services.watch.lap("saves")
 
-    def restore(self, epochs_done: int, like: TrainState, mesh: Mesh) -> EpochSoFar | None:
-        """What an earlier start saved of the epoch after `epochs_done`, or None.
+    def restore(self, when: When, like: TrainState, mesh: Mesh) -> EpochSoFar | None:
+        """What an earlier start saved of this epoch, or None.
 
         A damaged save is moved aside with a warning: the epoch then starts anew, which costs its
         steps and changes nothing.
@@ -137,7 +116,7 @@ class Unfinished:
             say(f"warning: {'; '.join(error.lines)}; the epoch starts anew")
             return None
         tree, progress = restored.state, restored.progress
-        if progress["epochs_done"] != epochs_done:  # that epoch was finished after this save
+        if progress["epochs_done"] != epochs_before(self.config, when):  # finished after this save
             self.clear()
             return None
         self.newest = restored.id
@@ -145,7 +124,7 @@ class Unfinished:
         banks = Banks(**{name: bank_from(arrays, mesh) for name, arrays in tree["banks"].items()})
         labels = EpochLabels(**tree["labels"])
         report, hard = progress["report"], progress["hard_pictures"]
-        return EpochSoFar(tree["state"], banks, labels, report, hard, history)
+        return EpochSoFar(when, tree["state"], banks, labels, report, hard, history)
 
     def _set_aside(self) -> None:
         for id in self.checkpoints.ids():
@@ -159,8 +138,7 @@ class Unfinished:
         """`clear`, by process 0 alone."""
         self.checkpoints.remove_all()
         # Earlier versions gave the folder this name before they removed it.
-        with Checkpoints(self.checkpoints.workdir, folder="unfinished-old") as old:
-            old.remove_all()
+        Checkpoints(self.checkpoints.workdir, folder="unfinished-old").remove_all()
 
 
 def bank_arrays(bank: PrototypeBank) -> dict[str, Any]:

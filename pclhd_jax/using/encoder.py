@@ -22,7 +22,8 @@ from pclhd_jax.saving.checkpoint_name import (
     parse_checkpoint,
 )
 from pclhd_jax.saving.checkpoints import Checkpoints, Restored
-from pclhd_jax.saving.integrity import DamagedCheckpoint, digest_of, leaf_digests
+from pclhd_jax.saving.integrity import DamagedCheckpoint
+from pclhd_jax.saving.leaves import digest_of_leaves
 from pclhd_jax.saving.newest import restore_newest
 from pclhd_jax.saving.record_shapes import of_epoch
 from pclhd_jax.settings.kept import read_config
@@ -73,7 +74,7 @@ def load_encoder(
     load = of_run if isinstance(named, RunCheckpoint) else of_file
     encoder = load(*named, height, width)
     return encoder._replace(
-        digest=digest_of(leaf_digests(jax.tree.map(np.asarray, encoder.variables))),
+        digest=digest_of_leaves(jax.tree.map(np.asarray, encoder.variables)),
         origin=f"{checkpoint}{encoder.origin}",
     )
 
@@ -85,13 +86,13 @@ def of_run(
     size = settings.data.height, settings.data.width
     check_size(workdir, size, (height, width))
     like, mesh = state_shapes(settings), make_mesh()
-    with Checkpoints(workdir) as checkpoints:
-        if epochs_done is None:
-            restored = restore_newest(checkpoints, of_epoch(like), mesh)
-        else:
-            restored = together(
-                "restore", lambda: restore_named(checkpoints, workdir, epochs_done, like, mesh)
-            )
+    checkpoints = Checkpoints(workdir)
+    if epochs_done is None:
+        restored = restore_newest(checkpoints, of_epoch(like), mesh)
+    else:
+        restored = together(
+            "restore", lambda: restore_named(checkpoints, workdir, epochs_done, like, mesh)
+        )
     epochs_done, state, progress = restored
     stage = progress["stage"]
     return Encoder(

@@ -20,7 +20,7 @@ from pclhd_jax.settings.sections import settings_of
 from pclhd_jax.system.device_memory import SMALLER_FEATURES, fits
 from pclhd_jax.system.paths import given_path
 from pclhd_jax.training.experiment import Run, start_evaluation, starting_weights
-from pclhd_jax.training.scores import evaluate
+from pclhd_jax.training.scores import scores, test_features
 from pclhd_jax.using.encoder import Encoder, load_encoder
 
 
@@ -51,9 +51,10 @@ def evaluate_only(config: Any, workdir: str | Path) -> dict[str, dict[str, Any]]
             warn_of_trained_pictures(run, named.workdir)
     for protocol in run.pictures.protocols:
         say(describe(protocol))
-    scores = evaluate(run, replicate(run.mesh, same_as_first(variables)))
-    say("\n" + format_table(scores_of({"evaluation": scores}), title))
-    return scores
+    test_z = test_features(run, replicate(run.mesh, same_as_first(variables)))
+    by_protocol = scores(run.pictures.protocols, test_z)
+    say("\n" + format_table(scores_of({"evaluation": by_protocol}), title))
+    return by_protocol
 
 
 def find_encoder(config: Any, workdir: str | Path) -> tuple[dict[str, Any], str]:

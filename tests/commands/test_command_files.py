@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 import pclhd_jax
-from pclhd_jax.commands.verbs import verbs as commands
+from pclhd_jax.commands import verbs
 from pclhd_jax.main import GivenPath
 from pclhd_jax.settings.sections import settings_of
 from tests.helpers.tiny import tiny_config
 
 ROOT = Path(pclhd_jax.__file__).parents[1]
-ROOMS = ("pclhd_jax", "data_prep", "benchmarks")
+ROOMS = ("pclhd_jax", "pclhd_jax/commands", "data_prep", "benchmarks")
 FILES = sorted(
     path
     for room in ROOMS
@@ -57,7 +57,7 @@ def test_each_command_file_runs_as_a_file_from_any_folder_and_writes_nothing(tmp
 
 @pytest.mark.parametrize("options", [[], ["-OO"]])
 def test_help_of_each_verb_helps_and_names_only_what_is_there(options, tmp_path):
-    for verb in commands.COMMANDS:
+    for verb in verbs.COMMANDS:
         told = helped([*options, str(ROOT / "pclhd_jax/__main__.py"), verb], tmp_path)
         assert told.returncode == 0 and told.stderr == "", (verb, told.stderr)
         assert "traceback" in told.stdout

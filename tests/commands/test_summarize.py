@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from configs import regdb, sysu
-from pclhd_jax.commands.summarize import main, summarize
+from pclhd_jax.commands.summarize import main
+from pclhd_jax.reports.summary import summarize
 
 FORTH, BACK = "regdb split {} visible to thermal", "regdb split {} thermal to visible"
 
@@ -39,7 +40,7 @@ def split_run(root, trial, rank1, recipe="paper", **more):
 
 def test_regdb_splits_are_averaged_with_the_sample_deviation(tmp_path):
     runs = [split_run(tmp_path, trial, r) for trial, r in ((1, 0.80), (2, 0.84), (10, 0.88))]
-    title, *described, header, _, forth, back = summarize(runs).splitlines()
+    title, *described, header, _, forth, back = summarize(runs).text().splitlines()
     assert title.startswith("3 runs, recipe paper: mean +- sample standard deviation (n - 1)")
     assert [line.split(": ")[1] for line in described] == [
         "seed 0, split 1",
@@ -65,7 +66,7 @@ def test_seeds_are_averaged_and_one_run_has_no_spread(tmp_path, capsys):
     main([str(run) for run in runs])
     # Deviations -10 and 10: sqrt(200 / 1) = 14.14.
     assert "60.00 +- 14.14" in capsys.readouterr().out
-    alone = summarize(runs[:1])
+    alone = summarize(runs[0]).text()
     assert "1 run, recipe paper" in alone and "50.00" in alone and "+-" not in alone
 
 

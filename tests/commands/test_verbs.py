@@ -1,7 +1,5 @@
 """`pclhd`: no command without a verb, no verb without a command; experiments from any folder."""
 
-import importlib
-import inspect
 import re
 import subprocess
 import sys
@@ -10,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import pclhd_jax
-from pclhd_jax.commands.verbs import verbs as commands
+from pclhd_jax.commands import verbs
 from pclhd_jax.settings.experiment_files import find_experiment, installed_experiments
 
 ROOT = Path(pclhd_jax.__file__).parents[1]
@@ -33,12 +31,12 @@ def runnable_modules():
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in files
         if 'if __name__ == "__main__":' in path.read_text()
-        and path.name not in ("commands.py", "__main__.py")
+        and path.name not in ("verbs.py", "__main__.py")
     }
 
 
 def test_every_runnable_module_has_a_verb_and_every_verb_that_is_listed_a_module():
-    assert {command.module for command in commands.COMMANDS.values()} == runnable_modules()
+    assert {command.module for command in verbs.COMMANDS.values()} == runnable_modules()
 
 
 def test_flags_are_spelt_with_underscores_as_settings_are():
@@ -59,33 +57,13 @@ def test_help_lists_each_verb_with_a_line_and_imports_none(tmp_path):
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert told.returncode == 0, told.stderr
     listed = dict(re.findall(r"^  (\w+)  +(\w.+)$", told.stdout, re.M))
-    assert list(listed) == list(commands.COMMANDS)
+    assert list(listed) == list(verbs.COMMANDS)
 
 
-def test_a_verb_runs_the_main_of_its_module(monkeypatch):
-    got = []
-    for verb, command in commands.COMMANDS.items():
-        if command.module != "pclhd_jax.main":
-            module = importlib.import_module(command.module)
-            inspect.signature(module.main).bind(["--flag", verb])
-            monkeypatch.setattr(module, "main", got.append)
-            commands.main([verb, "--flag", verb])
-            assert got.pop() == ["--flag", verb]
-
-
-def test_train_and_evaluate_are_pclhd_jax_main(monkeypatch):
-    ran = []
-    monkeypatch.setattr(sys, "argv", [])
-    monkeypatch.setattr(
-        commands.runpy, "run_module", lambda name, **how: ran.append((name, how, sys.argv[1:]))
-    )
-    commands.main(["train", "--config=sysu"])
-    commands.main(["evaluate", "--config=sysu"])
-    as_command = {"run_name": "__main__", "alter_sys": True}
-    assert ran == [
-        ("pclhd_jax.main", as_command, ["--config=sysu"]),
-        ("pclhd_jax.main", as_command, ["--mode=eval", "--config=sysu"]),
-    ]
+def test_evaluate_is_a_run_that_only_scores(tmp_path):
+    told = run_pclhd("evaluate", "--config=synthetic", "--profile=traces", folder=tmp_path)
+    assert "--profile traces training steps; with --mode=eval there are none" in told.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_experiment_that_is_not_here_is_the_installed_one_and_said_so(tmp_path):
@@ -98,8 +76,8 @@ def test_an_experiment_that_is_not_here_is_the_installed_one_and_said_so(tmp_pat
 
 def test_an_unknown_verb_is_answered_with_those_there_are(capsys):
     with pytest.raises(SystemExit, match="no verb 'fit'; there are train, evaluate, "):
-        commands.main(["fit"])
-    commands.main(["--version"])
+        verbs.main(["fit"])
+    verbs.main(["--version"])
     assert capsys.readouterr().out == f"pclhd_jax {pclhd_jax.__version__}\n"
 
 

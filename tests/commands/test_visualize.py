@@ -14,6 +14,7 @@ from pclhd_jax.commands.visualize import main
 from pclhd_jax.reports.cluster_plots import draw_clusters
 from pclhd_jax.reports.eps_report import PartReport, eps_grid
 from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
+from pclhd_jax.settings.schedule import When
 from tests.clustering.test_both_modalities import people
 
 NUM_PEOPLE, VISIBLE_EACH, INFRARED_EACH = 6, 8, 5
@@ -25,7 +26,7 @@ def make_run(path, *, stage, identities=True, spoil_labels=0):
     z = [people(rng, NUM_PEOPLE, each) for each in (VISIBLE_EACH, INFRARED_EACH)]
     config = synthetic.get_config("paper")
     config.cluster.update(eps=0.6, min_samples=3, k1=6, k2=2, joint_k1=8, joint_k2=4)
-    labels = label_epoch(*z, cluster_settings(config, stage, 2))
+    labels = label_epoch(*z, cluster_settings(config, When(stage, 2)))
     labels.infrared_N[:spoil_labels] = -1
     truth = [np.repeat(np.arange(NUM_PEOPLE), each) for each in (VISIBLE_EACH, INFRARED_EACH)]
     if not identities:

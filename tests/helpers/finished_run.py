@@ -2,10 +2,10 @@
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 
 from pclhd_jax.training import run_pictures, train
+from tests.helpers.orbax_alone import read_by_manager
 from tests.helpers.tiny import tiny_config
 
 
@@ -25,13 +25,7 @@ def finished(pictures, tmp_path_factory):
 
 def checkpointed(workdir, epochs_done):
     """Every leaf of a checkpoint, read by plain Orbax."""
-    with ocp.CheckpointManager(
-        workdir / "checkpoints", item_names=("state", "progress")
-    ) as manager:
-        restored = manager.restore(
-            epochs_done, args=ocp.args.Composite(state=ocp.args.StandardRestore())
-        )
-    return jax.tree.map(np.asarray, restored.state)
+    return jax.tree.map(np.asarray, read_by_manager(workdir, epochs_done)[0])
 
 
 def assert_same_tree(one, other):

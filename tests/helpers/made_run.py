@@ -41,11 +41,11 @@ def make_run(workdir, ids=(1, 2), depth=4):
     config, states = made_config(depth), {}
     workdir.mkdir(parents=True)
     (workdir / "config.json").write_text(json.dumps(config.to_dict()))
-    with Checkpoints(workdir, keep=len(ids)) as checkpoints:
-        for id in ids:
-            states[id] = random_state(config, id)
-            progress = {"stage": 1, "epoch": 0} if id == 1 else {"stage": 2, "epoch": id - 2}
-            checkpoints.save(id, states[id], progress)
+    checkpoints = Checkpoints(workdir, keep=len(ids))
+    for id in ids:
+        states[id] = random_state(config, id)
+        progress = {"stage": 1, "epoch": 0} if id == 1 else {"stage": 2, "epoch": id - 2}
+        checkpoints.save(id, states[id], progress)
     return states
 
 

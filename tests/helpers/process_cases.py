@@ -24,6 +24,7 @@ from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
 from pclhd_jax.saving.writer import Writer
 from tests.helpers.dense_jaccard import people
+from tests.helpers.orbax_alone import before_each_save
 from tests.helpers.tiny import tiny_config
 
 PEER_TIMEOUT_S = 10
@@ -50,14 +51,14 @@ def stopped_at(this):
 
 
 def restore_what_process_1_cannot_read(path, this):
-    with Checkpoints(path, keep=2) as checkpoints:
-        for id in (1, 2):
-            checkpoints.save(id, {"x": np.arange(4.0)}, {})
+    checkpoints = Checkpoints(path, keep=2)
+    for id in (1, 2):
+        checkpoints.save(id, {"x": np.arange(4.0)}, {})
 
     def stale(folder):
         raise DamagedCheckpoint(f"{folder}: state is missing")
 
-    with pytest.MonkeyPatch.context() as patch, Checkpoints(path, keep=2) as checkpoints:
+    with pytest.MonkeyPatch.context() as patch:
         if this == 1:
             patch.setattr("pclhd_jax.saving.checkpoints.check_files", stale)
         mesh = make_mesh()
@@ -72,8 +73,9 @@ def save_behind_the_run(path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Checkpoints, "_write", full)
-        with Checkpoints(path / "full", keep=1) as checkpoints, Writer() as writer:
+        before_each_save(patch, full)
+        checkpoints = Checkpoints(path / "full", keep=1)
+        with Writer() as writer:
             checkpoints.save(1, {"x": np.arange(4.0)}, {}, writer)
             train.stopping_together(writer, stop)
 
@@ -87,9 +89,10 @@ def shared_search():
     # Here: they import scikit-learn, which takes a second that the other cases can do without.
     from pclhd_jax.clustering.both_modalities import search_epoch
     from pclhd_jax.clustering.cluster_settings import cluster_settings
+    from pclhd_jax.settings.schedule import When
     from pclhd_jax.training import clusters
 
-    settings, searched = cluster_settings(tiny_config("nowhere"), 2, 0), []
+    settings, searched = cluster_settings(tiny_config("nowhere"), When(2, 0)), []
     z = people(2500, 90, 0.5), people(1100, 90, 0.5, seed=1)
 
     def watched(*args):

@@ -11,6 +11,7 @@ from configs import common
 from pclhd_jax.batches.batch import Batch
 from pclhd_jax.clustering.cluster_settings import cluster_settings
 from pclhd_jax.method.prototypes import PrototypeBank, num_rows
+from pclhd_jax.settings.schedule import When
 
 FIGURES = Path(
     os.environ.get("PCLHD_RELEASED_FIGURES") or Path(__file__).parents[1] / "data" / "released"
@@ -94,7 +95,7 @@ def cluster_settings_of_the_figures(stage):
     for name in ("k1", "k2", "joint_k1", "joint_k2", "min_samples"):
         config.cluster[name] = int(LABELS[name])
     config.cluster.eps = float(LABELS["eps"])
-    return cluster_settings(config, stage, 0)
+    return cluster_settings(config, When(stage, 0))
 
 
 def modality_of_joint():

@@ -52,15 +52,15 @@ def start(task, *arguments, devices=1):
 
 
 def save(workdir):
-    with Checkpoints(workdir, keep=1) as checkpoints:
-        checkpoints.save(1, replicate(make_mesh(), small_state(1 / 3)), {"stage": 1})
+    checkpoints = Checkpoints(workdir, keep=1)
+    checkpoints.save(1, replicate(make_mesh(), small_state(1 / 3)), {"stage": 1})
 
 
 def restore(workdir, devices):
     mesh = make_mesh()
     assert mesh.size == int(devices)
-    with Checkpoints(workdir) as checkpoints:
-        state = checkpoints.restore(1, lambda _: small_state(0.0), mesh).state
+    checkpoints = Checkpoints(workdir)
+    state = checkpoints.restore(1, lambda _: small_state(0.0), mesh).state
     for leaf, expected in zip(*map(jax.tree.leaves, (state, small_state(1 / 3))), strict=True):
         assert len(leaf.addressable_shards) == mesh.size
         for shard in leaf.addressable_shards:
@@ -75,10 +75,10 @@ def save_until_killed(workdir, event, end_of_path):
         if name == event and str(arguments[event == "os.rename"]).endswith(end_of_path):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with Checkpoints(workdir, keep=1) as checkpoints:
-        checkpoints.save(1, mixed_tree(1.5), {})
-        sys.addaudithook(watch)
-        checkpoints.save(2, mixed_tree(2.5), {})
+    checkpoints = Checkpoints(workdir, keep=1)
+    checkpoints.save(1, mixed_tree(1.5), {})
+    sys.addaudithook(watch)
+    checkpoints.save(2, mixed_tree(2.5), {})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from pclhd_jax.batches.batch import Batches, EpochLabels
 from pclhd_jax.method import steps
 from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.processes.mesh import make_mesh
-from pclhd_jax.processes.waiting import Waiting
+from pclhd_jax.settings.schedule import When
+from pclhd_jax.training.banks import make_banks
 from pclhd_jax.training.experiment import fixed_of
 from pclhd_jax.training.features import Features
 from tests.helpers.step_cases import BATCH, JOINT, KEY, ToyEncoder, make_state
@@ -28,21 +29,19 @@ def toy_config(recipe):
 def outcome(config, odd=True, joint=JOINT, batch=BATCH):
     """(state, banks, metrics) of the first iteration of stage 2, by plain descent."""
     fixed = fixed_of(config, ToyEncoder(), optax.sgd(0.05))
-    inputs = epoch_inputs(2, int(odd), config.loss)  # toy_config has no ramp
+    inputs = epoch_inputs(When(2, int(odd)), config.loss)  # toy_config has no ramp
     state, banks = make_state(fixed.model, fixed.tx, momentum_seed=1), toy_banks(8)
     # Not jitted: each operation is compiled once for all settings, a step would be for every one.
     return steps.stage2_step(state, banks, Batches(batch, joint), inputs, KEY, fixed=fixed)
 
 
-class FakeRun:
-    """As much of a run as `make_banks` reads."""
+FIRST_OF_STAGE_2 = When(2, 0)
 
-    def __init__(self, recipe, **prototypes):
-        self.config = common.base(recipe)
-        self.config.prototypes.num_dynamic = 3
-        self.config.prototypes.update(prototypes)
-        self.mesh = make_mesh()
-        self.waiting = Waiting()
+
+def first_banks(config):
+    """Of `an_epoch`, the first of stage 2."""
+    config.prototypes.num_dynamic = 3
+    return make_banks(config, make_mesh(), FIRST_OF_STAGE_2, *an_epoch())
 
 
 def an_epoch():

@@ -9,6 +9,7 @@ from pclhd_jax.batches.batch import Batches
 from pclhd_jax.method import steps
 from pclhd_jax.method.gradients import stage1_gradients, stage2_gradients
 from pclhd_jax.method.schedules import epoch_inputs
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training.experiment import fixed_of
 from tests.helpers.step_cases import (
     BATCH,
@@ -28,7 +29,7 @@ def of_step(function, config, odd=True, joint=None, stage=2):
     """`function` with what the step of an epoch is given; the start state, and what comes back."""
     fixed = fixed_of(config, ToyEncoder(), optax.sgd(1.0))
     state = make_state(fixed.model, fixed.tx, momentum_seed=1)
-    inputs = epoch_inputs(stage, int(odd), config.loss)
+    inputs = epoch_inputs(When(stage, int(odd)), config.loss)
     given = make_banks(8), Batches(BATCH, joint), inputs, KEY
     return state, function(state, *given, fixed=fixed)
 

@@ -1,7 +1,6 @@
 """A part of the method that a setting leaves out leaves nothing behind."""
 
 import itertools
-from types import SimpleNamespace
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,12 +9,17 @@ import pytest
 from configs import common
 from pclhd_jax.batches.apart_and_joint import TrainPictures
 from pclhd_jax.method.losses import centroid_cross_entropy, hard_cross_entropy, hybrid_loss
-from pclhd_jax.training.banks import make_banks
 from pclhd_jax.training.clusters import cluster_notes
-from pclhd_jax.training.step_loop import epoch_batches
+from pclhd_jax.training.step_loop import EpochSoFar, epoch_batches
 from tests.helpers.step_cases import BATCH, assert_same, differs
 from tests.helpers.step_cases import make_banks as toy_banks
-from tests.helpers.toy_recipe import FakeRun, an_epoch, outcome, toy_config
+from tests.helpers.toy_recipe import (
+    FIRST_OF_STAGE_2,
+    an_epoch,
+    first_banks,
+    outcome,
+    toy_config,
+)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
@@ -54,15 +58,16 @@ def test_without_cross_weight_no_match_reaches_a_gradient_or_a_bank(recipe, odd)
 
 @pytest.mark.parametrize("joint", [True, False])
 def test_without_the_joint_term_there_is_no_joint_bank_and_no_joint_batch(joint):
-    z, momentum_z, labels = an_epoch()
-    run = FakeRun("paper")
-    run.config.loss.joint = joint
-    banks = make_banks(run, z, momentum_z, labels, stage=2, epoch=0)
+    z, _, labels = an_epoch()
+    config, when = common.base("paper"), FIRST_OF_STAGE_2
+    config.loss.joint = joint
+    banks = first_banks(config)
     assert (banks.joint is not None) == joint
     pixels = [np.zeros((len(z_ND), 2, 1, 3), np.uint8) for z_ND in z]
-    run.pictures = SimpleNamespace(train=TrainPictures(*pixels, None, None))
-    run.config.stage2.clusters_per_batch = 3  # more than the two joint clusters there are
-    run.config.stage2.visible_shots = run.config.stage2.infrared_shots = 2
-    assert any("joint" in note for note in cluster_notes(run, labels, stage=2, epoch=0)) == joint
-    batches = list(itertools.islice(epoch_batches(run, labels, 2, 0, 0), 3))
+    pictures = TrainPictures(*pixels, None, None)
+    config.stage2.clusters_per_batch = 3  # more than the two joint clusters there are
+    config.stage2.visible_shots = config.stage2.infrared_shots = 2
+    assert any("joint" in note for note in cluster_notes(config, when, labels)) == joint
+    begun = EpochSoFar(when, None, banks, labels, {}, {})
+    batches = list(itertools.islice(epoch_batches(config, pictures, begun), 3))
     assert [both.joint is not None for both in batches] == [joint] * 3

@@ -22,6 +22,7 @@ from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.method.step_data import Banks, StepData
 from pclhd_jax.processes.mesh import make_mesh, replicate, shard_batch
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training.experiment import fixed_of
 from tests.helpers.released_figures import (
     LABELS,
@@ -53,7 +54,7 @@ def run(step, prefix, config, *, odd=False, sharded=False):
     stats = {"unused": jnp.zeros(1)}
     state = TrainState(params, stats, momentum, stats, tx.init(params))
     fixed = fixed_of(config, model, tx)._replace(augment_pad=1)
-    inputs = epoch_inputs(2, int(odd), config.loss)
+    inputs = epoch_inputs(When(2, int(odd)), config.loss)
     data = StepData(Banks(*map(bank, "vrj")), batch_of(prefix), inputs)
     if sharded:
         mesh = make_mesh()
@@ -215,4 +216,4 @@ def test_each_setting_of_the_neighbours_takes_part_in_the_released_labels(settin
 
 
 def test_the_weights_of_the_released_recipe_are_half_half_and_one():
-    assert epoch_inputs(2, 0, released_config().loss).weights == LossWeights(0.5, 0.5, 1.0)
+    assert epoch_inputs(When(2, 0), released_config().loss).weights == LossWeights(0.5, 0.5, 1.0)

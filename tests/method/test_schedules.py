@@ -11,6 +11,7 @@ from pclhd_jax.method.schedules import (
     progressive_weights,
     ramp,
 )
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.settings.sections import settings_of
 
 
@@ -22,17 +23,17 @@ def loss(ramp_epochs):
 
 def test_stage_one_keeps_its_weights():
     for epoch in (0, 7, 49):
-        assert progressive_weights(1, epoch, loss(4)) == (1.0, 0.0, 0.0)
+        assert progressive_weights(When(1, epoch), loss(4)) == (1.0, 0.0, 0.0)
 
 
 def test_no_ramp_is_a_plain_switch():
     for epoch in (0, 1, 30):
-        got = progressive_weights(2, epoch, loss(0))
+        got = progressive_weights(When(2, epoch), loss(0))
         np.testing.assert_allclose(got, (0.0, 0.6, 0.4), atol=1e-7)
 
 
 def test_a_ramp_of_three_epochs_goes_by_quarters():
-    got = [progressive_weights(2, epoch, loss(3)) for epoch in range(5)]
+    got = [progressive_weights(When(2, epoch), loss(3)) for epoch in range(5)]
     want = [
         (0.75, 0.15, 0.10),
         (0.50, 0.30, 0.20),

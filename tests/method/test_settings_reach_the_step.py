@@ -16,8 +16,7 @@ from configs import common
 from pclhd_jax.batches.batch import Batches
 from pclhd_jax.method import steps
 from pclhd_jax.method.schedules import epoch_inputs
-from pclhd_jax.training import clusters
-from pclhd_jax.training.banks import make_banks
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training.experiment import fixed_of, sampling_of
 from tests.helpers.step_cases import (
     BATCH,
@@ -29,7 +28,7 @@ from tests.helpers.step_cases import (
     make_state,
 )
 from tests.helpers.step_cases import make_banks as toy_banks
-from tests.helpers.toy_recipe import FakeRun, an_epoch, outcome, toy_config
+from tests.helpers.toy_recipe import an_epoch, first_banks, outcome, toy_config
 
 OWN = {"loss_visible", "loss_infrared"}
 CROSS = {"loss_cross"}
@@ -94,7 +93,7 @@ def test_stage_one_takes_its_weights_and_its_margin(recipe):
     def losses(config):
         fixed = fixed_of(config, ToyEncoder(), optax.sgd(0.05))
         state, banks = make_state(fixed.model, fixed.tx), toy_banks(8)
-        inputs = epoch_inputs(1, 0, config.loss)
+        inputs = epoch_inputs(When(1, 0), config.loss)
         _, _, metrics = steps.stage1_step(state, banks, Batches(BATCH), inputs, KEY, fixed=fixed)
         return {key: float(metrics[key]) for key in OWN}
 
@@ -119,7 +118,7 @@ def test_the_weights_of_an_epoch_are_those_of_the_settings():
     config.loss.ramp_epochs = 3
 
     def weights(stage, epoch):
-        return epoch_inputs(stage, epoch, config.loss).weights
+        return epoch_inputs(When(stage, epoch), config.loss).weights
 
     np.testing.assert_allclose(weights(1, 7), (0.8, 0.2, 0.0), rtol=1e-6)
     np.testing.assert_allclose(weights(2, 1), (0.4, 0.3, 0.5), rtol=1e-6)
@@ -139,20 +138,6 @@ def test_the_sampler_takes_pools_and_joint_clusters_from_the_settings(recipe, ex
     assert sampling.visible_shots == config[f"stage{stage}"].visible_shots
     config.sampler.exact_pool_repeats = not expected[0]
     assert sampling_of(config, stage).exact_pool_repeats != expected[0]
-
-
-def test_dynamic_prototypes_are_drawn_from_the_momentum_encoder(monkeypatch):
-    asked, state = [], make_state(ToyEncoder(), optax.sgd(0.05), momentum_seed=1)
-    monkeypatch.setattr(clusters, "search_neighbours", lambda *_: "lists")
-    monkeypatch.setattr(clusters, "label_epoch", lambda *_: "labels")
-    monkeypatch.setattr(clusters, "train_features", lambda *args: asked.append(args[1:]))
-    run = FakeRun("released")
-    run.feature_steps, run.cluster_feature_steps = {"unit": 1}, {"as they are": 1}
-    clusters.labels_and_momentum_features(run, state, (None, None), 2, 0)
-    ((variables, steps_used),) = asked
-    assert_same(variables, state.momentum)
-    assert any(differs(state.momentum["params"], state.online["params"]))
-    assert steps_used == {"unit": 1}
 
 
 @pytest.mark.parametrize("recipe", common.RECIPES)
@@ -217,7 +202,7 @@ def test_a_step_without_joint_batch_is_the_first_step_and_the_moving_average(rec
 @pytest.mark.parametrize("recipe", common.RECIPES)
 def test_dynamic_prototypes_start_as_momentum_features_and_not_as_online_ones(recipe):
     z, momentum_z, labels = an_epoch()
-    banks = make_banks(FakeRun(recipe), z, momentum_z, labels, stage=2, epoch=0)
+    banks = first_banks(common.base(recipe))
     for bank, mine, others, labels_N in zip(
         banks[:2], momentum_z, z, (labels.visible_N, labels.infrared_N), strict=True
     ):
@@ -230,8 +215,7 @@ def test_dynamic_prototypes_start_as_momentum_features_and_not_as_online_ones(re
 
 @pytest.mark.parametrize("recipe", common.RECIPES)
 def test_hard_prototypes_start_where_the_recipe_says(recipe):
-    z, momentum_z, labels = an_epoch()
-    banks = make_banks(FakeRun(recipe), z, momentum_z, labels, stage=2, epoch=0)
+    banks = first_banks(common.base(recipe))
     starts_at_centroid = recipe == "released"
     for bank in banks:
         live = np.asarray(bank.live_K)
@@ -240,8 +224,8 @@ def test_hard_prototypes_start_where_the_recipe_says(recipe):
 
 
 def test_a_joint_cluster_of_one_modality_starts_at_the_mean_of_that_one():
-    z, momentum_z, labels = an_epoch()
-    banks = make_banks(FakeRun("released"), z, momentum_z, labels, stage=2, epoch=0)
+    z, _, labels = an_epoch()
+    banks = first_banks(common.base("released"))
     mean_D = z.visible_ND[labels.joint_visible_N == 2].mean(axis=0)  # no infrared picture has it
     np.testing.assert_allclose(
         banks.joint.centroid_KD[2], mean_D / np.linalg.norm(mean_D), atol=1e-6

@@ -23,7 +23,7 @@ def test_all_cells_run_and_the_run_that_was_stopped_goes_on(tmp_path, monkeypatc
         line.split(" = ")[0] for line in given[0].source.splitlines()
     }
     given[0].source = SMALLER
-    config = next(cell for cell in notebook.cells if "get_config" in cell.source)
+    config = next(cell for cell in notebook.cells if 'load_config("synthetic' in cell.source)
     config.source += f"\n{NARROWER}"
     monkeypatch.setenv("PYTHONPATH", str(NOTEBOOK.parents[1]))
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "compiled"))

@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from tensorboardX.proto.event_pb2 import Event
 
 from pclhd_jax.reports.records import Records, read_records
 from pclhd_jax.saving.workdir import start_workdir
@@ -57,15 +56,12 @@ def test_equal_settings_differ_nowhere():
 
 
 def test_records_of_epochs_without_a_checkpoint_are_dropped_on_resume(tmp_path):
-    records = Records(tmp_path, epochs_done=0)
-    assert not records.has_rows
+    records = Records(tmp_path)
+    assert not records.open(epochs_done=0)
     for epochs_done in range(3):
         records.write({"epochs_done": epochs_done, "losses": {"loss": 1.0}})
-    records.close()
-    resumed = Records(tmp_path, epochs_done=1)
-    assert resumed.has_rows
+    assert Records(tmp_path).open(epochs_done=1)
     assert [row["epochs_done"] for row in read_records(tmp_path)] == [0, 1]
-    resumed.close()
 
 
 def test_a_line_torn_by_a_kill_is_left_out(tmp_path):
@@ -74,12 +70,12 @@ def test_a_line_torn_by_a_kill_is_left_out(tmp_path):
 
 
 def test_seconds_go_beside_the_metrics_not_into_them(tmp_path):
-    records = Records(tmp_path, epochs_done=0)
-    records.write({"epochs_done": 0})
-    records.write_timing(0, {"steps": 2.0}, {"saves": 1.0})
-    records.close()
-    assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {"epochs_done": 0}
-    timing = {"epochs_done": 0, "steps": 2.0, "waiting": {"saves": 1.0}}
+    records = Records(tmp_path)
+    records.open(epochs_done=0)
+    records.write({"epochs_done": 1})
+    records.write_saved(1, {"steps": 2.0}, {"saves": 1.0}, "said")
+    assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {"epochs_done": 1}
+    timing = {"epochs_done": 1, "steps": 2.0, "waiting": {"saves": 1.0}}
     assert json.loads((tmp_path / "timing.jsonl").read_text()) == timing
 
 
@@ -138,34 +134,14 @@ def test_a_lost_last_line_comes_back_from_the_checkpoint(tmp_path):
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "metrics.jsonl").write_text(lines.rsplit("\n", 2)[0] + "\n")
     assert len(read_records(tmp_path)) == 2
-    Records(tmp_path, epochs_done=2, last_row=rows[2]).close()
+    Records(tmp_path).open(epochs_done=2, last_row=rows[2])
     assert (tmp_path / "metrics.jsonl").read_text() == lines
 
 
-def test_curves_are_read_back_by_tensorboards_own_format(tmp_path):
-    records = Records(tmp_path, epochs_done=0)
-    records.write({"epochs_done": 1, "losses": {"loss": 0.5}})
-    records.write_timing(1, {"steps": 2.0}, {"saves": 1.0})
-    records.close()
-    (path,) = (tmp_path / "tensorboard").iterdir()
-    content = path.read_bytes()
-    found = {}
-    while content:  # a length, its checksum, an event, its checksum
-        size = int.from_bytes(content[:8], "little")
-        event = Event.FromString(content[12 : 12 + size])
-        content = content[16 + size :]
-        found |= {value.tag: (event.step, value.simple_value) for value in event.summary.value}
-    assert found == {
-        "epochs_done": (1, 1.0),
-        "losses/loss": (1, 0.5),
-        "seconds/steps": (1, 2.0),
-        "waiting/saves": (1, 1.0),
-    }
-
-
-def test_a_disk_that_is_full_for_the_curves_is_an_error_at_once(tmp_path):
-    records = Records(tmp_path, epochs_done=0)
-    records.curves.writer._py_recordio_writer._writer.close()
-    records.curves.writer._py_recordio_writer._writer = open("/dev/full", "wb")  # noqa: SIM115
-    with pytest.raises(OSError, match="No space left"):
+def test_a_record_that_cannot_be_written_ends_the_run(tmp_path):
+    records = Records(tmp_path)
+    records.open(epochs_done=0)
+    (tmp_path / "metrics.jsonl").unlink()
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(OSError, match=r"metrics\.jsonl"):
         records.write({"epochs_done": 1, "losses": {"loss": 0.5}})

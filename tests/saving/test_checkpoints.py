@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 
 from pclhd_jax.processes.mesh import make_mesh, replicate
-from pclhd_jax.saving import integrity
 from pclhd_jax.saving.checkpoints import Checkpoints
+from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
+from tests.helpers.orbax_alone import save_by_orbax
 from tests.helpers.states import assert_same_bits, mixed_tree, small_state, start
 
 ROOT = Path(__file__).parents[2]
@@ -22,16 +22,16 @@ ROOT = Path(__file__).parents[2]
 
 def saved(workdir, *ids, keep=9):
     """Checkpoints with these ids, the id being the state's value."""
-    with Checkpoints(workdir, keep=keep) as checkpoints:
-        for id in ids:
-            checkpoints.save(id, small_state(float(id)), {"stage": 1, "epoch": id - 1})
+    checkpoints = Checkpoints(workdir, keep=keep)
+    for id in ids:
+        checkpoints.save(id, small_state(float(id)), {"stage": 1, "epoch": id - 1})
 
 
 def restored(workdir, id=None):
-    with Checkpoints(workdir) as checkpoints:
-        if id is not None:
-            return checkpoints.restore(id, lambda _: small_state(0.0), make_mesh()).state
-        return restore_newest(checkpoints, lambda _: small_state(0.0), make_mesh())
+    checkpoints = Checkpoints(workdir)
+    if id is not None:
+        return checkpoints.restore(id, lambda _: small_state(0.0), make_mesh()).state
+    return restore_newest(checkpoints, lambda _: small_state(0.0), make_mesh())
 
 
 def finish(process, timeout=60):
@@ -41,9 +41,9 @@ def finish(process, timeout=60):
 
 def test_a_checkpoint_gives_back_every_leaf_and_the_progress(tmp_path):
     saved(tmp_path, 1)
-    with Checkpoints(tmp_path) as checkpoints:
-        assert checkpoints.latest() == 1
-        _, state, progress = checkpoints.restore(1, lambda _: small_state(0.0), make_mesh())
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.latest() == 1
+    _, state, progress = checkpoints.restore(1, lambda _: small_state(0.0), make_mesh())
     assert progress == {"stage": 1, "epoch": 0}
     assert_same_bits(state, small_state(1.0))
 
@@ -52,10 +52,10 @@ def test_leaves_of_every_kind_come_back_bit_by_bit_and_where_they_were(tmp_path)
     mesh = make_mesh()
     tree = mixed_tree(1.5)
     tree |= {"banks": replicate(mesh, tree["banks"])}
-    with Checkpoints(tmp_path, keep=1, folder="unfinished") as checkpoints:
-        checkpoints.save(40, tree, {"step": 40})
-        like = mixed_tree(0.0)
-        id, back, progress = restore_newest(checkpoints, lambda progress: like, mesh)
+    checkpoints = Checkpoints(tmp_path, keep=1, folder="unfinished")
+    checkpoints.save(40, tree, {"step": 40})
+    like = mixed_tree(0.0)
+    id, back, progress = restore_newest(checkpoints, lambda progress: like, mesh)
     assert (id, progress) == (40, {"step": 40})
     assert_same_bits(back, tree)
     assert isinstance(back["labels_N"], np.ndarray)  # 64 bits: JAX would have cut them
@@ -66,9 +66,9 @@ def test_leaves_of_every_kind_come_back_bit_by_bit_and_where_they_were(tmp_path)
 
 
 def test_the_progress_decides_what_is_restored_into(tmp_path):
-    with Checkpoints(tmp_path, keep=1) as checkpoints:
-        checkpoints.save(1, {"labels": np.arange(7)}, {"rows": 7})
-        back = restore_newest(checkpoints, lambda p: {"labels": np.empty(p["rows"], int)}, None)
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(1, {"labels": np.arange(7)}, {"rows": 7})
+    back = restore_newest(checkpoints, lambda p: {"labels": np.empty(p["rows"], int)}, None)
     assert back.state["labels"].tolist() == list(range(7))
 
 
@@ -89,9 +89,10 @@ def test_a_save_that_orbax_refuses_is_an_error(tmp_path):
 def test_another_pytree_than_the_saved_one_is_named_and_is_no_damage(tmp_path):
     saved(tmp_path, 1)
     other = {"params": {"kernel": np.zeros((3, 4), np.float32)}}
-    with Checkpoints(tmp_path) as checkpoints, pytest.raises(ValueError) as caught:
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(ValueError) as caught:
         restore_newest(checkpoints, lambda _: other, make_mesh())
-    assert not isinstance(caught.value, integrity.DamagedCheckpoint)
+    assert not isinstance(caught.value, DamagedCheckpoint)
     assert "batch_stats/mean: there ['float32', [2]], here absent" in str(caught.value)
     assert re.search(r"and \d+ more; bring those settings back", str(caught.value))
 
@@ -115,8 +116,8 @@ def test_a_checkpoint_kept_from_an_earlier_version_is_still_read():
     workdir = Path(__file__).parents[1] / "data" / "checkpoint-v1"
     before = sorted(workdir.rglob("*"))
     said = []
-    with Checkpoints(workdir) as checkpoints:
-        back = restore_newest(checkpoints, lambda _: mixed_tree(0.0), make_mesh(), said.append)
+    checkpoints = Checkpoints(workdir)
+    back = restore_newest(checkpoints, lambda _: mixed_tree(0.0), make_mesh(), said.append)
     assert (back.id, back.progress, said) == (3, {"stage": 2, "epoch": 0}, [])
     assert_same_bits(back.state, mixed_tree(1.5))
     assert back.state["labels_N"].tolist() == [-1, 0, 1099511627776, 1]
@@ -124,12 +125,10 @@ def test_a_checkpoint_kept_from_an_earlier_version_is_still_read():
     assert sorted(workdir.rglob("*")) == before
 
 
-def test_a_checkpoint_without_checksums_is_read_with_a_warning(tmp_path, capsys):
-    items = {"state": ocp.args.StandardSave(small_state(1.0)), "progress": ocp.args.JsonSave({})}
-    with ocp.CheckpointManager(tmp_path / "checkpoints", item_names=tuple(items)) as manager:
-        manager.save(1, args=ocp.args.Composite(**items))
+def test_a_checkpoint_that_orbax_alone_saved_is_read_with_a_warning(tmp_path, capsys):
+    save_by_orbax(tmp_path, 1, small_state(1.0), {})
     assert_same_bits(restored(tmp_path).state, small_state(1.0))
-    assert "1 was saved without checksums, by an earlier version" in capsys.readouterr().out
+    assert "1 was saved without manifest.json; nothing verifies" in capsys.readouterr().out
 
 
 @contextmanager
@@ -146,14 +145,14 @@ def largest_file(size):
 @pytest.mark.parametrize("size", [100, 50_000])  # already its small files; only the arrays
 def test_a_full_disk_is_named_and_hurts_no_checkpoint(tmp_path, size, capfd):
     big = {"a": np.random.default_rng(0).standard_normal(40_000)}
-    with Checkpoints(tmp_path, keep=1) as checkpoints:
-        checkpoints.save(1, {"a": np.zeros(40_000)}, {})
-        with largest_file(size), pytest.raises(OSError) as caught:
-            checkpoints.save(2, big, {})
-        assert os.listdir(tmp_path / "checkpoints") == ["1"]
-        checkpoints.save(2, big, {})  # there is room again
-        assert checkpoints.ids() == [2]
-        assert_same_bits(checkpoints.restore(2, lambda _: big, make_mesh()).state, big)
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(1, {"a": np.zeros(40_000)}, {})
+    with largest_file(size), pytest.raises(OSError) as caught:
+        checkpoints.save(2, big, {})
+    assert os.listdir(tmp_path / "checkpoints") == ["1"]
+    checkpoints.save(2, big, {})  # there is room again
+    assert checkpoints.ids() == [2]
+    assert_same_bits(checkpoints.restore(2, lambda _: big, make_mesh()).state, big)
     message = str(caught.value)
     assert f"saving checkpoint 2 in {tmp_path / 'checkpoints'} failed: File too large" in message
     assert "needs about 0.3 MB, " in message and message.endswith("; checkpoint 1 is intact")
@@ -182,33 +181,46 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path, monkeypatch):
     assert_same_bits(restored(workdir).state, small_state(1.0))
 
 
-def test_a_manifest_that_cannot_be_written_leaves_a_checkpoint_that_is_whole(tmp_path, monkeypatch):
-    def refuse(path, text):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+def test_a_save_whose_manifest_cannot_be_written_does_not_count(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def refuse(source, target):
+        if Path(target).name == "manifest.json":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        replace(source, target)
 
     saved(tmp_path, 1)
-    # Whole as it is, nothing vouches for it: the one before is named.
     with monkeypatch.context() as patch, pytest.raises(OSError, match="checkpoint 1 is intact"):
-        patch.setattr(integrity, "write_whole", refuse)
+        patch.setattr(os, "replace", refuse)
         saved(tmp_path, 2)
+    assert os.listdir(tmp_path / "checkpoints") == ["1"]
+    saved(tmp_path, 2)
     assert_same_bits(restored(tmp_path).state, small_state(2.0))
-    saved(tmp_path, 3)
+
+
+def test_what_a_killed_save_of_an_earlier_version_left_goes_with_the_next_save(tmp_path):
+    for name in ("2.orbax-checkpoint-tmp", "2.orbax-checkpoint-tmp-17"):
+        (tmp_path / "checkpoints" / name / "state.orbax-checkpoint-tmp").mkdir(parents=True)
+        (tmp_path / "checkpoints" / name / "state.orbax-checkpoint-tmp" / "part").touch()
+    saved(tmp_path, 1)
+    assert os.listdir(tmp_path / "checkpoints") == ["1"]
 
 
 def test_a_pytree_that_cannot_be_saved_is_told_by_orbax_and_hurts_no_checkpoint(tmp_path):
-    with Checkpoints(tmp_path, keep=1) as checkpoints:
-        checkpoints.save(1, small_state(1.0), {})
-        with pytest.raises(ValueError, match="zero size"):
-            checkpoints.save(2, {"a": np.zeros((0, 3))}, {})
-        checkpoints.save(2, small_state(2.0), {})
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(1, small_state(1.0), {})
+    with pytest.raises(ValueError, match="zero size"):
+        checkpoints.save(2, {"a": np.zeros((0, 3))}, {})
+    checkpoints.save(2, small_state(2.0), {})
     assert_same_bits(restored(tmp_path).state, small_state(2.0))
 
 
 KILLS = {
-    "when its folder is made": ("os.mkdir", "/checkpoints/2.orbax-checkpoint-tmp", 1),
-    "in the middle of its files": ("os.rename", "2.orbax-checkpoint-tmp/checksums", 1),
+    "when its folder is made": ("os.mkdir", "/checkpoints/2.new.orbax-checkpoint-tmp", 1),
+    "in the middle of its files": ("os.rename", "2.new.orbax-checkpoint-tmp/state", 1),
+    "before it is read back": ("os.rename", "/checkpoints/2.new", 1),
+    "before its manifest is there": ("os.rename", "/2.new/manifest.json", 1),
     "before it is finished": ("os.rename", "/checkpoints/2", 1),
-    "between the checkpoint and its manifest": ("os.rename", "/2/manifest.json", 2),
     "while the older one is removed": ("os.rmdir", "/checkpoints/1.removed", 2),
 }
 
@@ -222,12 +234,10 @@ def test_a_save_that_is_killed_leaves_a_checkpoint_and_is_not_in_the_way(tmp_pat
         process.communicate(timeout=60)
         assert process.returncode == -9, name
         newest = KILLS[name][2]
-        with Checkpoints(tmp_path / name, keep=1) as checkpoints:
-            back = restore_newest(
-                checkpoints, lambda _: mixed_tree(0.0), make_mesh(), set_aside=True
-            )
-            assert back.id == newest, name
-            assert_same_bits(back.state, mixed_tree(newest + 0.5))
-            checkpoints.save(newest + 1, mixed_tree(9.5), {})
-            assert os.listdir(tmp_path / name / "checkpoints") == [str(newest + 1)]
+        checkpoints = Checkpoints(tmp_path / name, keep=1)
+        back = restore_newest(checkpoints, lambda _: mixed_tree(0.0), make_mesh(), set_aside=True)
+        assert back.id == newest, name
+        assert_same_bits(back.state, mixed_tree(newest + 0.5))
+        checkpoints.save(newest + 1, mixed_tree(9.5), {})
+        assert os.listdir(tmp_path / name / "checkpoints") == [str(newest + 1)]
         assert not (tmp_path / name / "damaged").exists()

@@ -1,21 +1,24 @@
 """Damage is never read as if it were sound: an older checkpoint is used, or the run stops."""
 
 import errno
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from benchmarks.corruption import DAMAGES, GOOD, corruption_matrix, flipped, tiny_checkpoints
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.saving.checkpoints import Checkpoints
-from pclhd_jax.saving.failed_save import last_intact
-from pclhd_jax.saving.integrity import DamagedCheckpoint, leaf_digests, sealed, unsealed
+from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.newest import restore_newest
+from pclhd_jax.using.inspection import load_state
+from tests.helpers.orbax_alone import save_by_orbax
 from tests.helpers.states import assert_same_bits, small_state
 from tests.saving.test_checkpoints import saved
+
+DATA = Path(__file__).parents[1] / "data"
 
 
 def flip(path):
@@ -30,10 +33,10 @@ def arrays_of(workdir, id):
 
 def newest(workdir, *, set_aside=False):
     said = []
-    with Checkpoints(workdir) as checkpoints:
-        back = restore_newest(
-            checkpoints, lambda _: small_state(0.0), make_mesh(), said.append, set_aside=set_aside
-        )
+    checkpoints = Checkpoints(workdir)
+    back = restore_newest(
+        checkpoints, lambda _: small_state(0.0), make_mesh(), said.append, set_aside=set_aside
+    )
     return back, said
 
 
@@ -47,38 +50,50 @@ def test_every_file_damaged_in_every_way_is_noticed_and_named(tmp_path, ids):
     assert [row for row in rows if row.outcome not in GOOD] == []
     on_disk = {str(p.relative_to(tmp_path / "checkpoints/2")) for p in files_below(tmp_path, 2)}
     assert {row.file for row in rows} == on_disk and len(rows) == len(on_disk) * len(DAMAGES)
-    # Only the list of the files' digests may go: the leaves have digests of their own.
-    assert {row.file for row in rows if row.outcome == "exact"} == {"manifest.json"}
-    other = "fell back, file named" if len(ids) == 2 else "stopped, file named"
-    assert {row.outcome for row in rows if row.file != "manifest.json"} == {other}
+    assert {row.outcome for row in rows} == {
+        "fell back, file named" if len(ids) == 2 else "stopped, file named"
+    }
 
 
 def files_below(workdir, id):
     return [path for path in (workdir / "checkpoints" / str(id)).rglob("*") if path.is_file()]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # TensorStore's
-def test_without_a_manifest_the_checksums_of_the_leaves_decide(tmp_path):
-    def without_manifest(workdir):
-        trees = tiny_checkpoints((1, 2), workdir)
-        (workdir / "checkpoints/2/manifest.json").unlink()
-        return trees
+@pytest.mark.parametrize("version", ["checkpoint-v1", "old_runs/paper"])
+def test_every_file_of_an_earlier_versions_checkpoint_is_verified(tmp_path, version):
+    def copied(workdir):
+        shutil.copytree(DATA / version / "checkpoints", workdir / "checkpoints")
+        restored = load_state(workdir)
+        assert (workdir / "checkpoints" / str(restored.id) / "checksums").is_dir()  # as they had
+        return {restored.id: restored.state}
 
-    damages = {f"byte {n}/6": lambda c, n=n: flipped(c, len(c) * n // 6) for n in range(6)}
-    rows = corruption_matrix(without_manifest, tmp_path, damages=damages)
-    wrong = {"WRONG VALUES", "STARTED AFRESH"}
-    assert not [r for r in rows if r.outcome in wrong or r.outcome.startswith("raw")]
-    assert any("leaf weights has other values than were saved" in row.said for row in rows)
-    assert any("progress" in row.said for row in rows if row.file == "progress/metadata")
+    rows = corruption_matrix(copied, tmp_path)
+    assert len(rows) > 40 and {row.outcome for row in rows} == {"stopped, file named"}
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # TensorStore's
-def test_the_matrix_itself_notices_what_goes_unnoticed(tmp_path, monkeypatch):
-    monkeypatch.setattr("pclhd_jax.saving.checkpoints.check_files", lambda path: True)
-    monkeypatch.setattr("pclhd_jax.saving.checkpoints.check_leaves", lambda *_: None)
-    rows = corruption_matrix(lambda workdir: tiny_checkpoints((1, 2), workdir), tmp_path)
-    outcomes = {row.outcome for row in rows}
-    assert "WRONG VALUES" in outcomes and any(o.startswith("raw") for o in outcomes)
+def test_the_matrix_notices_what_goes_unnoticed_where_no_manifest_was_ever_written(tmp_path):
+    def by_orbax(workdir):
+        tree = {"weights": np.random.default_rng(0).standard_normal((64, 32))}
+        save_by_orbax(workdir, 2, tree, {})
+        return {2: tree}
+
+    rows = corruption_matrix(by_orbax, tmp_path)
+    silent = [row for row in rows if row.outcome == "WRONG VALUES"]
+    assert silent and all("nothing verifies its arrays" in row.said for row in silent)
+
+
+def test_a_manifest_that_is_not_ours_any_more_is_damage_and_names_itself(tmp_path):
+    saved(tmp_path, 1)
+    path = tmp_path / "checkpoints/1/manifest.json"
+    whole = path.read_text()
+    for content in ("", "{}", "[]", whole[:-9], whole.replace('"files"', '"file"')):
+        path.write_text(content)
+        with pytest.raises(DamagedCheckpoint, match=r"manifest\.json cannot be read"):
+            newest(tmp_path)
+    path.write_text(whole.replace("progress/metadata", "progress/metadatb"))
+    with pytest.raises(DamagedCheckpoint, match="progress/metadatb is missing"):
+        newest(tmp_path)
 
 
 def test_the_newest_sound_checkpoint_is_used_with_a_line_for_each_that_is_not(tmp_path):
@@ -96,11 +111,11 @@ def test_the_newest_sound_checkpoint_is_used_with_a_line_for_each_that_is_not(tm
         f"warning: checkpoint 4 in {place} is damaged: {name} is missing; "
         "checkpoint 2 is used instead"
     )
-    assert "checkpoint 3 in" in said[1] and "has other contents than were written" in said[1]
+    assert "checkpoint 3 in" in said[1] and "has other contents than manifest.json says" in said[1]
     assert listing(tmp_path) == before
 
 
-@pytest.mark.parametrize("item", ["progress", "checksums", "state"])
+@pytest.mark.parametrize("item", ["progress", "state"])
 @pytest.mark.parametrize(
     "error",
     [OSError(errno.EMFILE, "Too many open files"), MemoryError("host"), TimeoutError("nfs")],
@@ -110,32 +125,39 @@ def test_an_error_in_reading_what_was_verified_is_that_error_and_moves_nothing(
 ):
     saved(tmp_path, 1, 2)
     before = listing(tmp_path)
-    real_read = Checkpoints._read
+    restore = ocp.Checkpointer.restore
 
-    def read(self, id, **args):
+    def fail(orbax, folder, *, args):
         if item in args:
             raise type(error)(*error.args)
-        return real_read(self, id, **args)
+        return restore(orbax, folder, args=args)
 
-    monkeypatch.setattr(Checkpoints, "_read", read)
+    monkeypatch.setattr(ocp.Checkpointer, "restore", fail)
     with pytest.raises(type(error)) as caught:
         newest(tmp_path, set_aside=True)
     assert not isinstance(caught.value, DamagedCheckpoint)
     assert f"while reading {item}" in caught.value.__notes__[0]
     assert listing(tmp_path) == before
-    # Without the manifest nothing vouches for the files: the same error is their damage.
-    for id in (1, 2):
-        (tmp_path / f"checkpoints/{id}/manifest.json").unlink()
+    # Without a manifest nothing vouches for the files: the same error is their damage.
+    save_by_orbax(tmp_path / "theirs", 1, small_state(1.0), {})
     with pytest.raises(DamagedCheckpoint, match=f"{item} cannot be read"):
-        newest(tmp_path)
+        newest(tmp_path / "theirs")
 
 
-def test_a_checkpoint_without_a_manifest_is_not_called_intact(tmp_path, monkeypatch):
-    saved(tmp_path, 1)
-    folder = tmp_path / "checkpoints"
-    assert last_intact(folder) == "checkpoint 1 is intact"
-    (folder / "1/manifest.json").unlink()
-    assert last_intact(folder) == "no other is known to be sound"
+def test_a_failed_save_calls_no_checkpoint_intact_that_nothing_vouches_for(tmp_path, monkeypatch):
+    saved(tmp_path / "ours", 1)
+    save_by_orbax(tmp_path / "theirs", 1, small_state(1.0), {})
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ocp.Checkpointer, "save", full)
+    for workdir, words in (
+        ("ours", "checkpoint 1 is intact"),
+        ("theirs", "no other is known to be sound"),
+    ):
+        with pytest.raises(OSError, match=words):
+            saved(tmp_path / workdir, 2)
 
 
 def test_when_all_are_damaged_it_stops_and_lists_them_and_moves_nothing(tmp_path):
@@ -172,13 +194,11 @@ def test_damaged_ones_are_set_aside_so_that_their_ids_can_be_saved_again(tmp_pat
 def test_a_damaged_checkpoint_that_is_asked_for_by_its_id_is_an_error(tmp_path):
     saved(tmp_path, 1, 2)
     flip(arrays_of(tmp_path, 2))
-    with Checkpoints(tmp_path) as checkpoints:
-        with pytest.raises(
-            DamagedCheckpoint, match=rf"checkpoint 2 .*{arrays_of(tmp_path, 2).name}"
-        ):
-            checkpoints.restore(2, lambda _: small_state(0.0), make_mesh())
-        back = checkpoints.restore(1, lambda _: small_state(0.0), make_mesh())
-        assert_same_bits(back.state, small_state(1.0))
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(DamagedCheckpoint, match=rf"checkpoint 2 .*{arrays_of(tmp_path, 2).name}"):
+        checkpoints.restore(2, lambda _: small_state(0.0), make_mesh())
+    back = checkpoints.restore(1, lambda _: small_state(0.0), make_mesh())
+    assert_same_bits(back.state, small_state(1.0))
 
 
 def test_files_and_folders_that_are_no_checkpoints_are_harmless(tmp_path):
@@ -200,24 +220,3 @@ def test_a_lack_of_rights_is_no_damage(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(PermissionError):
         newest(tmp_path)
-
-
-def test_a_digest_covers_type_shape_and_bytes():
-    x = np.arange(6, dtype=np.int32)
-    digests = [
-        leaf_digests({"a": a})["a"][2]
-        for a in (x, x.reshape(2, 3), x.view(np.uint32), x[::-1], np.float32(0), np.int32(0))
-    ]
-    assert len(set(digests)) == len(digests)
-    column_major = np.asfortranarray(x.reshape(2, 3))
-    assert leaf_digests({"a": column_major})["a"][2] == digests[1]
-
-
-def test_a_sealed_record_that_was_changed_is_refused():
-    record = {"files": {"a": [1, "x"]}}
-    kept = json.loads(json.dumps(sealed(record)))
-    assert unsealed(kept) == record
-    kept["files"]["a"][0] = 2
-    for broken in (kept, record, [], "text"):
-        with pytest.raises(ValueError):
-            unsealed(broken)

@@ -13,10 +13,13 @@ from pclhd_jax.processes.signals import Interrupted
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.writer import Writer
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training import train
+from pclhd_jax.training.services import Services
 from pclhd_jax.training.step_loop import EpochSoFar
 from pclhd_jax.training.unfinished import Unfinished
 from tests.helpers.finished_run import assert_same_end
+from tests.helpers.orbax_alone import before_each_save
 from tests.helpers.states import assert_same_bits
 from tests.helpers.tiny import tiny_config
 
@@ -88,27 +91,28 @@ def test_how_the_block_ends_decides_what_is_still_written(error, written):
 def test_an_error_of_the_run_goes_before_that_of_a_save():
     with pytest.raises(FloatingPointError, match="not finite") as caught, Writer() as writer:
         writer.start(fail)
-        wait_for(lambda: writer._error)
+        wait_until_it_failed(writer)
         raise FloatingPointError("not finite")
     assert caught.value.__notes__ == ["and: no room"]
 
 
-def wait_for(happened, seconds=20):
+def wait_until_it_failed(writer, seconds=20):
     end = time.monotonic() + seconds
-    while not happened() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert happened()
+    with pytest.raises(OSError, match="no room"):
+        while time.monotonic() < end:
+            writer.check()
+            time.sleep(0.01)
 
 
 def test_a_save_that_failed_stops_the_epoch_at_its_next_step(tmp_path):
-    so_far = EpochSoFar(None, None, None, {}, {}, (1,))
+    so_far = EpochSoFar(When(1, 0), None, None, None, {}, {}, (1,))
     with pytest.raises(OSError, match="no room"), Writer() as writer:
-        unfinished = Unfinished(tmp_path, 100, writer=writer)
-        unfinished.after_step(0, so_far, "test", 4)
+        unfinished = Unfinished(tiny_config(tmp_path), Services(tmp_path, writer=writer))
+        unfinished.after_step(so_far)
         writer.start(fail)
-        wait_for(lambda: writer._error)
+        wait_until_it_failed(writer)
         with pytest.raises(OSError, match="no room"):
-            unfinished.after_step(0, so_far, "test", 4)
+            unfinished.after_step(so_far)
 
 
 def test_ctrl_c_while_it_waits_leaves_no_thread_that_writes(monkeypatch):
@@ -131,57 +135,55 @@ def test_ctrl_c_while_it_waits_leaves_no_thread_that_writes(monkeypatch):
 
 
 def test_a_state_that_changes_while_it_is_written_is_saved_as_it_was(tmp_path, monkeypatch):
-    x, may_go, write = np.arange(1000, dtype=np.float32), threading.Event(), Checkpoints._write
-    monkeypatch.setattr(Checkpoints, "_write", lambda *given: may_go.wait(20) and write(*given))
-    with Checkpoints(tmp_path, keep=2) as checkpoints:
-        with Writer() as writer:
-            checkpoints.save(1, {"x": x}, {}, writer)
-            x[:] = -1
-            assert checkpoints.ids() == []
-            may_go.set()
-        like = {"x": np.zeros(1000, np.float32)}
-        back = checkpoints.restore(1, lambda _: like, make_mesh()).state
+    x, may_go = np.arange(1000, dtype=np.float32), threading.Event()
+    before_each_save(monkeypatch, lambda _: may_go.wait(20))
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    with Writer() as writer:
+        checkpoints.save(1, {"x": x}, {}, writer)
+        x[:] = -1
+        assert checkpoints.ids() == []
+        may_go.set()
+    like = {"x": np.zeros(1000, np.float32)}
+    back = checkpoints.restore(1, lambda _: like, make_mesh()).state
     assert_same_bits(back, {"x": np.arange(1000, dtype=np.float32)})
 
 
 def test_one_copy_of_a_state_at_a_time_is_in_memory(tmp_path, monkeypatch):
     """The next save waits for the one before, and only then takes its copy."""
-    copies, written, real = [], [], np.array
+    checkpoints, whole_at_copy = Checkpoints(tmp_path, keep=3), []
 
-    def array(x):
-        copies.append(len(written))
-        return real(x)
+    class Watched:
+        """Tells which checkpoints are complete when it is copied."""
 
-    with Checkpoints(tmp_path, keep=2) as checkpoints, Writer() as writer:
-        monkeypatch.setattr(
-            checkpoints, "_save_whole", lambda id, *_: (time.sleep(0.2), written.append(id))
-        )
-        monkeypatch.setattr(np, "array", array)
+        def __array__(self, dtype=None, copy=None):
+            whole_at_copy.append(checkpoints.ids())
+            return np.zeros(3)
+
+    before_each_save(monkeypatch, lambda _: time.sleep(0.2))
+    with Writer() as writer:
         for id in (1, 2, 3):
-            checkpoints.save(id, {"x": np.zeros(3)}, {}, writer)
-        monkeypatch.undo()
-    assert copies == [0, 1, 2] and written == [1, 2, 3]
+            checkpoints.save(id, {"x": Watched()}, {}, writer)
+    assert whole_at_copy == [[], [1], [1, 2]]
 
 
 def test_an_epoch_whose_save_fails_is_not_told_and_done_again(
     finished, pictures, tmp_path, monkeypatch, capsys
 ):
-    real, ids = Checkpoints._write, []
+    ids = []
 
-    def write(self, id, state, progress):
-        if self.folder.name == "checkpoints":
-            ids.append(id)
-            if id == 2:
+    def fail_at_2(folder):
+        if folder.parent.name == "checkpoints":
+            ids.append(folder.name)
+            if folder.name == "2":
                 fail()
-        return real(self, id, state, progress)
 
-    monkeypatch.setattr(Checkpoints, "_write", write)
+    before_each_save(monkeypatch, fail_at_2)
     with pytest.raises(OSError, match=r"saving checkpoint 2 in .*no room.*checkpoint 1 is intact"):
         train.train_and_evaluate(tiny_config(pictures), tmp_path)
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
     assert [line.split("]")[0] for line in told] == ["[1"]
     assert [row["epochs_done"] for row in read_records(tmp_path)][-1] == 2  # its line waits for it
-    assert ids == [1, 2]
+    assert ids == ["1", "2"]
     monkeypatch.undo()
     train.train_and_evaluate(tiny_config(pictures), tmp_path)
     assert_same_end(tmp_path, finished[0])

@@ -6,7 +6,7 @@ import pytest
 
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.method.prototypes import PrototypeBank
-from pclhd_jax.method.terms import Banks
+from pclhd_jax.method.step_data import Banks
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.training import train
 from pclhd_jax.training.diagnosis import bank_report, hard_pictures, least_similar, prototype_report

@@ -6,15 +6,17 @@ import pytest
 from configs.common import RECIPES
 from pclhd_jax.batches.apart_and_joint import Sampling
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.method import steps
 from pclhd_jax.method.schedules import progressive_weights
-from pclhd_jax.method.state import hand_over
-from pclhd_jax.training import train
+from pclhd_jax.method.state import hand_over, set_learning_rate
+from pclhd_jax.processes.compiling import seconds_compiling
+from pclhd_jax.processes.mesh import replicate
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training.banks import make_banks
-from pclhd_jax.training.experiment import fresh_state, start_run
+from pclhd_jax.training.experiment import fresh_state, optimizer_of, start_run
 from pclhd_jax.training.features import train_features
+from pclhd_jax.training.run_epoch import learning_rate
+from pclhd_jax.training.services import go_on
 from pclhd_jax.training.step_loop import EpochSoFar, StepProgress, run_steps
-from pclhd_jax.training.unfinished import Unfinished
 from tests.helpers.tiny import tiniest_config, tiny_config
 
 
@@ -28,58 +30,47 @@ def labels_of(z, num_clusters, stage):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_one_compilation_per_stage_while_the_cluster_count_moves(
-    pictures, tmp_path, monkeypatch, recipe
-):
+def test_one_compilation_per_stage_while_the_cluster_count_moves(pictures, recipe):
     config = tiniest_config(pictures, recipe)
-    config.stage1.epochs = config.stage2.epochs = 2
     config.stage1.batches_per_epoch = 3
-    config.encoder_decay = 0.43  # steps of its own: those of other tests are compiled already
-    traced = {1: 0, 2: 0}
-
-    def counted(stage, step):
-        def stage_step(*args, **fixed):  # Python runs a step once for each program that is made
-            traced[stage] += 1
-            return step(*args, **fixed)
-
-        return stage_step
-
-    for stage in (1, 2):
-        name = f"stage{stage}_step"
-        monkeypatch.setattr(steps, name, counted(stage, getattr(steps, name)))
     run = start_run(config)
-    num_clusters = iter((5, 9, 7, 4))
-    monkeypatch.setattr(
-        "pclhd_jax.training.clusters.label",
-        lambda run, z, stage, lists: labels_of(z, next(num_clusters), stage),
-    )
-    state, unfinished = fresh_state(run), Unfinished(tmp_path, every_steps=0)
-    for stage in (1, 2):
-        if stage == 2:
-            state = hand_over(state, run.tx)
-        for epoch in (0, 1):
-            state = train.run_epoch(run, state, stage, epoch, unfinished).state
-        assert traced[stage] == 1
+    state, compiled = fresh_state(config, run.mesh), []
+    z = train_features(run, state.online, run.cluster_feature_steps, go_on)
+    for stage, num_clusters in ((1, 5), (1, 9), (2, 7), (2, 4)):
+        if (stage, num_clusters) == (2, 7):
+            state = hand_over(state, optimizer_of(config))
+        when = When(stage, len(compiled) % 2)
+        labels = labels_of(z, num_clusters, stage)
+        banks = make_banks(config, run.mesh, when, z, z, labels)
+        # As `begin_epoch` places it.
+        state = replicate(run.mesh, set_learning_rate(state, learning_rate(config, when)))
+        begun = EpochSoFar(when, state, banks, labels, {}, {})
+        before = seconds_compiling()
+        state = run_steps(run, begun).state
+        compiled.append(seconds_compiling() - before)
+    assert compiled[1] == compiled[3] == 0
 
 
 def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_step(pictures):
-    run = start_run(tiny_config(pictures))
-    state = fresh_state(run)
+    config = tiny_config(pictures)
+    run = start_run(config)
+    state = fresh_state(config, run.mesh)
     seen = []
 
     def step(state, banks, batches, inputs, key):
         seen.append((bool(inputs.infrared_crosses), batches.joint is None))
-        want = progressive_weights(2, len(seen) > 3, run.config.loss)
+        want = progressive_weights(When(2, len(seen) > 3), config.loss)
         np.testing.assert_allclose(inputs.weights, want)
         return state, banks, {"loss_x": np.float32(1)}
 
     run = run._replace(train_steps={2: step})
-    z = train_features(run, state.online, run.cluster_feature_steps)
+    z = train_features(run, state.online, run.cluster_feature_steps, go_on)
     with_joint = labels_of(z, 4, 2)
     without = with_joint._replace(joint_visible_N=None, joint_infrared_N=None)
     for epoch, labels in enumerate((with_joint, without)):
-        banks = make_banks(run, z, z, labels, 2, epoch)
-        run_steps(run, EpochSoFar(state, banks, labels, {}, {}), 2, epoch, "test")
+        when = When(2, epoch)
+        banks = make_banks(config, run.mesh, when, z, z, labels)
+        run_steps(run, EpochSoFar(when, state, banks, labels, {}, {}))
     assert seen == [(False, False)] * 3 + [(True, True)] * 3
 
 

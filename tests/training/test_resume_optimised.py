@@ -24,9 +24,9 @@ from tests.helpers.tiny import tiniest_config
 _, pictures, workdir, *killed_at = sys.argv
 batches = step_loop.epoch_batches
 
-def then_killed(run, labels, stage, epoch, first):
-    for step, batch in enumerate(batches(run, labels, stage, epoch, first), first):
-        if [str(stage), str(step)] == killed_at:
+def then_killed(config, pictures, so_far):
+    for step, batch in enumerate(batches(config, pictures, so_far), len(so_far.history)):
+        if [str(so_far.when.stage), str(step)] == killed_at:
             os.kill(os.getpid(), signal.SIGKILL)
         yield batch
 

@@ -8,12 +8,19 @@ import jax
 import numpy as np
 import pytest
 
+from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.method.prototypes import PrototypeBank
+from pclhd_jax.method.step_data import Banks
+from pclhd_jax.processes.compiling import seconds_compiling
 from pclhd_jax.processes.signals import Interrupted, Interrupts
-from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.writer import Writer
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training import run_epoch, step_loop, train
+from pclhd_jax.training.experiment import fresh_state
+from pclhd_jax.training.services import Services
 from pclhd_jax.training.unfinished import Unfinished
 from tests.helpers.finished_run import assert_same_end
+from tests.helpers.orbax_alone import before_each_save
 from tests.helpers.tiny import tiny_config
 
 
@@ -66,19 +73,20 @@ def test_a_kill_loses_no_more_steps_than_checkpoint_every_steps(
     steps_run = []
     real_batches = step_loop.epoch_batches
 
-    def batches(run, labels, stage, epoch, first):
-        for i, batch in enumerate(real_batches(run, labels, stage, epoch, first), first):
-            if kill_at and (stage, epoch, i) == kill_at[0]:
+    def batches(config, pictures, so_far):
+        ahead = real_batches(config, pictures, so_far)
+        for i, batch in enumerate(ahead, len(so_far.history)):
+            if kill_at and (*so_far.when, i) == kill_at[0]:
                 kill_at.pop(0)
                 raise Killed
-            steps_run.append((stage, epoch, i))
+            steps_run.append((*so_far.when, i))
             yield batch
 
-    def scores(run, test_z):
+    def scores(protocols, test_z):
         if kill_at == ["evaluation"]:
             kill_at.pop(0)
             raise Killed
-        return real_scores(run, test_z)
+        return real_scores(protocols, test_z)
 
     monkeypatch.setattr(step_loop, "epoch_batches", batches)
     real_scores = run_epoch.scores
@@ -103,15 +111,14 @@ def test_a_kill_while_a_save_is_written_loses_less_than_twice_as_many_steps(
     config = tiny_config(pictures)
     config.checkpoint_every_steps, config.stage1.batches_per_epoch = 2, 5
     asked, is_killed, steps_run = threading.Event(), threading.Event(), []
-    real_batches, real_write = step_loop.epoch_batches, Checkpoints._write
+    real_batches = step_loop.epoch_batches
     real_finish, real_exit = Writer.finish, Writer.__exit__
     kill_at = [3, 4, None]
 
-    def write(self, *given):
+    def wait(_):
         while not asked.wait(0.01):
             if is_killed.is_set():
-                return True  # nothing is written
-        return real_write(self, *given)
+                raise Killed  # nothing is written
 
     def finish(self):
         asked.set()
@@ -122,15 +129,16 @@ def test_a_kill_while_a_save_is_written_loses_less_than_twice_as_many_steps(
         is_killed.set()
         real_exit(self, *error)
 
-    def batches(run, labels, stage, epoch, first):
-        for i, batch in enumerate(real_batches(run, labels, stage, epoch, first), first):
+    def batches(config, pictures, so_far):
+        ahead = real_batches(config, pictures, so_far)
+        for i, batch in enumerate(ahead, len(so_far.history)):
             if i == kill_at[0]:
                 raise Killed
             steps_run.append(i)
             yield batch
 
     monkeypatch.setattr(step_loop, "epoch_batches", batches)
-    monkeypatch.setattr(Checkpoints, "_write", write)
+    before_each_save(monkeypatch, wait)
     monkeypatch.setattr(Writer, "finish", finish)
     monkeypatch.setattr(Writer, "__exit__", leave)
     for _ in range(2):
@@ -146,15 +154,23 @@ def test_a_kill_while_a_save_is_written_loses_less_than_twice_as_many_steps(
     "every_steps, steps, saved", [(2, 7, [2, 4, 6]), (2, 6, [2, 4]), (6, 6, []), (0, 3, [])]
 )
 def test_no_save_follows_the_last_step_for_that_of_the_epoch_does(
-    tmp_path, monkeypatch, every_steps, steps, saved
+    tmp_path, every_steps, steps, saved
 ):
-    found = []
-    with Unfinished(tmp_path, every_steps) as unfinished:
-        monkeypatch.setattr(unfinished, "save", lambda _, so_far, what: found.append(so_far))
-        for done in range(1, steps + 1):
-            so_far = step_loop.EpochSoFar(None, None, None, {}, {}, (done,) * done)
-            unfinished.after_step(0, so_far, "test", steps)
-    assert [len(so_far.history) for so_far in found] == saved
+    config, found = tiny_config(tmp_path), []
+    config.checkpoint_every_steps, config.stage1.batches_per_epoch = every_steps, steps
+    unfinished = Unfinished(config, Services(tmp_path))
+    for done in range(1, steps + 1):
+        unfinished.after_step(begun()._replace(history=({"loss": np.float32(done)},) * done))
+        found += [id for id in saves(tmp_path) if id not in found]
+    assert found == [str(id) for id in saved]
+
+
+def begun():
+    """An epoch with arrays as few and small as can be."""
+    bank = PrototypeBank(*np.zeros((4, 2, 1, 3), np.float32))
+    labels = EpochLabels(np.zeros(2, np.int32), np.zeros(2, np.int32))
+    state = {"params": np.zeros(3, np.float32)}
+    return step_loop.EpochSoFar(When(1, 0), state, Banks(bank, bank), labels, {}, {})
 
 
 def test_a_damaged_save_within_an_epoch_costs_its_steps_and_changes_nothing(
@@ -212,67 +228,60 @@ def test_changed_settings_are_refused_by_an_epoch_under_way_and_accepted_when_to
     assert one == other
 
 
-def run_step_loop(run, so_far):
-    return step_loop.run_steps(run, so_far, 1, 0, "test")
-
-
 def test_an_epoch_under_way_comes_back_with_every_leaf_and_type(tmp_path, finished, pictures):
-    run = train.start_run(tiny_config(pictures))
-    state = train.fresh_state(run)
-    what, watch = "test", run_epoch.Stopwatch()
-    so_far = run_epoch.begin_epoch(run, state, 1, 0, what, watch, None)
-    like = jax.eval_shape(lambda: state)
+    config, when = tiny_config(pictures), When(1, 0)
+    run, services = train.start_run(config), Services(tmp_path)
+    so_far = run_epoch.begin_epoch(run, services, when, fresh_state(config, run.mesh))
+    like = jax.eval_shape(lambda: so_far.state)
     so_far = so_far._replace(history=({"loss_a": np.float32(1 / 3)},))
-    with Unfinished(tmp_path, every_steps=1) as unfinished:
-        assert unfinished.restore(0, like, run.mesh) is None
-        unfinished.save(0, so_far, what)
-        # Its own saves are of an epoch that it goes through itself: nothing to come back to.
-        assert unfinished.restore(0, like, run.mesh) is None
-    with Unfinished(tmp_path, every_steps=1) as unfinished:
-        back = unfinished.restore(0, like, run.mesh)
-        assert back.history == so_far.history and back.report == so_far.report
-        assert back.hard_pictures == so_far.hard_pictures
-        jax.tree.map(np.testing.assert_array_equal, back[:3], so_far[:3])
-        assert jax.tree.map(lambda x: x.dtype, back[:3]) == jax.tree.map(
-            lambda x: x.dtype, so_far[:3]
-        )
-        # Placed as a step leaves them, the empty dynamic prototypes too: no other compilation.
-        assert all(isinstance(x, jax.Array) for x in jax.tree.leaves(back.banks))
-        run_step_loop(run, back._replace(history=()))
-        compiled = run.train_steps[1]._cache_size()
-        run_step_loop(run, so_far._replace(history=()))
-        assert run.train_steps[1]._cache_size() == compiled
-        unfinished.save(0, back, what)  # it went on from here and did no step: nothing to save
+    unfinished = Unfinished(config, services)
+    assert unfinished.restore(when, like, run.mesh) is None
+    unfinished.save(so_far)
+    # Its own saves are of an epoch that it goes through itself: nothing to come back to.
+    assert unfinished.restore(when, like, run.mesh) is None
+    unfinished = Unfinished(config, services)
+    back = unfinished.restore(when, like, run.mesh)
+    assert back.history == so_far.history and back.report == so_far.report
+    assert back.hard_pictures == so_far.hard_pictures and back.when == when
+    arrays, saved = back[1:4], so_far[1:4]
+    jax.tree.map(np.testing.assert_array_equal, arrays, saved)
+    assert jax.tree.map(lambda x: x.dtype, arrays) == jax.tree.map(lambda x: x.dtype, saved)
+    # Placed as a step leaves them, the empty dynamic prototypes too: no other compilation.
+    assert all(isinstance(x, jax.Array) for x in jax.tree.leaves(back.banks))
+    unfinished.save(back)  # it went on from here and did no step: nothing to save
     assert saves(tmp_path) == ["1"]
+    step_loop.run_steps(run, back._replace(history=()))
+    before = seconds_compiling()
+    step_loop.run_steps(run, so_far._replace(history=()))
+    assert seconds_compiling() == before
     # Of another epoch than the one asked for: not used, and gone.
-    with Unfinished(tmp_path, every_steps=1) as unfinished:
-        assert unfinished.restore(1, like, run.mesh) is None
+    unfinished = Unfinished(config, services)
+    assert unfinished.restore(When(2, 0), like, run.mesh) is None
     assert saves(tmp_path) == []
 
 
 def test_a_stop_behind_a_save_that_is_still_written_saves_nothing_twice(
     tmp_path, pictures, monkeypatch
 ):
-    run = train.start_run(tiny_config(pictures))
-    state = train.fresh_state(run)
-    so_far = run_epoch.begin_epoch(run, state, 1, 0, "test", run_epoch.Stopwatch(), None)
+    config, so_far = tiny_config(pictures), begun()
+    config.checkpoint_every_steps = 1
     so_far = so_far._replace(history=({"loss_a": np.float32(1 / 3)},))
-    may_write, write, ids = threading.Event(), Checkpoints._write, []
+    may_write, ids = threading.Event(), []
 
-    def wait_and_write(self, id, *given):
-        ids.append(id)
+    def wait(folder):
+        ids.append(folder.name)
         assert may_write.wait(20)
-        return write(self, id, *given)
 
     def stop():
         raise Interrupted(signal.SIGTERM)
 
-    monkeypatch.setattr(Checkpoints, "_write", wait_and_write)
-    writer = Writer()
-    with Unfinished(tmp_path, 1, stop, writer=writer) as unfinished, writer:
-        unfinished.save(0, so_far, "test")
+    before_each_save(monkeypatch, wait)
+    services = Services(tmp_path, stop, Writer())
+    unfinished = Unfinished(config, services)
+    with services.writer:
+        unfinished.save(so_far)
         with pytest.raises(Interrupted):
-            unfinished.after_step(0, so_far, "test", steps=4)
+            unfinished.after_step(so_far)
         assert saves(tmp_path) == []
         may_write.set()
-    assert saves(tmp_path) == ["1"] and ids == [1]
+    assert saves(tmp_path) == ["1"] and ids == ["1"]

@@ -46,8 +46,8 @@ def workdir_of(path, config, *, stage):
         momentum_params=average["params"], momentum_batch_stats=average["batch_stats"]
     )
     start_workdir(path, config.to_dict(), {})
-    with Checkpoints(path, keep=1) as checkpoints:
-        checkpoints.save(7, state, {"stage": stage, "epoch": 0})
+    checkpoints = Checkpoints(path, keep=1)
+    checkpoints.save(7, state, {"stage": stage, "epoch": 0})
     return path
 
 

@@ -12,11 +12,10 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from configs import regdb, sysu
-from pclhd_jax.method.state import make_optimizer
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.settings.sections import settings_of
-from pclhd_jax.training.experiment import Run, fresh_state
+from pclhd_jax.training.experiment import fresh_state
 from pclhd_jax.training.train import train_and_evaluate
 from pclhd_jax.weights.agw_torch import agw_from_torch, agw_to_torch, resnet_leaves, shapes_of
 from pclhd_jax.weights.files import read_state_dict, write_state_dict
@@ -216,18 +215,17 @@ def test_a_file_that_is_not_there_damaged_or_of_another_kind_says_so(tmp_path):
 
 
 def test_a_run_starts_both_encoders_from_the_file(tmp_path):
-    config = tiny_config(tmp_path)
     variables = random_variables()
     write_state_dict(tmp_path / "agw.safetensors", agw_to_torch(variables))
     leaves = read_starting_weights(TINY, imagenet="", agw=str(tmp_path / "agw.safetensors"))
-    run = Run(config, make_mesh(), None, make_optimizer(0.0), {}, {}, {})
-    state = fresh_state(run, leaves)
+    config, mesh = tiny_config(tmp_path), make_mesh()
+    state = fresh_state(config, mesh, leaves)
     assert_same_tree(jax.tree.map(np.asarray, state.online), variables)
     assert_same_tree(jax.tree.map(np.asarray, state.momentum), variables)
     # ImageNet's leave neck and non-local blocks as they were drawn.
     write_state_dict(tmp_path / "resnet.safetensors", resnet_state())
     leaves = read_starting_weights(TINY, imagenet=str(tmp_path / "resnet.safetensors"), agw="")
-    fresh, begun = (flatten_dict(fresh_state(run, w).online) for w in (None, leaves))
+    fresh, begun = (flatten_dict(fresh_state(config, mesh, w).online) for w in (None, leaves))
     for path, leaf in begun.items():
         np.testing.assert_array_equal(leaf, leaves.get(path, fresh[path]))
 

@@ -49,7 +49,7 @@ def read_index(path: str | os.PathLike) -> dict[str, Any]:
     if not is_prepared(root):
         raise FileNotFoundError(
             f"no prepared set at {root}; make one with "
-            "python -m data_prep.prepare LAYOUT --source DIR --data_dir DIR"
+            "python -m pclhd_jax prepare LAYOUT --source DIR --data_dir DIR"
         )
     index = _load(root)
     if index.get("format") != FORMAT:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,11 +14,17 @@ import numpy as np
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.whole_files import whole_path
 from pclhd_jax.training.run_pictures import FILTERS
 from pclhd_jax.using.encoder import Encoder, load_encoder
 from pclhd_jax.using.exporting.extra import check_needed
 from pclhd_jax.using.exporting.signature import Signature, encode, made_up_pictures
+from pclhd_jax.using.exporting.stablehlo import (
+    call_stablehlo,
+    readable_until,
+    write_stablehlo,
+)
 from pclhd_jax.weights.agw_torch import agw_from_torch, agw_to_torch
 from pclhd_jax.weights.files import read_state_dict, write_state_dict
 
@@ -42,6 +49,7 @@ class Exported(NamedTuple):
     signature: Signature | None
     feature_width: int
     largest_difference: float
+    readable: str  # until when, of a format that expires; else ""
 
     def text(self) -> str:
         """What was written, how it is called, how far it is from the model."""
@@ -67,6 +75,7 @@ class Exported(NamedTuple):
         lines.append(
             f"largest difference from the model {self.largest_difference:.1e} ({compared})"
         )
+        lines += [self.readable] * bool(self.readable)
         return "\n".join(lines)
 
 
@@ -76,7 +85,7 @@ def export_encoder(
     *,
     format: str,
     modality: str = "both",
-    mirror: bool = True,
+    single_view: bool = False,
     pixels: str = "uint8",
     complete: bool = False,
     height: int | None = None,
@@ -86,8 +95,8 @@ def export_encoder(
     """Write the encoder of `checkpoint` to the file `out`.
 
     checkpoint, height, width: as of `load_encoder`. format: stablehlo, onnx or torch. modality,
-    mirror, pixels: see `Signature`; `torch` has none. complete: of `torch`, see `agw_to_torch`.
-    overwrite: replace a file that is there.
+    pixels: see `Signature`; single_view: its `mirror` is False; `torch` has none of them.
+    complete: of `torch`, see `agw_to_torch`. overwrite: replace a file that is there.
 
     Raises:
       ValueError: a format, suffix or word that there is not; a file that would not compute what
@@ -96,12 +105,13 @@ def export_encoder(
       FileNotFoundError: no such checkpoint. OSError: a folder that cannot be written to.
       DamagedCheckpoint: a ValueError.
     """
-    out = Path(out)
-    check_words(format, Signature(0, 0, modality, mirror, pixels), complete)
+    out = Path(given_path(out))
+    asked = Signature(0, 0, modality, not single_view, pixels)
+    check_words(format, asked, complete)
     check_out(out, format, overwrite)
     encoder = load_encoder(checkpoint, height=height, width=width)
     encoder = encoder._replace(variables=jax.tree.map(np.asarray, encoder.variables))
-    signature = Signature(encoder.height, encoder.width, modality, mirror, pixels)
+    signature = asked._replace(height=encoder.height, width=encoder.width)
     with whole_path(out) as beside:
         if format == "torch":
             difference = write_torch(beside, encoder, complete)
@@ -111,7 +121,8 @@ def export_encoder(
     model = encoder.model
     whose = f"{encoder.origin}, ResNet-{model.depth} of width {model.width:g}"
     shown = None if format == "torch" else signature
-    return Exported(out, whose, shown, model.feature_width, difference)
+    readable = readable_until(date.today()) if format == "stablehlo" else ""
+    return Exported(out, whose, shown, model.feature_width, difference, readable)
 
 
 def check_words(format: str, signature: Signature, complete: bool) -> None:
@@ -159,8 +170,6 @@ def write_computation(
     """Returns the file as a function of arrays, and the model that it must equal."""
     variables, model = encoder.variables, encoder.model
     if format == "stablehlo":
-        from pclhd_jax.using.exporting.stablehlo import call_stablehlo, write_stablehlo
-
         write_stablehlo(path, variables, model, signature)
         return call_stablehlo(path), model
     from pclhd_jax.using.exporting.onnx_agw import call_onnx, write_onnx

@@ -11,27 +11,17 @@ from typing import Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.checkpoints import Checkpoints, Restored
-from pclhd_jax.saving.integrity import (
-    DamagedCheckpoint,
-    damage_named,
-    damaged_files,
-    reading_verified,
-)
-from pclhd_jax.saving.plain_name import PlainName
-from pclhd_jax.saving.quiet import quiet
+from pclhd_jax.saving.integrity import DamagedCheckpoint
+from pclhd_jax.saving.items import saved_leaves
 from pclhd_jax.saving.record_shapes import EPOCH
 from pclhd_jax.system.json_shapes import fits
-from pclhd_jax.system.owners import let_owners_be_unknown
 from pclhd_jax.using.inspection.places import Place, find_place, remedy_for
 from pclhd_jax.weights.agw_torch import agw_from_torch
 from pclhd_jax.weights.files import read_state_dict
-
-let_owners_be_unknown()
 
 MOST_SWELLING = 1000  # bytes of arrays for each byte of their compressed files
 
@@ -91,30 +81,18 @@ def restore_plain(place: Place, id: int) -> Restored:
     path = place.folder / str(id)
 
     def like(_: dict[str, Any]) -> Any:
-        reading = damage_named if damaged_files(path) is None else reading_verified
-        with reading(path, "state"):
-            tree = metadata_of(path)
-            check_room(path, tree)
-            return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), tree)
+        tree = saved_leaves(path)
+        check_room(path, tree)
+        return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), tree)
 
-    with Checkpoints(place.folder.parent, folder=place.folder.name) as checkpoints:
-        return checkpoints.restore(id, like, make_mesh(), warn=lambda _: None)
-
-
-def metadata_of(path: Path) -> Any:
-    """A tree of what has the shape and dtype of each leaf; no array is read."""
-    with quiet(), PlainName(path) as name, ocp.StandardCheckpointer() as checkpointer:
-        found = checkpointer.metadata(name.path / "state")
-    found = getattr(found, "item_metadata", found)  # older Orbax gives the inner one
-    if found is None:
-        raise ValueError("it does not say which arrays there are")
-    return found.tree
+    checkpoints = Checkpoints(place.folder.parent, folder=place.folder.name)
+    return checkpoints.restore(id, like, make_mesh(), warn=lambda _: None)
 
 
 def check_room(path: Path, tree: Any) -> None:
     """Raises ValueError for arrays that the files cannot hold: they would take any memory.
 
-    tree: as `metadata_of` gives it. Arrays of zeros compress well, but not without end.
+    tree: as `saved_leaves` gives it. Arrays of zeros compress well, but not without end.
     """
     total = sum(math.prod(x.shape) * np.dtype(x.dtype).itemsize for x in jax.tree.leaves(tree))
     size = bytes_below(path / "state")

@@ -12,6 +12,7 @@ from pclhd_jax.saving.checkpoint_name import (
     parse_checkpoint,
 )
 from pclhd_jax.saving.integrity import REMEDY
+from pclhd_jax.system.paths import given_path
 
 
 class Place(NamedTuple):
@@ -28,7 +29,7 @@ def find_place(checkpoint: str | os.PathLike) -> Place:
 
     A workdir stands for the checkpoints of its finished epochs. Raises as `parse_checkpoint`.
     """
-    path = Path(os.path.abspath(checkpoint))
+    path = Path(os.path.abspath(given_path(checkpoint)))
     if path.parent.name == "unfinished" and is_id(path.name) and path.is_dir():
         return Place(path.parent.parent, path.parent, (int(path.name),))
     named = parse_checkpoint(checkpoint)
@@ -40,7 +41,7 @@ def find_place(checkpoint: str | os.PathLike) -> Place:
 
 def remedy_for(checkpoint: str | os.PathLike, place: Place) -> str:
     """What to do where all that `checkpoint` names is damaged."""
-    whole = Path(os.path.abspath(checkpoint)) == place.workdir
+    whole = Path(os.path.abspath(given_path(checkpoint))) == place.workdir
     return REMEDY if whole else instead_of_damaged(place.workdir)
 
 

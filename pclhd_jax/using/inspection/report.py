@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 from pclhd_jax.reports.columns import aligned
 from pclhd_jax.saving.checkpoints import Restored
-from pclhd_jax.saving.integrity import DamagedCheckpoint, named_leaves
+from pclhd_jax.saving.integrity import DamagedCheckpoint
+from pclhd_jax.saving.leaves import named_leaves
 from pclhd_jax.saving.record_shapes import EPOCH, UNDER_WAY
 from pclhd_jax.settings.kept import read_config
 from pclhd_jax.system.json_shapes import fits
+from pclhd_jax.system.paths import given_path
 from pclhd_jax.using.inspection.contents import bytes_below, restore_plain
 from pclhd_jax.using.inspection.places import Place, beside, find_place, remedy_for
 from pclhd_jax.using.inspection.settings_words import describe_settings
@@ -66,7 +68,7 @@ def inspect_checkpoint(checkpoint: str | os.PathLike) -> Inspection:
     place = find_place(checkpoint)
     if place.weight_file is not None:
         return of_weight_file(place.weight_file)
-    whole = Path(os.path.abspath(checkpoint)) == place.workdir
+    whole = Path(os.path.abspath(given_path(checkpoint))) == place.workdir
     places = [place, *(beside(place) if whole else [])]
     saved = {(p.folder.name, id): look_at(p, id) for p in places for id in p.ids}
     sound = [id for id in place.ids if saved[place.folder.name, id].verdict.sound]

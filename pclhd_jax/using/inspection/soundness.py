@@ -1,7 +1,8 @@
-"""Is a checkpoint what was saved? Every byte of it is read, by the digests that it carries."""
+"""Is a checkpoint what was saved? Every byte of it is read, by the list of its files."""
 
 from typing import NamedTuple
 
+from pclhd_jax.saving.checkpoint_name import MANIFEST
 from pclhd_jax.saving.integrity import DamagedCheckpoint, damaged_files, shortened
 from pclhd_jax.using.inspection.contents import restore_plain
 from pclhd_jax.using.inspection.places import Place
@@ -13,9 +14,8 @@ class Verdict(NamedTuple):
 
 
 def judge(place: Place, id: int) -> Verdict:
-    """By the list of its files; where that is gone, by the digests of its leaves."""
-    path = place.folder / str(id)
-    wrong = damaged_files(path)
+    """By the list of its files; where there never was one, by whether it can be read."""
+    wrong = damaged_files(place.folder / str(id))
     if wrong:
         return Verdict(False, f"DAMAGED: {shortened(wrong)}")
     if wrong == []:
@@ -24,6 +24,4 @@ def judge(place: Place, id: int) -> Verdict:
         restore_plain(place, id)
     except DamagedCheckpoint as error:
         return Verdict(False, f"DAMAGED: {error.lines[0].partition(' is damaged: ')[2]}")
-    if (path / "checksums").is_dir():
-        return Verdict(True, "sound: every array as it was saved (no manifest.json)")
-    return Verdict(True, "readable; saved without digests, so nothing vouches for it")
+    return Verdict(True, f"readable; saved without {MANIFEST}, so nothing vouches for it")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.disk import make_folder_of
-from pclhd_jax.system.paths import given_path
+from pclhd_jax.system.paths import Paths, given_path, several
 from pclhd_jax.system.plain_files import is_there
 from pclhd_jax.system.whole_files import whole_file
 from pclhd_jax.using.pages.by_epoch import cluster_section, loss_section, score_section
@@ -37,7 +37,7 @@ NAME = "index.html"
 
 
 def write_page(
-    workdirs: Sequence[str | Path],
+    workdirs: Paths,
     out: str | Path | None = None,
     *,
     pictures_root: str | Path | None = None,
@@ -48,6 +48,7 @@ def write_page(
     out, and the page and the terminal say why. The workdirs themselves do not change.
 
     Args:
+      workdirs: one or several.
       out: the folder; of one run by default `page` in its workdir.
       pictures_root: where the pictures of these runs are now, original or prepared; None: where
         each run's settings say.
@@ -57,8 +58,10 @@ def write_page(
       ValueError: a run named twice, several without `out`, a folder whose page is not ours, a
         damaged record, a page above 8 MB.
     """
+    workdirs = several(workdirs)
+    out = None if out is None else given_path(out)
     folder = folder_of([Path(workdir) for workdir in workdirs], out)
-    records = read_runs(list(workdirs))
+    records = read_runs(workdirs)
     make_folder_of(folder / NAME, private=True)
     say(f"drawing {', '.join(record.name for record in records)}")
     root = None if pictures_root is None else given_path(pictures_root)

@@ -7,11 +7,10 @@ import numpy as np
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.saving.labelled_features import SavedEpoch
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.settings.sections import Settings
 from pclhd_jax.training.banks import make_banks
-from pclhd_jax.training.experiment import Run
 from pclhd_jax.training.features import MODALITIES, Features
-from pclhd_jax.training.run_pictures import RunPictures
 
 NUM_NEAREST, MOST_DRAWN = 4, 6
 
@@ -26,18 +25,16 @@ class Picks(NamedTuple):
     drawn: list[int]  # the first dynamic prototypes as the epoch draws them; none in stage 1
 
 
-def banks_of_rows(
-    settings: Settings, pictures: RunPictures, saved: SavedEpoch
-) -> dict[str, PrototypeBank]:
+def banks_of_rows(settings: Settings, saved: SavedEpoch) -> dict[str, PrototypeBank]:
     """The banks that the epoch begins with, by modality.
 
     Row numbers go in as the momentum encoder's features: the dynamic prototypes that come out name
     the pictures which the epoch draws, for the draw reads labels and a key alone.
     """
-    run = Run(settings, make_mesh(), pictures, None, {}, {}, {})
+    when = When(saved.stage, saved.epoch)
     z = Features(saved.visible_ND, saved.infrared_ND)
     rows = Features(*(np.arange(len(z_ND), dtype=np.float32)[:, None] for z_ND in z))
-    banks = make_banks(run, z, rows, saved.labels, saved.stage, saved.epoch)
+    banks = make_banks(settings, make_mesh(), when, z, rows, saved.labels)
     return dict(zip(MODALITIES, banks[:2], strict=True))
 
 

@@ -57,7 +57,7 @@ def run_prototypes(run: RunView) -> Drawn:
     saved = [one for one in saved if one.labels is not None]
     for one in saved:
         check_rows(one, pictures.train)
-    banks = [banks_of_rows(settings, pictures, one) for one in saved]
+    banks = [banks_of_rows(settings, one) for one in saved]
     images = pictures.train.visible_NHWC, pictures.train.infrared_NHWC
     parts, files = [paragraph(hard_words(settings))], {}
     for place, (modality, images_NHWC) in enumerate(zip(MODALITIES, images, strict=True)):

@@ -30,13 +30,8 @@ def write_sheet(path: Path, found: Found, query: Read, gallery: Read, most: int)
         SheetRow(
             Tile(query_SHWC[s], caption_of_query(found.query, q), name=found.query.paths[q]),
             [
-                Tile(
-                    gallery_RHWC[row_of[s, place]],
-                    f"{place + 1}  {found.similarities_QK[q, place]:.2f}",
-                    found.same(q, row),
-                    found.gallery.paths[row],
-                )
-                for place, row in enumerate(indices_SK[s])
+                Tile(gallery_RHWC[r], f"{row.rank}  {row.similarity:.2f}", row.same, row.name)
+                for r, row in zip(row_of[s], found.rows_of(q), strict=False)
             ],
         )
         for s, q in enumerate(shown)

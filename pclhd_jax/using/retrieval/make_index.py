@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from pclhd_jax.data.pictures.decode import load_pictures
 from pclhd_jax.data.pictures.picture_files import UnreadablePictureError
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.paths import Paths, given_path, several
 from pclhd_jax.using.retrieval.embedder import (
     BATCH_SIZE,
     Embedder,
@@ -40,14 +41,16 @@ class Embedded(NamedTuple):
 
 def make_index(
     checkpoint: str | os.PathLike,
-    inputs: Sequence[str | os.PathLike],
+    inputs: Paths,
     modality: str,
     out: str | os.PathLike,
     *,
     height: int | None = None,
     width: int | None = None,
     batch_size: int = BATCH_SIZE,
-    choice: SetChoice = NO_SET,
+    layout: str = NO_SET.layout,
+    split: str = NO_SET.split,
+    trial: int = NO_SET.trial,
     skip: bool = False,
     parquet: bool = False,
 ) -> Index:
@@ -55,7 +58,7 @@ def make_index(
 
     Args:
       checkpoint, height, width, batch_size: as for `Embedder.load`.
-      inputs, choice: as for `list_inputs`.
+      inputs: one or several, as `list_inputs` takes them. layout, split, trial: see `SetChoice`.
       modality: 'visible' or 'infrared'.
       skip: leave out pictures that cannot be read, named and counted, instead of stopping.
       parquet: also out.parquet, with pyarrow.
@@ -64,13 +67,13 @@ def make_index(
       FileExistsError: there is such an index already. OSError: nothing can be written there.
       ValueError: a picture that cannot be read (its name), or none is left; and as those above.
     """
-    out = plain_name(out)
+    checkpoint, out = given_path(checkpoint), plain_name(given_path(out))
     check_modality(modality)
     check_free(out)
     make_folder_of(file_of(out, ".npy"))
     if parquet:
         check_parquet()
-    listed = list_inputs(inputs, modality, choice)
+    listed = list_inputs(several(inputs), modality, SetChoice(layout, split, trial))
     embedder = Embedder.load(checkpoint, height=height, width=width, batch_size=batch_size)
     say(f"{len(listed.pictures.paths):,} {modality} pictures; encoder: {embedder.encoder.origin}")
     embedded = embed_listed(embedder, listed, modality, skip=skip)

@@ -1,7 +1,7 @@
 """Search an index and write what was found: what `python -m pclhd_jax search` does."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +10,28 @@ from pclhd_jax.clustering.neighbour_lists import NeighbourLists
 from pclhd_jax.evaluation.protocol_score import similarity_blocks
 from pclhd_jax.processes.progress import Progress, say
 from pclhd_jax.saving.disk import make_folder_of
+from pclhd_jax.system.paths import Paths, given_path, several
 from pclhd_jax.using.retrieval.embedder import BATCH_SIZE
 from pclhd_jax.using.retrieval.found import Found
 from pclhd_jax.using.retrieval.found_sheet import write_sheet
-from pclhd_jax.using.retrieval.found_words import found_lines, write_found
+from pclhd_jax.using.retrieval.found_table import write_found
 from pclhd_jax.using.retrieval.index import Index, file_of, read_index
 from pclhd_jax.using.retrieval.inputs import NO_SET, SetChoice, reader_of
 from pclhd_jax.using.retrieval.nearest import nearest
 from pclhd_jax.using.retrieval.queries import Queries, find_queries
-from pclhd_jax.using.retrieval.rerank import RerankSettings, distance_blocks, jaccard_of, rerank
+from pclhd_jax.using.retrieval.rerank import (
+    PUBLISHED,
+    RerankSettings,
+    distance_blocks,
+    jaccard_of,
+)
+from pclhd_jax.using.retrieval.rerank import rerank as reranked
 from pclhd_jax.using.retrieval.search_score import (
     Blocks,
     Side,
     is_scored,
     num_own,
     score_search,
-    score_words,
 )
 
 SHEET_QUERIES = 20
@@ -33,37 +39,40 @@ SHEET_QUERIES = 20
 
 def search_index(
     index: str | os.PathLike,
-    queries: Sequence[str | os.PathLike],
+    queries: Paths,
     out: str | os.PathLike | None = None,
     *,
     k: int = 10,
     checkpoint: str | os.PathLike | None = None,
     modality: str | None = None,
-    reranked: RerankSettings | None = None,
-    choice: SetChoice = NO_SET,
+    rerank: bool = False,
+    k1: int = PUBLISHED.k1,
+    k2: int = PUBLISHED.k2,
+    weight: float = PUBLISHED.weight,
+    layout: str = NO_SET.layout,
+    split: str = NO_SET.split,
+    trial: int = NO_SET.trial,
     skip: bool = False,
     batch_size: int = BATCH_SIZE,
     sheet_queries: int = SHEET_QUERIES,
     gallery_root: str | None = None,
     score: bool | None = None,
-    show: int = 0,
 ) -> Found:
     """The k pictures of an index that are nearest to each query; exact, on all devices.
 
     Args:
       index: NAME of what `make_index` wrote.
-      queries: the NAME of another index (an embedding file), or pictures as `list_inputs` takes
-        them; those need their own `modality`.
+      queries: the NAME of another index (an embedding file), or one or several pictures, folders
+        and lists as `list_inputs` takes them; those need their own `modality`.
       out: writes OUT.csv, a line per query and place, and OUT.png of `sheet_queries`
         queries, evenly chosen (0: none); None writes nothing.
       checkpoint: the encoder that made the index, by any of its names; another one is refused.
         None: the one that the index names, see `index_encoder`.
-      reranked: k-reciprocal re-ranking with these settings; None: by inner product.
-      choice, skip, batch_size: as for `make_index`.
+      rerank: k-reciprocal re-ranking with k1, k2 and weight (lambda); False: by inner product.
+      layout, split, trial, skip, batch_size: as for `make_index`.
       gallery_root: where the pictures of the index lie by now, for the contact sheet.
       score: whether Rank-1 and mAP are computed where identities are known on both sides; None:
         for up to 200 million pairs of pictures.
-      show: prints the best three of so many queries.
 
     Raises:
       FileNotFoundError: no index, or no encoder where the index names it. FileExistsError: OUT.csv
@@ -75,18 +84,18 @@ def search_index(
         raise ValueError(f"k is {k}; give at least 1")
     if sheet_queries < 0:
         raise ValueError(f"{sheet_queries} queries on the sheet; give 0 or more")
-    if show < 0:
-        raise ValueError(f"{show} queries to print; give 0 or more")
-    if reranked is not None:
-        reranked.check()
-    out = None if out is None else out_name(out)
-    gallery = read_index(index)
+    settings = RerankSettings(k1, k2, weight)
+    if rerank:
+        settings.check()
+    out = None if out is None else out_name(given_path(out))
+    gallery_root = None if gallery_root is None else given_path(gallery_root)
+    gallery = read_index(given_path(index))
     query = find_queries(
         gallery,
-        queries,
+        several(queries),
         checkpoint=checkpoint,
         modality=modality,
-        choice=choice,
+        choice=SetChoice(layout, split, trial),
         skip=skip,
         batch_size=batch_size,
     )
@@ -95,8 +104,8 @@ def search_index(
     plain = nearest(query.features_QD, gallery.features_ND, k, report=progress)
     found = Found(query.pictures, gallery.pictures, *plain, None)
     blocks = plain_blocks(query, gallery)
-    if reranked is not None:
-        found, blocks = with_reranking(found, query, gallery, plain, reranked)
+    if rerank:
+        found, blocks = with_reranking(found, query, gallery, plain, settings)
     sides = Side(query.pictures, query.modality), Side(gallery.pictures, gallery.header["modality"])
     if is_scored(*sides, score):
         found = found._replace(score=score_search(*sides, blocks))
@@ -104,10 +113,6 @@ def search_index(
         if sheet_queries:  # first: it is what may fail, and a table without it could not be redone
             draw_sheet(file_of(out, ".png"), found, query, gallery, sheet_queries, gallery_root)
         write_found(file_of(out, ".csv"), found)
-    for line in found_lines(found, show):
-        say(line)
-    if found.score is not None:
-        say(score_words(found.score))
     return found
 
 
@@ -159,7 +164,7 @@ def with_reranking(
     say(f"re-ranking by k-reciprocal neighbours among {num_pictures:,} pictures")
     features = query.features_QD, np.asarray(gallery.features_ND)
     jaccard_QG = jaccard_of(*features, settings)
-    result = rerank(*features, plain, settings, jaccard_QG=jaccard_QG)
+    result = reranked(*features, plain, settings, jaccard_QG=jaccard_QG)
     found = found._replace(
         indices_QK=result.indices_QK,
         similarities_QK=result.similarities_QK,

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
-from data_prep.contact_sheet import contact_sheet
-from data_prep.contact_sheet import main as draw_sheet
+from data_prep.contact_sheet import draw_sheet, main
 from data_prep.health import examine, examine_all
 from data_prep.pictures_builder import storable
 from pclhd_jax.data.lists import Pictures
@@ -92,7 +91,7 @@ def test_a_decompression_bomb_is_refused_by_its_size_wherever_it_is_opened(own, 
     (own / "cam1/0001").mkdir(parents=True)
     (own / "visible/a.jpg").rename(own / "cam1/0001/0001.jpg")
     with pytest.raises(ValueError, match=rf"cannot show .*0001\.jpg \({message}"):
-        contact_sheet(own, 1)
+        draw_sheet(own, 1)
     if data.startswith(b"BM"):
         with pytest.raises(ValueError, match=message):
             storable(data)
@@ -167,7 +166,7 @@ def test_truncated_pictures_are_never_filled_with_grey(own, monkeypatch):
     with pytest.raises(ValueError, match="LOAD_TRUNCATED_IMAGES is on"):
         examine_all(own, ["visible/a.jpg"])
     with pytest.raises(ValueError, match="LOAD_TRUNCATED_IMAGES is on"):
-        contact_sheet(own, 1)
+        draw_sheet(own, 1)
 
 
 def test_of_sixteen_bit_colour_the_upper_eight_bits_are_taken(own):
@@ -255,9 +254,9 @@ def test_a_contact_sheet_takes_nobodys_place_and_is_its_owners(tmp_path, monkeyp
     (tmp_path / "link.png").symlink_to("nothing")
     for name, words in {"mine.png": "there", "link.png": "there", "x.txt": "ends in .png"}.items():
         with pytest.raises(SystemExit) as end:
-            draw_sheet([str(tmp_path / "set"), "--out", str(tmp_path / name)])
+            main([str(tmp_path / "set"), "--out", str(tmp_path / name)])
         assert words in str(end.value)
-    draw_sheet([str(tmp_path / "set"), "--out", str(tmp_path / "new.png")])
+    main([str(tmp_path / "set"), "--out", str(tmp_path / "new.png")])
     assert (tmp_path / "new.png").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "mine.png").read_text() == "precious"
     assert not (tmp_path / "nothing").exists() and not (tmp_path / "x.txt").exists()

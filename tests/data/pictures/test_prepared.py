@@ -43,7 +43,7 @@ def test_only_a_prepared_folder_is_one(regdb, tmp_path):
 
 
 def test_a_folder_that_is_not_prepared_is_an_error_with_the_command(regdb):
-    with pytest.raises(FileNotFoundError, match=r"python -m data_prep\.prepare LAYOUT --source"):
+    with pytest.raises(FileNotFoundError, match=r"python -m pclhd_jax prepare LAYOUT --source"):
         open_prepared(regdb[0], trial=1)
 
 

@@ -1,6 +1,8 @@
 """From a checkpoint to a file: the same numbers as the project's own features; bad input."""
 
 import importlib
+import sys
+from datetime import date
 
 import jax
 import numpy as np
@@ -8,10 +10,12 @@ import pytest
 from jax import export
 
 from pclhd_jax.commands.export import main
+from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.settings.sections import settings_of
 from pclhd_jax.training.experiment import make_feature_steps, make_model
 from pclhd_jax.using.encoder import load_encoder
 from pclhd_jax.using.exporting.signature import Signature, made_up_pictures
+from pclhd_jax.using.exporting.stablehlo import readable_until
 from pclhd_jax.using.exporting.write import export_encoder
 from pclhd_jax.using.inspection import load_params
 from pclhd_jax.weights.files import read_state_dict
@@ -60,7 +64,7 @@ def test_one_stem_and_a_single_view_are_other_numbers_of_the_same_encoder(
     run, own_features, tmp_path
 ):
     out = tmp_path / "a.stablehlo"
-    options = dict(format="stablehlo", modality="infrared", mirror=False, pixels="float32")
+    options = dict(format="stablehlo", modality="infrared", single_view=True, pixels="float32")
     export_encoder(run, out, **options)
     call = export.deserialize(bytearray(out.read_bytes())).call
     images = IMAGES.astype(np.float32)
@@ -145,24 +149,28 @@ def test_no_checkpoint_and_a_damaged_one_are_named(tmp_path):
 def test_a_package_that_is_missing_is_named_with_the_command(
     package, format, suffix, remedy, tmp_path, monkeypatch
 ):
-    honest = importlib.import_module
-
-    def without(name):
+    for name in [package, *sys.modules]:
         if name.split(".")[0] == package:
-            raise ModuleNotFoundError(f"No module named {name!r}")
-        return honest(name)
-
-    monkeypatch.setattr("pclhd_jax.using.exporting.extra.importlib.import_module", without)
+            monkeypatch.setitem(sys.modules, name, None)  # an import of it fails
     with pytest.raises(SystemExit, match=f"needs {package} .*pip install {remedy}"):
         main(["nowhere", "--format", format, "--out", str(tmp_path / f"a.{suffix}")])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_that_are_not_finite_are_not_exported(run_and_states, tmp_path, monkeypatch):
-    run, states = run_and_states
-    encoder = load_encoder(run)
-    spoilt = encoder._replace(variables=jax.tree.map(lambda x: x * np.nan, states[2].momentum))
-    monkeypatch.setattr("pclhd_jax.using.exporting.write.load_encoder", lambda *_, **__: spoilt)
+def test_weights_that_are_not_finite_are_not_exported(tmp_path):
+    states = make_run(tmp_path / "run", ids=(2,), depth=5)
+    spoilt = jax.tree.map(lambda x: x * np.nan if x.dtype == np.float32 else x, states[2])
+    with Checkpoints(tmp_path / "run", keep=2) as checkpoints:
+        checkpoints.save(3, spoilt, {"stage": 2, "epoch": 1})
     with pytest.raises(ValueError, match="differ from the model's by nan"):
-        export_encoder(run, tmp_path / "a.onnx", format="onnx")
-    assert list(tmp_path.iterdir()) == []
+        export_encoder(tmp_path / "run", tmp_path / "a.onnx", format="onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_export_says_until_when_it_can_be_read_if_the_format_expires(run, tmp_path):
+    for format, suffix in (("stablehlo", "stablehlo"), ("onnx", "onnx")):
+        text = export_encoder(run, tmp_path / f"a.{suffix}", format=format).text()
+        assert ("up to six months newer than jaxlib" in text) == (format == "stablehlo")
+    # Never a day late, whatever the months: from 31 August to 28 February, from 28 November to May.
+    for today, end in (("2026-08-31", "2027-02-28"), ("2026-11-28", "2027-05-28")):
+        assert f"until {end} at the latest" in readable_until(date.fromisoformat(today))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
@@ -18,6 +17,7 @@ from pclhd_jax.weights.agw_torch import agw_to_torch
 from pclhd_jax.weights.files import write_state_dict
 from tests.helpers.finished_run import assert_same_tree, checkpointed
 from tests.helpers.made_run import flip, largest_file, made_config, make_run, random_state
+from tests.helpers.orbax_alone import save_by_orbax
 
 ROOT = Path(__file__).parents[3]
 
@@ -57,12 +57,8 @@ def test_arrays_that_lay_on_two_devices_are_read_where_there_is_one(tmp_path):
     split = NamedSharding(make_mesh(), PartitionSpec("data"))
     x_K = jax.device_put(np.arange(8, dtype=np.float32), split)
     assert len(x_K.sharding.device_set) == 2
-    with ocp.CheckpointManager(
-        tmp_path / "checkpoints", item_names=("state", "progress")
-    ) as manager:
-        state = ocp.args.StandardSave({"params": {"x_K": x_K}, "batch_stats": {"y": x_K[:2]}})
-        progress = ocp.args.JsonSave({"stage": 1, "epoch": 0})
-        manager.save(4, args=ocp.args.Composite(state=state, progress=progress))
+    state = {"params": {"x_K": x_K}, "batch_stats": {"y": x_K[:2]}}
+    save_by_orbax(tmp_path, 4, state, {"stage": 1, "epoch": 0})
     code = (
         "import jax, numpy as np; from pclhd_jax.using.inspection import load_params\n"
         f"x_K = load_params({str(tmp_path)!r})['params']['x_K']\n"

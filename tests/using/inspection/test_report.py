@@ -3,16 +3,17 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from configs import synthetic
 from pclhd_jax.commands.inspect_checkpoint import main
-from pclhd_jax.saving.integrity import MANIFEST
 from pclhd_jax.using.inspection.report import inspect_checkpoint
 from pclhd_jax.using.inspection.settings_words import describe_settings
 from pclhd_jax.weights.agw_torch import agw_to_torch
 from pclhd_jax.weights.files import write_state_dict
 from tests.helpers.made_run import flip, largest_file, made_config, make_run, random_state
+from tests.helpers.orbax_alone import save_by_orbax
 
 
 @pytest.fixture(scope="module")
@@ -91,18 +92,24 @@ def test_damage_is_named_and_the_newest_sound_one_shown(run, capsys):
         main([str(run)])
     out = capsys.readouterr().out
     assert stop.value.code == 1
-    assert "has other contents than were written" in out and "checkpoints/1: " in out
+    assert "has other contents than manifest.json says" in out and "checkpoints/1: " in out
     with pytest.raises(SystemExit, match=r"DamagedCheckpoint: checkpoints/2 is DAMAGED: state/"):
         main([str(run / "checkpoints/2")])
 
 
-def test_without_its_list_of_files_the_arrays_digests_judge(run):
-    (run / "checkpoints/2" / MANIFEST).unlink()
-    by_arrays = inspect_checkpoint(run / "checkpoints/2").saved[0].verdict
-    assert by_arrays.sound and "every array as it was saved" in by_arrays.words
-    flip(largest_file(run / "checkpoints/2/state"))
-    with pytest.raises(ValueError, match=r"checkpoints/2 is DAMAGED: (leaf|state)"):
+def test_a_list_of_files_that_is_lost_is_damage(run):
+    (run / "checkpoints/2/manifest.json").unlink()
+    with pytest.raises(ValueError, match=r"checkpoints/2 is DAMAGED: manifest\.json is missing"):
         inspect_checkpoint(run / "checkpoints/2")
+
+
+def test_of_a_checkpoint_without_a_list_of_files_is_told_that_nothing_vouches_for_it(tmp_path):
+    save_by_orbax(tmp_path, 1, {"a": np.arange(3)}, {"stage": 1, "epoch": 0})
+    verdict = inspect_checkpoint(tmp_path).saved[0].verdict
+    assert verdict.sound and "so nothing vouches for it" in verdict.words
+    (tmp_path / "checkpoints/1/state/manifest.ocdbt").write_bytes(bytes(100))
+    with pytest.raises(ValueError, match=r"checkpoints/1 is DAMAGED: state"):
+        inspect_checkpoint(tmp_path)
 
 
 def test_what_a_run_has_under_way_or_set_aside_is_listed(run):

@@ -8,6 +8,7 @@ import numpy as np
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.saving.labelled_features import SavedEpoch
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training.banks import make_banks
 from pclhd_jax.training.diagnosis import least_similar
 from pclhd_jax.training.features import Features
@@ -40,10 +41,9 @@ def test_the_dynamic_pictures_are_those_that_the_epoch_draws_its_prototypes_from
     rng = np.random.default_rng(0)
     saved = saved_epoch(rng, stage=2)
     momentum_z = Features(*(unit_rows(rng, len(LABELS_N), 4) for _ in range(2)))
-    run = SimpleNamespace(config=settings(), mesh=make_mesh())
     z = Features(saved.visible_ND, saved.infrared_ND)
-    banks = make_banks(run, z, momentum_z, saved.labels, 2, 1)
-    rows = banks_of_rows(settings(), None, saved)
+    banks = make_banks(settings(), make_mesh(), When(2, 1), z, momentum_z, saved.labels)
+    rows = banks_of_rows(settings(), saved)
     for place, modality in enumerate(("visible", "infrared")):
         rows_KS = np.asarray(rows[modality].dynamic_KSD)[:3, :, 0].astype(int)
         drawn_KSD = np.asarray(banks[place].dynamic_KSD)[:3]
@@ -53,16 +53,14 @@ def test_the_dynamic_pictures_are_those_that_the_epoch_draws_its_prototypes_from
 
 
 def test_stage_1_draws_no_dynamic_picture():
-    bank = banks_of_rows(settings(), None, saved_epoch(np.random.default_rng(1), stage=1))[
-        "visible"
-    ]
+    bank = banks_of_rows(settings(), saved_epoch(np.random.default_rng(1), stage=1))["visible"]
     assert bank.dynamic_KSD.shape[1] == 0
 
 
 def test_the_nearest_come_nearest_first_and_the_hard_one_is_the_epochs_hard_picture():
     saved = saved_epoch(np.random.default_rng(2), stage=1)
     z_ND, labels_N = saved.visible_ND, LABELS_N
-    bank = jax.tree.map(np.asarray, banks_of_rows(settings(), None, saved)["visible"])
+    bank = jax.tree.map(np.asarray, banks_of_rows(settings(), saved)["visible"])
     similarity_N = similarities(z_ND, labels_N, bank.centroid_KD)
     hard_K = least_similar(z_ND, labels_N)
     for cluster in range(3):

@@ -3,10 +3,7 @@
 import pytest
 
 from pclhd_jax.using.retrieval.embedder import Embedder
-from pclhd_jax.using.retrieval.inputs import SetChoice
 from pclhd_jax.using.retrieval.make_index import make_index
-
-SYSU = SetChoice("sysu")
 
 
 @pytest.fixture(scope="module")
@@ -22,4 +19,4 @@ def embedder(run):
 @pytest.fixture(scope="module")
 def index(run, pictures, tmp_path_factory):
     out = tmp_path_factory.mktemp("index") / "gallery"
-    return make_index(run, [pictures], "visible", out, choice=SYSU, batch_size=32)
+    return make_index(run, [pictures], "visible", out, layout="sysu", batch_size=32)

@@ -52,7 +52,7 @@ def test_the_command_writes_what_the_call_writes(run, folder, tmp_path, embedder
     main([str(run), str(folder), *arguments])
     text = capsys.readouterr().out
     assert "5 infrared pictures; encoder: " in text and "images/s" in text
-    make_index(run, [folder], "infrared", tmp_path / "call.npy", batch_size=32)
+    make_index(run, folder, "infrared", tmp_path / "call.npy", batch_size=32)
     for suffix in (".npy", ".csv"):
         of_call = (tmp_path / f"call{suffix}").read_bytes()
         assert (tmp_path / f"of.command{suffix}").read_bytes() == of_call

@@ -14,14 +14,13 @@ from pclhd_jax.using.retrieval.make_index import make_index
 from pclhd_jax.using.retrieval.rerank import RerankSettings
 from pclhd_jax.using.retrieval.search_index import search_index
 from tests.helpers.small_sets import below, noise
-from tests.using.retrieval.conftest import SYSU
 
 
 @pytest.fixture(scope="module")
 def queries(run, pictures, index):
     """The infrared test pictures, embedded."""
     out = index.name.with_name("queries")
-    return make_index(run, [pictures], "infrared", out, choice=SYSU, batch_size=32)
+    return make_index(run, [pictures], "infrared", out, layout="sysu", batch_size=32)
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def test_the_table_holds_the_k_nearest_of_every_query(index, queries, tmp_path):
 def test_pictures_find_what_their_embeddings_find_by_command_and_by_call(
     run, pictures, index, queries, tmp_path
 ):
-    by_embedding = search_index(index.name, [queries.name], k=4)
+    by_embedding = search_index(index.name, queries.name, k=4)
     names = [*map(str, (index.name, pictures)), "--checkpoint", str(run), "--modality", "infrared"]
     options = ["--layout", "sysu", "--k", "4", "--batch_size", "32", "--sheet_queries", "2"]
     main([*names, *options, "--out", str(tmp_path / "plain")])
@@ -71,7 +70,9 @@ def test_pictures_find_what_their_embeddings_find_by_command_and_by_call(
     options += ["--rerank", "--k1", "5", "--k2", "2", "--weight", "0.4"]
     main([*names, *options, "--out", str(tmp_path / "reranked.csv")])
     settings = RerankSettings(5, 2, 0.4)
-    again = search_index(index.name, [f"{queries.name}.npy"], k=4, reranked=settings)
+    again = search_index(
+        index.name, [f"{queries.name}.npy"], k=4, rerank=True, **settings._asdict()
+    )
     rows = rows_of(tmp_path / "reranked.csv")
     assert [row["name"] for row in rows] != of_embedding
     np.testing.assert_allclose(
@@ -104,7 +105,7 @@ def test_a_query_by_another_encoder_is_refused_with_both_digests(run, index, cop
     header = json.loads(copy.with_suffix(".json").read_text())
     digest = header["encoder"]
     with pytest.raises(ValueError, match=rf"of encoder [0-9a-f]{{32}}, .* {digest} \("):
-        search_index(index.name, [pictures], checkpoint=other, modality="infrared", choice=SYSU)
+        search_index(index.name, [pictures], checkpoint=other, modality="infrared", layout="sysu")
     copy.with_suffix(".json").write_text(json.dumps(header | {"encoder": "0" * 32}))
     with pytest.raises(ValueError, match=rf"of encoder 0{{32}}, the index of encoder {digest}"):
         search_index(index.name, [copy])
@@ -112,7 +113,7 @@ def test_a_query_by_another_encoder_is_refused_with_both_digests(run, index, cop
 
 def test_what_is_missing_or_too_much_is_said(run, index, pictures, tmp_path):
     with pytest.raises(ValueError, match=r"query pictures need a modality"):
-        search_index(index.name, [pictures], choice=SYSU)
+        search_index(index.name, [pictures], layout="sysu")
     with pytest.raises(ValueError, match="leave out checkpoint and modality"):
         search_index(index.name, [index.name], checkpoint=run)
     with pytest.raises(ValueError, match="modality is 'x'; it must be visible or infrared"):
@@ -123,7 +124,7 @@ def test_what_is_missing_or_too_much_is_said(run, index, pictures, tmp_path):
         search_index(index.name, [index.name], sheet_queries=-1)
     for settings in (RerankSettings(k1=0), RerankSettings(k2=0), RerankSettings(weight=2)):
         with pytest.raises(ValueError, match=r"is [02].*; give"):
-            search_index(index.name, [index.name], reranked=settings)
+            search_index(index.name, [index.name], rerank=True, **settings._asdict())
     with pytest.raises(OSError, match=r"cannot write found\.csv to /dev/null .*another --out"):
         search_index(index.name, [index.name], "/dev/null/found")
     with pytest.raises(ValueError, match="k is 0; give at least 1"):
@@ -203,15 +204,13 @@ def test_the_command_prints_the_best_three_and_the_scores_that_the_call_returns(
     lines = [line.split() for line in out.splitlines()]
     start = lines.index(["query", "rank", "similarity", "found", "person"]) + 2
     assert lines[start][:2] == [queries.pictures.paths[0], "1"]
-    for number, line in enumerate(lines[start : start + 6]):
-        q, place = divmod(number, 3)
-        row = found.indices_QK[q, place]
-        verdict = "same" if found.same(q, row) else "other"
-        similarity = f"{found.similarities_QK[q, place]:.3f}"
-        assert line[-4:] == [f"{place + 1}", similarity, index.pictures.paths[row], verdict]
+    best = [row for row in found.rows() if row.rank <= 3]
+    for row, line in zip(best[:6], lines[start : start + 6], strict=True):
+        verdict = "same" if row.same else "other"
+        assert line[-4:] == [f"{row.rank}", f"{row.similarity:.3f}", row.name, verdict]
     assert f"and {len(queries.features_ND) - 2} more queries" in out
     assert found.score.num_valid == len(queries.features_ND)
-    right_Q = [found.same(q, row) for q, row in enumerate(found.indices_QK[:, 0])]
+    right_Q = [row.same for row in best if row.rank == 1]
     assert found.score.rank1 == pytest.approx(np.mean(right_Q))
     assert f"Rank-1 {100 * found.score.rank1:.1f} %, mAP {100 * found.score.mean_ap:.1f} %" in out
     assert search_index(index.name, [queries.name], score=False).score is None
@@ -219,7 +218,7 @@ def test_the_command_prints_the_best_three_and_the_scores_that_the_call_returns(
 
 def test_re_ranked_scores_are_of_the_re_ranked_order(index, queries):
     settings = RerankSettings(5, 2, 0.4)
-    found = search_index(index.name, [queries.name], k=64, reranked=settings)
+    found = search_index(index.name, [queries.name], k=64, rerank=True, **settings._asdict())
     same_QK = index.pictures.identities_N[found.indices_QK]
     same_QK = same_QK == queries.pictures.identities_N[:, None]
     hits_QK = np.cumsum(same_QK, axis=1) / np.arange(1, 65)

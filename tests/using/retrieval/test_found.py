@@ -1,4 +1,4 @@
-"""What was found, printed and as CSV: hostile and long names, unknown people, re-ranking."""
+"""What was found, as rows, words and CSV: hostile and long names, unknown people, re-ranking."""
 
 import csv
 
@@ -8,7 +8,7 @@ import pytest
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.system.text import csv_text, terminal_columns
 from pclhd_jax.using.retrieval.found import Found
-from pclhd_jax.using.retrieval.found_words import found_lines, write_found
+from pclhd_jax.using.retrieval.found_table import write_found
 
 NAMES = ("=1+1.jpg", "\u202egpj.jpg", "人物/" + "x" * 80 + ".jpg", "a.jpg")
 
@@ -20,7 +20,7 @@ def found(identities=(-1, -1, -1, -1), distances=None):
 
 
 def test_names_are_printable_and_short_and_the_columns_stand_below_each_other():
-    header, rule, *rows, rest = found_lines(found(), 3)
+    header, rule, *rows, rest = found().text(3).splitlines()
     assert rest == "and 1 more queries" and len(rows) == 9  # the best three of three
     assert not any("\u202e" in row for row in rows) and any("\\u202egpj" in row for row in rows)
     column = terminal_columns(header[: header.index("found")])
@@ -32,16 +32,25 @@ def test_names_are_printable_and_short_and_the_columns_stand_below_each_other():
 
 
 def test_an_unknown_person_has_no_verdict():
-    lines = found_lines(found(identities=(1, 2, -1, 1)), 1)
+    lines = found(identities=(1, 2, -1, 1)).text(1).splitlines()
     assert lines[0].endswith("person")
     assert [line.split()[-1] for line in lines[2:4]] == ["same", "other"]
     assert not lines[4].endswith(("same", "other"))
 
 
 def test_re_ranked_lines_have_their_distance_and_no_query_no_line():
-    lines = found_lines(found(distances=np.full((4, 4), 0.25)), 1)
+    lines = found(distances=np.full((4, 4), 0.25)).text(1).splitlines()
     assert "distance" in lines[0] and "0.250" in lines[2]
-    assert found_lines(found(), 0) == []
+    assert found().text(0).splitlines() == []
+
+
+def test_the_rows_are_records_with_who_was_found_and_none_for_nobody_knows():
+    rows = list(found(identities=(1, 2, -1, 1)).rows())
+    assert [row.rank for row in rows] == [1, 2, 3, 4] * 4
+    assert [row.same for row in rows[:4]] == [True, False, None, True]
+    assert [row.same for row in rows[8:12]] == [None] * 4  # the query is of nobody known
+    assert rows[1] == (NAMES[0], 2, NAMES[1], 0.5, None, 1, 2)
+    assert next(found(distances=np.full((4, 4), 0.25)).rows()).distance == 0.25
 
 
 @pytest.mark.parametrize("place", [0, 1])

@@ -1,0 +1,22 @@
+"""What one start of a run has at hand beside what it computes with. None of it changes a number."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pclhd_jax.saving.writer import Writer
+from pclhd_jax.training.profile import Profile
+from pclhd_jax.training.stopwatch import Stopwatch
+
+
+def go_on() -> None:
+    """The pause of a run that nobody asks to stop."""
+
+
+@dataclass(frozen=True)
+class Services:
+    workdir: Path
+    pause: Callable[[], None] = go_on  # between batches; raises where the run is to stop
+    writer: Writer | None = None  # of what may be written while the run goes on; None: it waits
+    profile: Profile = field(default_factory=Profile)
+    watch: Stopwatch = field(default_factory=Stopwatch)
