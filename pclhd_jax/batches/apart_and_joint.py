@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pclhd_jax.batches.batch import Batch, EpochLabels, mixed_clusters
-from pclhd_jax.batches.sampler import cluster_order, draw_shots, sample_batches
+from pclhd_jax.batches.sampler import BatchShape, cluster_order, draw_shots, sample_batches
 
 
 class TrainPictures(NamedTuple):
@@ -38,18 +38,15 @@ def apart_batches(
     first: int = 0,
 ) -> Iterator[Batch]:
     """Each modality's own clusters, drawn independently; from batch `first` of the epoch on."""
-    common = dict(
-        clusters_per_batch=sampling.clusters_per_batch,
-        num_batches=sampling.batches_per_epoch,
-        rng=rng,
-        exact_pool_repeats=sampling.exact_pool_repeats,
+    visible = BatchShape(
+        sampling.clusters_per_batch,
+        sampling.visible_shots,
+        sampling.batches_per_epoch,
+        sampling.exact_pool_repeats,
     )
-    visible_MB = sample_batches(
-        labels.visible_N, pictures.visible_cameras_N, shots=sampling.visible_shots, **common
-    )
-    infrared_MB = sample_batches(
-        labels.infrared_N, pictures.infrared_cameras_N, shots=sampling.infrared_shots, **common
-    )
+    infrared = visible._replace(shots=sampling.infrared_shots)
+    visible_MB = sample_batches(labels.visible_N, pictures.visible_cameras_N, visible, rng=rng)
+    infrared_MB = sample_batches(labels.infrared_N, pictures.infrared_cameras_N, infrared, rng=rng)
     for visible_B, infrared_B in zip(visible_MB[first:], infrared_MB[first:], strict=True):
         labels_v, labels_r = labels.visible_N[visible_B], labels.infrared_N[infrared_B]
         batch = Batch(

@@ -1,24 +1,31 @@
 """Draws the rows of training batches: P clusters, S pictures each, across cameras."""
 
+from typing import NamedTuple
+
 import numpy as np
+
+
+class BatchShape(NamedTuple):
+    """Of one modality: P clusters with S = `shots` pictures each, for every batch of an epoch."""
+
+    clusters_per_batch: int
+    shots: int
+    num_batches: int
+    exact_pool_repeats: bool = False  # as in `draw_shots`
 
 
 def sample_batches(
     labels_N: np.ndarray,
     cameras_N: np.ndarray | None,
+    shape: BatchShape,
     *,
-    clusters_per_batch: int,
-    shots: int,
-    num_batches: int,
     rng: np.random.Generator,
-    exact_pool_repeats: bool = False,
 ) -> np.ndarray:
-    """Rows of `num_batches` batches: int32 (M, P*S), indices into the N pictures.
+    """Rows of `shape.num_batches` batches: int32 (M, P*S), indices into the N pictures.
 
     labels_N: cluster of each picture, negative = outlier, never drawn; numbers may have gaps.
     cameras_N: camera of each picture, or None for the camera-free sampler. The S pictures of a
-    cluster lie side by side. The same rng state gives the same rows. exact_pool_repeats: as in
-    `draw_shots`.
+    cluster lie side by side. The same rng state gives the same rows.
     Raises ValueError when there is no cluster, or when a count is below 1.
     Source: the camera-aware cluster sampler of the method's released program.
     """
@@ -30,15 +37,18 @@ def sample_batches(
             "outliers, at least 1 cluster is needed; raise the DBSCAN eps or lower min_samples"
         )
     order_MP = cluster_order(
-        clusters_K.size, clusters_per_batch=clusters_per_batch, num_batches=num_batches, rng=rng
+        clusters_K.size,
+        clusters_per_batch=shape.clusters_per_batch,
+        num_batches=shape.num_batches,
+        rng=rng,
     )
     return draw_shots(
         clusters_K[order_MP],
         labels_N,
         cameras_N,
-        shots=shots,
+        shots=shape.shots,
         rng=rng,
-        exact_pool_repeats=exact_pool_repeats,
+        exact_pool_repeats=shape.exact_pool_repeats,
     )
 
 

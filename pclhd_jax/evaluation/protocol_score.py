@@ -9,7 +9,7 @@ import numpy as np
 
 from pclhd_jax.data.lists import Pictures
 from pclhd_jax.data.protocol import Protocol
-from pclhd_jax.evaluation.ranking import RankingMetrics, evaluate_blocks
+from pclhd_jax.evaluation.ranking import PictureNumbers, RankingMetrics, evaluate_blocks
 
 # Similarities at a time: 64 MB. The galleries of the published sets fit into one block.
 _BLOCK_CELLS = 2**24
@@ -52,14 +52,14 @@ def score(
     if not protocol.trials:
         raise ValueError(f"{protocol.name} has 0 trials, at least 1 is needed; draw its galleries")
 
+    query, gallery = protocol.query, protocol.gallery
+
     def result_of(trial: np.ndarray) -> RankingMetrics:
         return evaluate_blocks(
             similarity_blocks(query_QD, gallery_GD[trial]),
             (len(query_QD), len(trial)),
-            protocol.query.identities_N,
-            protocol.gallery.identities_N[trial],
-            protocol.query.cameras_N,
-            protocol.gallery.cameras_N[trial],
+            PictureNumbers(query.identities_N, query.cameras_N),
+            PictureNumbers(gallery.identities_N[trial], gallery.cameras_N[trial]),
             protocol=protocol.rule,
         )
 

@@ -22,6 +22,13 @@ class RankingMetrics(NamedTuple):
     num_valid: int
 
 
+class PictureNumbers(NamedTuple):
+    """Of the queries or of the gallery, an integer per picture; cameras None where no rule asks."""
+
+    identities: np.ndarray
+    cameras: np.ndarray | None
+
+
 def evaluate_ranking(
     similarity_QG: np.ndarray,
     query_ids: np.ndarray,
@@ -45,17 +52,15 @@ def evaluate_ranking(
     (mINP).
     """
     similarity_QG = np.asarray(similarity_QG)
-    numbers = (query_ids, gallery_ids, query_cams, gallery_cams)
-    return evaluate_blocks([similarity_QG], similarity_QG.shape, *numbers, protocol=protocol)
+    sides = PictureNumbers(query_ids, query_cams), PictureNumbers(gallery_ids, gallery_cams)
+    return evaluate_blocks([similarity_QG], similarity_QG.shape, *sides, protocol=protocol)
 
 
 def evaluate_blocks(
     blocks: Iterable[np.ndarray],
     sizes: tuple[int, int],
-    query_ids: np.ndarray,
-    gallery_ids: np.ndarray,
-    query_cams: np.ndarray | None,
-    gallery_cams: np.ndarray | None,
+    query: PictureNumbers,
+    gallery: PictureNumbers,
     *,
     protocol: str,
 ) -> RankingMetrics:
@@ -68,12 +73,13 @@ def evaluate_blocks(
     if len(sizes) != 2 or 0 in sizes:
         raise ValueError(f"similarity has shape {sizes}; give (queries, gallery), both at least 1")
     num_queries, num_gallery = sizes
-    query_ids = _identities(query_ids, num_queries, "query")
-    gallery_ids = _identities(gallery_ids, num_gallery, "gallery")
+    query_ids = _identities(query.identities, num_queries, "query")
+    gallery_ids = _identities(gallery.identities, num_gallery, "gallery")
     if protocol == "regdb":
         query_cams, gallery_cams = np.zeros(num_queries, int), np.zeros(num_gallery, int)
-    query_cams = _integers(query_cams, num_queries, "query cameras")
-    gallery_cams = _integers(gallery_cams, num_gallery, "gallery cameras")
+    else:
+        query_cams = _integers(query.cameras, num_queries, "query cameras")
+        gallery_cams = _integers(gallery.cameras, num_gallery, "gallery cameras")
 
     groups_G = np.arange(num_gallery) if protocol == "regdb" else gallery_ids
     parts = []

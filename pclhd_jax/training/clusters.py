@@ -14,6 +14,7 @@ from pclhd_jax.clustering.labels import cluster_quality
 from pclhd_jax.clustering.neighbour_search import SearchOptions
 from pclhd_jax.clustering.shares import Share
 from pclhd_jax.clustering.truth import main_identities, purity, right_matches
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.method.state import TrainState
 from pclhd_jax.processes.exchange import count, from_first, gather, is_first, number, together
 from pclhd_jax.processes.progress import Progress
@@ -21,7 +22,7 @@ from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
 from pclhd_jax.saving.writer import write_now_or_behind
 from pclhd_jax.settings.schedule import When, epochs_before
 from pclhd_jax.training.experiment import Run, sampling_of
-from pclhd_jax.training.features import MODALITIES, Features, train_features
+from pclhd_jax.training.features import Features, train_features
 from pclhd_jax.training.run_pictures import RunPictures
 from pclhd_jax.training.services import Services
 

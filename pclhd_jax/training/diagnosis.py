@@ -7,12 +7,13 @@ import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels
 from pclhd_jax.clustering.both_modalities import cluster_centroids
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.method.schedules import epoch_inputs
 from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.mesh import replicate, shard_batch
 from pclhd_jax.training.experiment import Run
-from pclhd_jax.training.features import MODALITIES, Features
+from pclhd_jax.training.features import Features
 from pclhd_jax.training.keys import epoch_key
 from pclhd_jax.training.step_loop import EpochSoFar, epoch_batches
 

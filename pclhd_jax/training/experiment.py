@@ -10,6 +10,7 @@ import optax
 from jax.sharding import Mesh
 
 from pclhd_jax.batches.apart_and_joint import Sampling
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.method import steps
 from pclhd_jax.method.gradients import stage1_gradients, stage2_gradients
 from pclhd_jax.method.loss_scale import start_scale
@@ -110,7 +111,7 @@ def make_feature_steps(model: AGW, unit_features: bool, /) -> dict[str, Callable
         modality: jax.jit(
             partial(steps.feature_step, model=model, modality=modality, unit_features=unit_features)
         )
-        for modality in ("visible", "infrared")
+        for modality in MODALITIES
     }
 
 

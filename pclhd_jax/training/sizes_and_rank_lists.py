@@ -3,10 +3,11 @@
 import numpy as np
 
 from pclhd_jax.batches.batch import EpochLabels
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.reports.rank_strips import few_rank_lists
 from pclhd_jax.reports.records import Shown
 from pclhd_jax.training.clusters import cluster_sizes
-from pclhd_jax.training.features import MODALITIES, Features
+from pclhd_jax.training.features import Features
 from pclhd_jax.training.run_pictures import RunPictures
 
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from pclhd_jax.batches.sampler import cluster_order, draw_shots, sample_batches
+from pclhd_jax.batches.sampler import BatchShape, cluster_order, draw_shots, sample_batches
 
 
 def rng(seed=0):
@@ -17,21 +17,21 @@ def a_labelling(num_pictures=600, num_clusters=23, seed=1):
     return labels, rng(seed + 1).choice([1, 2, 4, 5], num_pictures)
 
 
-SETTING = {"clusters_per_batch": 5, "shots": 4, "num_batches": 40}
+SETTING = BatchShape(clusters_per_batch=5, shots=4, num_batches=40)
 
 
 def test_outliers_never_reach_a_batch():
     labels, cameras = a_labelling()
     labels[rng().random(600) < 0.5] = -1
     for cams in (cameras, None):
-        rows = sample_batches(labels, cams, **SETTING, rng=rng())
+        rows = sample_batches(labels, cams, SETTING, rng=rng())
         assert rows.shape == (40, 20) and rows.dtype == np.int32
         assert (labels[rows] >= 0).all()
 
 
 def test_each_run_of_s_rows_is_one_cluster_and_a_batch_holds_p_different_ones():
     labels, cameras = a_labelling()
-    groups = labels[sample_batches(labels, cameras, **SETTING, rng=rng())].reshape(40, 5, 4)
+    groups = labels[sample_batches(labels, cameras, SETTING, rng=rng())].reshape(40, 5, 4)
     assert (groups == groups[..., :1]).all()
     assert all(len(set(batch)) == 5 for batch in groups[..., 0].tolist())
 
@@ -131,7 +131,7 @@ def test_clusters_that_met_at_a_restart_are_mixed_again():
 def test_the_same_seed_gives_the_same_rows_and_another_seed_others():
     labels, cameras = a_labelling()
     first, again, other = (
-        sample_batches(labels, cameras, **SETTING, rng=rng(seed)) for seed in (4, 4, 5)
+        sample_batches(labels, cameras, SETTING, rng=rng(seed)) for seed in (4, 4, 5)
     )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
@@ -139,13 +139,13 @@ def test_the_same_seed_gives_the_same_rows_and_another_seed_others():
 
 def test_labels_with_gaps_are_fine():
     labels = np.array([5, 5, 90, 90, -1])
-    rows = sample_batches(labels, None, clusters_per_batch=2, shots=2, num_batches=9, rng=rng())
+    rows = sample_batches(labels, None, BatchShape(2, 2, num_batches=9), rng=rng())
     assert all(sorted(row) == [0, 1, 2, 3] for row in rows.tolist())
 
 
 def test_no_cluster_is_refused_with_the_count_and_a_remedy():
     with pytest.raises(ValueError, match=r"no cluster.*1,200 of 1,200.*raise the DBSCAN eps"):
-        sample_batches(np.full(1200, -1), None, **SETTING, rng=rng())
+        sample_batches(np.full(1200, -1), None, SETTING, rng=rng())
     with pytest.raises(ValueError, match="num_clusters is 0"):
         cluster_order(0, clusters_per_batch=1, num_batches=1, rng=rng())
 
@@ -169,5 +169,5 @@ def test_counts_below_one_and_wrong_lengths_are_refused():
 def test_an_epoch_of_sysu_size_is_drawn_in_well_under_a_second():
     labels, cameras = a_labelling(22_258, 763)
     start = time.perf_counter()
-    sample_batches(labels, cameras, clusters_per_batch=8, shots=16, num_batches=200, rng=rng())
+    sample_batches(labels, cameras, BatchShape(8, 16, num_batches=200), rng=rng())
     assert time.perf_counter() - start < 1

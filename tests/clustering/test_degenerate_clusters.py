@@ -7,7 +7,7 @@ import pytest
 
 from configs import synthetic
 from pclhd_jax.batches.batch import EpochLabels
-from pclhd_jax.batches.sampler import sample_batches
+from pclhd_jax.batches.sampler import BatchShape, sample_batches
 from pclhd_jax.clustering.both_modalities import check_contrast, label_epoch
 from pclhd_jax.clustering.cluster_settings import ClusterSettings, JaccardSettings
 from pclhd_jax.reports.eps_report import report_clusters
@@ -91,9 +91,7 @@ def test_a_cluster_smaller_than_its_shots_repeats_its_pictures():
     (rows_B,) = sample_batches(
         labels_N,
         None,
-        clusters_per_batch=2,
-        shots=6,
-        num_batches=1,
+        BatchShape(clusters_per_batch=2, shots=6, num_batches=1),
         rng=np.random.default_rng(0),
     )
     small_B, large_B = (rows_B[labels_N[rows_B] == k] for k in (0, 1))

@@ -17,12 +17,13 @@ from jax.sharding import Mesh
 from pclhd_jax.clustering import neighbour_search
 from pclhd_jax.clustering.epoch_neighbour_lists import search_apart_and_joint
 from pclhd_jax.clustering.neighbour_search import SearchOptions
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.method.state import init_variables
 from pclhd_jax.models.agw import AGW
 from pclhd_jax.processes.mesh import replicate, shard_batch
 from pclhd_jax.settings.sections import settings_of
 from pclhd_jax.training.experiment import make_feature_steps, make_model
-from pclhd_jax.training.features import MODALITIES, extract_features
+from pclhd_jax.training.features import extract_features
 from tests.helpers.dense_jaccard import people
 from tests.helpers.tiny import tiniest_config
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.data.pictures.prepared import is_prepared
 from pclhd_jax.data.protocol import Protocol
 from pclhd_jax.method.augment import normalise
@@ -20,7 +21,6 @@ from pclhd_jax.saving.workdir import read_pictures
 from pclhd_jax.settings.kept import read_config
 from pclhd_jax.settings.sections import Settings, settings_of
 from pclhd_jax.training.experiment import make_model, start_evaluation
-from pclhd_jax.training.features import MODALITIES
 from pclhd_jax.training.run_pictures import RunPictures, load_all_pictures
 from pclhd_jax.training.scores import test_features
 from pclhd_jax.using.encoder import Encoder, load_encoder

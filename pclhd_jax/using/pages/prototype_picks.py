@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.saving.labelled_features import SavedEpoch
 from pclhd_jax.settings.schedule import When
 from pclhd_jax.settings.sections import Settings
 from pclhd_jax.training.banks import make_banks
-from pclhd_jax.training.features import MODALITIES, Features
+from pclhd_jax.training.features import Features
 
 NUM_NEAREST, MOST_DRAWN = 4, 6
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pclhd_jax.batches.apart_and_joint import TrainPictures
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.reports.thumbnails import GAP, encoded, framed, strip
 from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch, saved_epochs
 from pclhd_jax.settings.sections import Settings, settings_of
-from pclhd_jax.training.features import MODALITIES
 from pclhd_jax.using.pages.html import Html, Section, box, figure, heading, joined, paragraph
 from pclhd_jax.using.pages.per_run import Drawn, per_run
 from pclhd_jax.using.pages.prototype_picks import (

@@ -12,11 +12,12 @@ import numpy as np
 
 from pclhd_jax.batches.prefetch import prefetch
 from pclhd_jax.data.lists import Pictures
+from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.data.pictures.decode import PictureForm, load_pictures, resize_array
 from pclhd_jax.data.places import tell_others
 from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.training.experiment import make_feature_steps
-from pclhd_jax.training.features import MODALITIES, extract_features
+from pclhd_jax.training.features import extract_features
 from pclhd_jax.training.run_pictures import FILTERS
 from pclhd_jax.using.encoder import Encoder, load_encoder
 

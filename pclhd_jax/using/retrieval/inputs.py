@@ -45,6 +45,17 @@ class SetChoice(NamedTuple):
 NO_SET = SetChoice()
 
 
+class InputOptions(NamedTuple):
+    """How pictures that INPUT names are taken.
+
+    skip: leave out those that cannot be read. batch_size: how many are embedded at a time.
+    """
+
+    choice: SetChoice
+    skip: bool
+    batch_size: int
+
+
 class Listed(NamedTuple):
     """Pictures, how to read them, and what finds them again (a small JSON object)."""
 

@@ -14,7 +14,7 @@ from pclhd_jax.using.encoder import Encoder, load_encoder
 from pclhd_jax.using.retrieval.embedder import Embedder, check_modality
 from pclhd_jax.using.retrieval.index import Index, file_of, plain_name, read_index
 from pclhd_jax.using.retrieval.index_encoder import encoder_of_index, picture_size
-from pclhd_jax.using.retrieval.inputs import SetChoice, list_inputs, reader_of
+from pclhd_jax.using.retrieval.inputs import InputOptions, list_inputs, reader_of
 from pclhd_jax.using.retrieval.make_index import embed_listed
 
 
@@ -28,12 +28,10 @@ class Queries(NamedTuple):
 def find_queries(
     gallery: Index,
     queries: Sequence[str | os.PathLike],
+    options: InputOptions,
     *,
     checkpoint: str | os.PathLike | None,
     modality: str | None,
-    choice: SetChoice,
-    skip: bool,
-    batch_size: int,
 ) -> Queries:
     header = gallery.header
     given = checkpoint is not None or modality is not None
@@ -58,9 +56,10 @@ def find_queries(
     if modality is None:
         raise ValueError("query pictures need a modality, visible or infrared; give --modality")
     check_modality(modality)
-    listed = list_inputs(queries, modality, choice)
+    listed = list_inputs(queries, modality, options.choice)
     encoder = encoder_for(gallery, checkpoint)
-    embedded = embed_listed(Embedder.of(encoder, batch_size), listed, modality, skip=skip)
+    embedder = Embedder.of(encoder, options.batch_size)
+    embedded = embed_listed(embedder, listed, modality, skip=options.skip)
     return Queries(
         embedded.features_ND, embedded.listed.pictures, modality, lambda: embedded.listed.read
     )

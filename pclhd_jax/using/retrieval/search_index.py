@@ -16,7 +16,7 @@ from pclhd_jax.using.retrieval.found import Found
 from pclhd_jax.using.retrieval.found_sheet import write_sheet
 from pclhd_jax.using.retrieval.found_table import write_found
 from pclhd_jax.using.retrieval.index import Index, file_of, read_index
-from pclhd_jax.using.retrieval.inputs import NO_SET, SetChoice, reader_of
+from pclhd_jax.using.retrieval.inputs import NO_SET, InputOptions, SetChoice, reader_of
 from pclhd_jax.using.retrieval.nearest import nearest
 from pclhd_jax.using.retrieval.queries import Queries, find_queries
 from pclhd_jax.using.retrieval.rerank import (
@@ -93,11 +93,9 @@ def search_index(
     query = find_queries(
         gallery,
         several(queries),
+        InputOptions(SetChoice(layout, split, trial), skip, batch_size),
         checkpoint=checkpoint,
         modality=modality,
-        choice=SetChoice(layout, split, trial),
-        skip=skip,
-        batch_size=batch_size,
     )
     say_sizes(query, gallery, k)
     progress = Progress("searching", "pairs")

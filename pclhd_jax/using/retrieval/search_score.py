@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pclhd_jax.data.lists import UNKNOWN, Pictures
-from pclhd_jax.evaluation.ranking import evaluate_blocks
+from pclhd_jax.evaluation.ranking import PictureNumbers, evaluate_blocks
 from pclhd_jax.processes.progress import say
 
 # More similarities than this are ranked only on request: it takes a minute on two cores.
@@ -70,16 +70,14 @@ def score_search(query: Side, gallery: Side, blocks: Blocks) -> SearchScore | No
     rule = rule_of(Side(of_query, query.modality), Side(of_gallery, gallery.modality))
     counts = [len(rows), len(columns)]
     counts += [len(query.pictures.paths) - len(rows), len(gallery.pictures.paths) - len(columns)]
-    identities = of_query.identities_N, of_gallery.identities_N
-    if not has_match(*identities, rule):
+    if not has_match(of_query.identities_N, of_gallery.identities_N, rule):
         return SearchScore(np.nan, np.nan, np.nan, 0, *counts, rule.words)
     # CMC counts a person once under this rule, which changes no Rank-1.
     result = evaluate_blocks(
         blocks(rows, columns),
         (len(rows), len(columns)),
-        *identities,
-        rule.query_numbers_Q,
-        rule.gallery_numbers_G,
+        PictureNumbers(of_query.identities_N, rule.query_numbers_Q),
+        PictureNumbers(of_gallery.identities_N, rule.gallery_numbers_G),
         protocol="llcm",
     )
     scores = float(result.cmc[0]), result.mean_ap, result.mean_inp, result.num_valid
