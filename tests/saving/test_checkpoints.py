@@ -65,6 +65,12 @@ def test_leaves_of_every_kind_come_back_bit_by_bit_and_where_they_were(tmp_path)
     assert_same_bits(like, mixed_tree(0.0))  # it was not written to
 
 
+def test_nobody_else_can_read_the_checkpoints(tmp_path, monkeypatch):
+    monkeypatch.delenv("PCLHD_GROUP_READABLE", raising=False)
+    saved(tmp_path, 1)
+    assert (tmp_path / "checkpoints").stat().st_mode & 0o077 == 0
+
+
 def test_the_progress_decides_what_is_restored_into(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=1)
     checkpoints.save(1, {"labels": np.arange(7)}, {"rows": 7})
