@@ -34,9 +34,8 @@ def rows_of(path):
 def test_a_set_is_embedded_as_an_evaluation_does_to_the_last_bit(run, pictures, index):
     evaluation = start_evaluation(tiny_config(pictures))
     variables = load_encoder(run).variables
-    z = extract(
-        evaluation, evaluation.feature_steps, variables, evaluation.pictures.test_NHWC, "test"
-    )
+    steps, images = evaluation.feature_steps, evaluation.pictures.test_NHWC
+    z = extract(evaluation, steps, variables, images, "test", lambda: None)
     np.testing.assert_array_equal(read_index(index.name).features_ND, z.visible_ND)
     rows = rows_of(index.name.with_suffix(".csv"))
     assert list(rows[0]) == ["name", "modality", "identity", "camera"]
