@@ -60,6 +60,7 @@ def test_every_module_named_in_a_docstring_a_comment_or_a_page_exists():
         for place, text in texts()
         for name in NAME.findall(text)
         if re.split(r"[./]", name)[0] in OURS and not name.endswith(FILES)
+        if not re.search(r"NAME|FILE|ROOM", name)  # to be filled in by the reader
     }
     missing = sorted(use for use in named if not exists(use[1]) and not is_setting(use[1]))
     assert len(named) > 100 and not missing
