@@ -49,9 +49,12 @@ def run_python(installed, folder, *words):
 def test_the_wheel_puts_one_name_into_site_packages(installed):
     names = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
     assert names == {"pclhd_jax"}
-    for room in ("configs", "data_prep"):
-        there = {path.name for path in (installed / "pclhd_jax" / room).glob("*.py")}
-        assert there == {path.name for path in (ROOT / room).glob("*.py")}
+    for room, source in (("", "pclhd_jax"), ("configs", "configs"), ("data_prep", "data_prep")):
+        here, there = ROOT / source, installed / "pclhd_jax" / room
+        missing = [
+            path for path in here.rglob("*.py") if not (there / path.relative_to(here)).is_file()
+        ]
+        assert not missing
 
 
 @pytest.mark.parametrize("foreign", [False, True])
