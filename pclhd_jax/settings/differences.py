@@ -2,24 +2,30 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import Any, get_type_hints
 
+from pclhd_jax.settings.limits import FREE, in_short
+from pclhd_jax.settings.sections import Settings
 from pclhd_jax.system.text import printable
 
-LONGEST = 300  # characters of a value
-# Where things lie: free to differ between machines. `workdir.check_pictures` minds what they hold.
-PLACES = ("data.source", "data.prepared", "data.cache")
-# What a resumed run may change.
-FREE_ON_RESUME = (
-    *PLACES,
-    "keep_checkpoints",
-    "keep_features",
-    "checkpoint_every_steps",
-    "writers",
-    "send_pictures",
-)
-# In what runs of one experiment may differ.
-FREE_BETWEEN_RUNS = (*FREE_ON_RESUME, "seed", "trial", "feature_batch_size")
+
+def free_settings(where: str, kind: type = Settings, prefix: str = "") -> tuple[str, ...]:
+    """Paths of the settings that may differ there, a word of `limits.FREE`."""
+    hints, found = get_type_hints(kind), []
+    for spec in fields(kind):
+        name = prefix + spec.name
+        if is_dataclass(hints[spec.name]):
+            found += free_settings(where, hints[spec.name], f"{name}.")
+        elif spec.metadata.get("free", len(FREE)) <= FREE.index(where):
+            found.append(name)
+    return tuple(found)
+
+
+# Where things lie. `workdir.check_pictures` minds what they hold.
+PLACES = free_settings("between machines")
+FREE_ON_RESUME = free_settings("on resume")
+FREE_BETWEEN_RUNS = free_settings("between runs")  # of one experiment
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], *, but: Sequence[str] = ()) -> list[str]:
@@ -29,12 +35,6 @@ def differences(old: dict[str, Any], new: dict[str, Any], *, but: Sequence[str] 
         for name, before, now in differing(old, new)
         if name not in but
     ]
-
-
-def in_short(value: Any) -> str:
-    """A setting's value, shortened: the config.json of a stranger may hold anything."""
-    words = repr(value)  # which shows control characters as escapes
-    return words if len(words) <= LONGEST else f"{words[:LONGEST]}..."
 
 
 def differing(

@@ -15,18 +15,23 @@ MOST = 1_000_000  # of counts that have no other limit: what is above is a slip 
 MOST_ROWS = 65_536
 
 NEEDED = object()  # a setting that every run has
+# Where a setting may differ; each includes those before it.
+FREE = ("between machines", "on resume", "between runs")
+LONGEST = 300  # characters of a value
 
 Check = Callable[[Any], str]
 
 
-def setting(check: Check, *, before: Any = NEEDED, **more: Any) -> Any:
+def setting(check: Check, *, before: Any = NEEDED, free: str = "", **more: Any) -> Any:
     """A field whose values `check` accepts.
 
     before: the value that behaves as the program did before it had this setting. Runs that are
     older are read with it. Every setting that is added needs one.
+    free: a word of `FREE`, if the setting may differ there.
     """
     older = {} if before is NEEDED else {"before": before}
-    return field(metadata={"check": check, **older, **more})
+    where = {"free": FREE.index(free)} if free else {}
+    return field(metadata={"check": check, **older, **where, **more})
 
 
 def number(
@@ -102,3 +107,9 @@ def channels(width: float) -> str:
     # 64 channels of the stem, and multiples of them: a width that does not divide states another
     # encoder than the one it builds.
     return "" if (64 * width).is_integer() else "give a multiple of 1/64: 64 channels times it"
+
+
+def in_short(value: Any) -> str:
+    """A setting's value, shortened: the config.json of a stranger may hold anything."""
+    words = repr(value)  # which shows control characters as escapes
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]}..."

@@ -4,7 +4,8 @@
 the tree it returns, whose names are those of `configs/common.py`, where they are explained.
 
 A setting is a value with its comment in `configs/common.py` and a line here: its type, its limits,
-and `before`, the value with which runs are read that are older than the setting.
+`before`, the value with which runs are read that are older than the setting, and `free`, where it
+may differ without making another run.
 """
 
 from collections.abc import Mapping
@@ -12,12 +13,12 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from pclhd_jax.data.datasets import LAYOUTS
-from pclhd_jax.settings.differences import in_short
 from pclhd_jax.settings.limits import (
     MOST,
     MOST_ROWS,
     channels,
     flag,
+    in_short,
     is_number,
     number,
     path,
@@ -51,10 +52,10 @@ class Synthetic:
 @dataclass(frozen=True)
 class Data:
     layout: str = word(*LAYOUTS)
-    source: str = path(empty=False)
-    prepared: str = path()
+    source: str = path(empty=False, free="between machines")
+    prepared: str = path(free="between machines")
     allow_partial: bool = flag()
-    cache: str = path()
+    cache: str = path(free="between machines")
     camera_pattern: str = text()
     height: int = number(16, 4096)
     width: int = number(16, 4096)
@@ -151,8 +152,8 @@ class Evaluation:
 @dataclass(frozen=True)
 class Settings:
     recipe: str = text(empty=False)
-    seed: int = number(0, 2**32 - 1)
-    trial: int = number(1, 10)
+    seed: int = number(0, 2**32 - 1, free="between runs")
+    trial: int = number(1, 10, free="between runs")
     data: Data
     model: Model
     init: Init
@@ -167,18 +168,19 @@ class Settings:
     loss: Loss
     augment_pad: int = number(0, 4096)
     evaluation: Evaluation
-    feature_batch_size: int = number(1, MOST_ROWS)
+    feature_batch_size: int = number(1, MOST_ROWS, free="between runs")
     report_gradients: bool = flag()
-    keep_checkpoints: int = number(1, MOST)
-    checkpoint_every_steps: int = number(0, MOST)
-    keep_features: int = number(0, MOST)
+    keep_checkpoints: int = number(1, MOST, free="on resume")
+    checkpoint_every_steps: int = number(0, MOST, free="on resume")
+    keep_features: int = number(0, MOST, free="on resume")
     writers: tuple = several(
         lambda word: word in WRITERS,
         f"some of {', '.join(WRITERS)}, or () for none",
         least=0,
         before=("tensorboard",),
+        free="on resume",
     )
-    send_pictures: bool = flag(before=False)
+    send_pictures: bool = flag(before=False, free="on resume")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
