@@ -21,6 +21,8 @@ Axes, written as suffixes of array names throughout the package:
 the momentum (EMA) encoder.
 """
 
+import sys as _sys
+from importlib.machinery import PathFinder as _PathFinder
 from pathlib import Path as _Path
 from typing import TYPE_CHECKING
 
@@ -86,11 +88,22 @@ _PLACES = {
     "visualize": "pclhd_jax.using.pages.page:write_page",
 }
 
-# In the wheel, configs/ and data_prep/ are in this folder; in a checkout they are beside it.
-# `pclhd_jax.configs` finds both, even if another package is called `configs`.
+
+class _Beside:
+    """Finds `pclhd_jax.configs` and `pclhd_jax.data_prep` in a checkout, beside this folder.
+
+    In the wheel they are in it. The names mean ours, even if another package is called `configs`.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: "_Any" = None, target: "_Any" = None) -> "_Any":
+        ours = name in (f"{__name__}.configs", f"{__name__}.data_prep")
+        return _PathFinder.find_spec(name, [str(_here.parent)]) if ours else None
+
+
 _here = _Path(__file__).resolve().parent
 if not (_here / "configs").is_dir():
-    __path__.append(str(_here.parent))
+    _sys.meta_path.append(_Beside)
 
 
 def __getattr__(name: str) -> "_Any":

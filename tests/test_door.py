@@ -52,6 +52,18 @@ def test_importing_the_package_and_listing_its_names_imports_nothing_else():
     assert run_python(code).strip() == "['pclhd_jax'] []"
 
 
+def test_the_modules_can_be_walked_and_each_is_found_once():
+    """As documentation tools do. In a checkout `configs` is beside the package."""
+    code = (
+        "import pkgutil, pclhd_jax, pclhd_jax.configs.sysu, pclhd_jax.data_prep.check\n"
+        "import itertools; walked = pkgutil.walk_packages(pclhd_jax.__path__, 'pclhd_jax.')\n"
+        "names = [module.name for module in itertools.islice(walked, 999)]\n"
+        "print(len(names) - len(set(names)), 'pclhd_jax.method.terms' in names,\n"
+        "      [name for name in names if name.count('pclhd_jax') > 1 or '.tests' in name])"
+    )
+    assert run_python(code).split() == ["0", "True", "[]"]
+
+
 def test_a_function_is_imported_when_it_is_used_and_no_other():
     code = (
         "import sys, pclhd_jax; config = pclhd_jax.load_config('synthetic:released')\n"
