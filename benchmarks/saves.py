@@ -29,7 +29,7 @@ from benchmarks.step_inputs import clusters_of, step_inputs
 from pclhd_jax.processes.mesh import make_mesh, replicate
 from pclhd_jax.processes.progress import say
 from pclhd_jax.saving.checkpoints import Checkpoints
-from pclhd_jax.saving.writer import Writer
+from pclhd_jax.saving.write_behind import WriteBehind
 from pclhd_jax.settings.sections import Settings
 from pclhd_jax.system.command import command, file_flag
 from pclhd_jax.training.unfinished import bank_arrays
@@ -82,7 +82,7 @@ def trees(settings: Settings) -> dict[str, Any]:
 def time_saves(name: str, folder: Path, tree: Any, repeats: int) -> Timed:
     waits, complete = [], []
     checkpoints = Checkpoints(folder, keep=1)
-    with Writer() as writer:
+    with WriteBehind() as writer:
         newest = checkpoints.latest() or 0
         for id in range(newest + 1, newest + 1 + repeats):
             tree = jax.block_until_ready(jax.tree.map(lambda x: x.copy(), tree))  # not fetched yet

@@ -38,7 +38,7 @@ from pclhd_jax.saving.items import (
 from pclhd_jax.saving.leaves import check_fits
 from pclhd_jax.saving.quiet import quiet
 from pclhd_jax.saving.removing import remove_checkpoint, remove_if_empty, remove_left_over
-from pclhd_jax.saving.writer import Writer, write_now_or_behind
+from pclhd_jax.saving.write_behind import WriteBehind, write_now_or_behind
 from pclhd_jax.system.private_files import make_private_folder
 
 
@@ -75,7 +75,7 @@ class Checkpoints:
         id: int,
         state: Any,
         progress: dict[str, Any],
-        writer: Writer | None = None,
+        writer: WriteBehind | None = None,
     ) -> None:
         """Write a checkpoint; without `writer`, return when it is complete on the disk.
 
@@ -93,7 +93,9 @@ class Checkpoints:
         """
         from_first(self._save, id, jax.tree.map(readable, state), progress, writer)
 
-    def _save(self, id: int, state: Any, progress: dict[str, Any], writer: Writer | None) -> None:
+    def _save(
+        self, id: int, state: Any, progress: dict[str, Any], writer: WriteBehind | None
+    ) -> None:
         def take() -> Callable[[], None]:
             # From the host: so each array is fetched once, is compared with what was written of it,
             # and no device of this machine is needed to read it. Copies: on a CPU np.asarray gives

@@ -19,7 +19,7 @@ from pclhd_jax.method.state import TrainState
 from pclhd_jax.processes.exchange import count, from_first, gather, is_first, number, together
 from pclhd_jax.processes.progress import Progress
 from pclhd_jax.saving.labelled_features import SavedEpoch, save_epoch
-from pclhd_jax.saving.writer import write_now_or_behind
+from pclhd_jax.saving.write_behind import write_now_or_behind
 from pclhd_jax.settings.schedule import When, epochs_before
 from pclhd_jax.training.experiment import Run, sampling_of
 from pclhd_jax.training.features import Features, train_features

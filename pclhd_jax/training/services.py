@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pclhd_jax.saving.writer import Writer
+from pclhd_jax.saving.write_behind import WriteBehind
 from pclhd_jax.training.profile import Profile
 from pclhd_jax.training.stopwatch import Stopwatch
 
@@ -17,6 +17,6 @@ def go_on() -> None:
 class Services:
     workdir: Path
     pause: Callable[[], None] = go_on  # between batches; raises where the run is to stop
-    writer: Writer | None = None  # of what may be written while the run goes on; None: it waits
+    writer: WriteBehind | None = None  # None: the run waits for what it saves
     profile: Profile = field(default_factory=Profile)
     watch: Stopwatch = field(default_factory=Stopwatch)

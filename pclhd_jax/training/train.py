@@ -20,7 +20,7 @@ from pclhd_jax.saving.lock import check_unlocked, locked
 from pclhd_jax.saving.newest import latest_epoch, restore_newest
 from pclhd_jax.saving.record_shapes import of_epoch
 from pclhd_jax.saving.workdir import check_pictures, check_workdir, start_workdir
-from pclhd_jax.saving.writer import Writer
+from pclhd_jax.saving.write_behind import WriteBehind
 from pclhd_jax.settings.schedule import schedule
 from pclhd_jax.settings.sections import settings_of
 from pclhd_jax.system.device_memory import SMALLER_RUN, fits
@@ -84,7 +84,7 @@ def train_and_evaluate(
         say(NO_WEIGHTS)
     run = start_run(config)  # a signal still ends the process: nothing is lost by that
     with workdir_explained(workdir), locked(workdir), Interrupts() as interrupts:
-        services = Services(Path(workdir), interrupts.check, Writer(), Profile(profile))
+        services = Services(Path(workdir), interrupts.check, WriteBehind(), Profile(profile))
         train_in_workdir(run, services, weights, accept_changes=accept_changes)
     return report(config, workdir)
 
@@ -120,7 +120,7 @@ def train_in_workdir(
         stopping_together(writer, work)
 
 
-def stopping_together(writer: Writer, work: Callable[[], None]) -> None:
+def stopping_together(writer: WriteBehind, work: Callable[[], None]) -> None:
     """`work()`; all processes that are asked to stop in it hear of a save that fails then."""
     try:
         work()
@@ -129,7 +129,7 @@ def stopping_together(writer: Writer, work: Callable[[], None]) -> None:
         raise
 
 
-class Start(NamedTuple):
+class StartingPoint(NamedTuple):
     """Where a run starts or goes on."""
 
     state: TrainState
@@ -140,7 +140,7 @@ class Start(NamedTuple):
 
 def first_state(
     run: Run, workdir: Path, checkpoints: Checkpoints, weights: dict[tuple[str, ...], Any]
-) -> Start:
+) -> StartingPoint:
     """The newest checkpoint, or a fresh state.
 
     Raises:
@@ -150,7 +150,7 @@ def first_state(
         checkpoints, of_epoch(state_shapes(run.config)), run.mesh, set_aside=True
     )
     if restored is None:
-        return Start(fresh_state(run.config, run.mesh, weights), 0, None, None)
+        return StartingPoint(fresh_state(run.config, run.mesh, weights), 0, None, None)
     epochs, progress = schedule(run.config), restored.progress
     there = progress["stage"], progress["epoch"]
     if restored.id > len(epochs) or epochs[restored.id - 1] != there:
@@ -162,13 +162,13 @@ def first_state(
         )
     say(f"resuming {workdir} after epoch {restored.id} of {len(epochs)}")
     hard_pictures = progress.get("hard_pictures")
-    return Start(restored.state, restored.id, progress.get("row"), hard_pictures)
+    return StartingPoint(restored.state, restored.id, progress.get("row"), hard_pictures)
 
 
 def run_epochs(
     run: Run,
     services: Services,
-    start: Start,
+    start: StartingPoint,
     records: Records,
     checkpoints: Checkpoints,
     unfinished: Unfinished,

@@ -22,7 +22,7 @@ from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.processes.signals import Interrupted, Interrupts
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.newest import restore_newest
-from pclhd_jax.saving.writer import Writer
+from pclhd_jax.saving.write_behind import WriteBehind
 from tests.helpers.dense_jaccard import people
 from tests.helpers.orbax_alone import before_each_save
 from tests.helpers.tiny import tiny_config
@@ -73,7 +73,7 @@ def save_behind_the_run(path):
     with pytest.MonkeyPatch.context() as patch:
         before_each_save(patch, full)
         checkpoints = Checkpoints(path / "full", keep=1)
-        with Writer() as writer:
+        with WriteBehind() as writer:
             checkpoints.save(1, {"x": np.arange(4.0)}, {}, writer)
             train.stopping_together(writer, stop)
 

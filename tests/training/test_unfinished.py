@@ -13,7 +13,7 @@ from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.method.step_data import Banks
 from pclhd_jax.processes.compiling import seconds_compiling
 from pclhd_jax.processes.signals import Interrupted, Interrupts
-from pclhd_jax.saving.writer import Writer
+from pclhd_jax.saving.write_behind import WriteBehind
 from pclhd_jax.settings.schedule import When
 from pclhd_jax.training import run_epoch, step_loop, train
 from pclhd_jax.training.experiment import fresh_state
@@ -112,7 +112,7 @@ def test_a_kill_while_a_save_is_written_loses_less_than_twice_as_many_steps(
     config.checkpoint_every_steps, config.stage1.batches_per_epoch = 2, 5
     asked, is_killed, steps_run = threading.Event(), threading.Event(), []
     real_batches = step_loop.epoch_batches
-    real_finish, real_exit = Writer.finish, Writer.__exit__
+    real_finish, real_exit = WriteBehind.finish, WriteBehind.__exit__
     kill_at = [3, 4, None]
 
     def wait(_):
@@ -139,8 +139,8 @@ def test_a_kill_while_a_save_is_written_loses_less_than_twice_as_many_steps(
 
     monkeypatch.setattr(step_loop, "epoch_batches", batches)
     before_each_save(monkeypatch, wait)
-    monkeypatch.setattr(Writer, "finish", finish)
-    monkeypatch.setattr(Writer, "__exit__", leave)
+    monkeypatch.setattr(WriteBehind, "finish", finish)
+    monkeypatch.setattr(WriteBehind, "__exit__", leave)
     for _ in range(2):
         with pytest.raises(Killed):
             train.train_and_evaluate(config, tmp_path)
@@ -276,7 +276,7 @@ def test_a_stop_behind_a_save_that_is_still_written_saves_nothing_twice(
         raise Interrupted(signal.SIGTERM)
 
     before_each_save(monkeypatch, wait)
-    services = Services(tmp_path, stop, Writer())
+    services = Services(tmp_path, stop, WriteBehind())
     unfinished = Unfinished(config, services)
     with services.writer:
         unfinished.save(so_far)

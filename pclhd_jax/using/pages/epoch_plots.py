@@ -6,11 +6,8 @@ from typing import Any, NamedTuple
 
 from pclhd_jax.reports.palette import GREY, MARKERS, SERIES
 
-SIZE, LEGEND_ROW, DPI = (
-    (5.0, 3.0),
-    0.2,
-    150,
-)  # inches; as wide as a phone can show with letters of 10 points
+SIZE = (5.0, 3.0)  # inches; as wide as a phone can show with letters of 10 points
+LEGEND_ROW, DPI = 0.2, 150
 
 
 class Line(NamedTuple):
@@ -57,7 +54,8 @@ def draw_panel(ax: Any, panel: Panel) -> None:
             line.dash,
             label=line.label,
             color=SERIES[line.series % len(SERIES)],
-            marker=MARKERS[line.series % len(MARKERS)],
+            # More lines than colours: a colour comes again with another marker.
+            marker=MARKERS[(line.series + line.series // len(SERIES)) % len(MARKERS)],
             markersize=3.5,
             linewidth=1.4,
         )

@@ -12,7 +12,7 @@ from pclhd_jax.processes.mesh import make_mesh
 from pclhd_jax.processes.signals import Interrupted
 from pclhd_jax.reports.records import read_records
 from pclhd_jax.saving.checkpoints import Checkpoints
-from pclhd_jax.saving.writer import Writer
+from pclhd_jax.saving.write_behind import WriteBehind
 from pclhd_jax.settings.schedule import When
 from pclhd_jax.training import train
 from pclhd_jax.training.services import Services
@@ -35,7 +35,7 @@ def test_work_is_done_in_order_by_another_thread_and_all_of_it_at_the_end():
         threads.add(threading.current_thread())
         done.append(number)
 
-    with Writer() as writer:
+    with WriteBehind() as writer:
         for number in range(20):
             writer.start(partial(work, number))
     assert done == list(range(20))
@@ -44,13 +44,13 @@ def test_work_is_done_in_order_by_another_thread_and_all_of_it_at_the_end():
 
 def test_what_fails_is_raised_by_every_later_call_and_nothing_behind_it_is_done():
     done = []
-    with pytest.raises(OSError, match="no room"), Writer() as writer:
+    with pytest.raises(OSError, match="no room"), WriteBehind() as writer:
         writer.start(partial(done.append, 1))
         writer.start(fail)
         writer.start(partial(done.append, 2))
     assert done == [1]
 
-    with pytest.raises(OSError, match="no room"), Writer() as writer:
+    with pytest.raises(OSError, match="no room"), WriteBehind() as writer:
         writer.start(fail)
         for call in (writer.finish, writer.check, writer.finish, partial(writer.start, fail)):
             with pytest.raises(OSError, match="no room"):
@@ -75,7 +75,7 @@ def test_how_the_block_ends_decides_what_is_still_written(error, written):
         done.append(number)
 
     try:
-        with Writer() as writer:
+        with WriteBehind() as writer:
             writer.start(partial(work, 1))
             writer.start(partial(work, 2))
             assert has_begun.wait(20)
@@ -89,7 +89,7 @@ def test_how_the_block_ends_decides_what_is_still_written(error, written):
 
 
 def test_an_error_of_the_run_goes_before_that_of_a_save():
-    with pytest.raises(FloatingPointError, match="not finite") as caught, Writer() as writer:
+    with pytest.raises(FloatingPointError, match="not finite") as caught, WriteBehind() as writer:
         writer.start(fail)
         wait_until_it_failed(writer)
         raise FloatingPointError("not finite")
@@ -106,7 +106,7 @@ def wait_until_it_failed(writer, seconds=20):
 
 def test_a_save_that_failed_stops_the_epoch_at_its_next_step(tmp_path):
     so_far = EpochSoFar(When(1, 0), None, None, None, {}, {}, (1,))
-    with pytest.raises(OSError, match="no room"), Writer() as writer:
+    with pytest.raises(OSError, match="no room"), WriteBehind() as writer:
         unfinished = Unfinished(tiny_config(tmp_path), Services(tmp_path, writer=writer))
         unfinished.after_step(so_far)
         writer.start(fail)
@@ -125,7 +125,7 @@ def test_ctrl_c_while_it_waits_leaves_no_thread_that_writes(monkeypatch):
         ended.append(1)
 
     with pytest.raises(KeyboardInterrupt):  # noqa: SIM117
-        with Writer() as writer:
+        with WriteBehind() as writer:
             writer.start(work)
             writer.start(fail)
             assert begun.wait(20)
@@ -138,7 +138,7 @@ def test_a_state_that_changes_while_it_is_written_is_saved_as_it_was(tmp_path, m
     x, may_go = np.arange(1000, dtype=np.float32), threading.Event()
     before_each_save(monkeypatch, lambda _: may_go.wait(20))
     checkpoints = Checkpoints(tmp_path, keep=2)
-    with Writer() as writer:
+    with WriteBehind() as writer:
         checkpoints.save(1, {"x": x}, {}, writer)
         x[:] = -1
         assert checkpoints.ids() == []
@@ -160,7 +160,7 @@ def test_one_copy_of_a_state_at_a_time_is_in_memory(tmp_path, monkeypatch):
             return np.zeros(3)
 
     before_each_save(monkeypatch, lambda _: time.sleep(0.2))
-    with Writer() as writer:
+    with WriteBehind() as writer:
         for id in (1, 2, 3):
             checkpoints.save(id, {"x": Watched()}, {}, writer)
     assert whole_at_copy == [[], [1], [1, 2]]

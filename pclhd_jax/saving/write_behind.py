@@ -7,7 +7,7 @@ from typing import Any
 from pclhd_jax.processes.signals import Interrupted
 
 
-class Writer:
+class WriteBehind:
     """A context manager. What a piece of work raises, every later call raises, in its thread.
 
     Nothing that was given behind such a piece is done. When the block ends, all is done, and
@@ -20,7 +20,7 @@ class Writer:
         self._given: list[Future] = []
         self._error: BaseException | None = None
 
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> "WriteBehind":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
@@ -69,7 +69,7 @@ class Writer:
                 continue
 
 
-def write_now_or_behind(writer: Writer | None, take: Callable[[], Callable[[], Any]]) -> None:
+def write_now_or_behind(writer: WriteBehind | None, take: Callable[[], Callable[[], Any]]) -> None:
     """Now, or by the writer, when all that was given to it before is written.
 
     take: takes what is to be written, only then, and gives back the work: one copy at a time is in
