@@ -8,6 +8,7 @@ import numpy as np
 
 from pclhd_jax.batches.batch import Batch, EpochLabels, mixed_clusters
 from pclhd_jax.batches.sampler import BatchShape, cluster_order, draw_shots, sample_batches
+from pclhd_jax.settings.sections import Sampler
 
 
 class TrainPictures(NamedTuple):
@@ -26,8 +27,7 @@ class Sampling(NamedTuple):
     clusters_per_batch: int
     visible_shots: int
     infrared_shots: int
-    exact_pool_repeats: bool = False  # see sampler.draw_shots
-    joint_clusters: str = "same"  # or independent: drawn for each modality, see joint_batches
+    sampler: Sampler  # the settings of that name
 
 
 def apart_batches(
@@ -42,7 +42,7 @@ def apart_batches(
         sampling.clusters_per_batch,
         sampling.visible_shots,
         sampling.batches_per_epoch,
-        sampling.exact_pool_repeats,
+        sampling.sampler.exact_pool_repeats,
     )
     infrared = visible._replace(shots=sampling.infrared_shots)
     visible_MB = sample_batches(labels.visible_N, pictures.visible_cameras_N, visible, rng=rng)
@@ -72,7 +72,7 @@ def joint_batches(
 ) -> Iterator[Batch]:
     """Joint clusters that hold both modalities; from batch `first` of the epoch on.
 
-    sampling.joint_clusters 'same': a batch shows its clusters in both modalities. 'independent':
+    sampler.joint_clusters 'same': a batch shows its clusters in both modalities. 'independent':
     they are drawn once for the visible pictures and once more for the infrared ones.
     """
     clusters_J = mixed_clusters(labels.joint_visible_N, labels.joint_infrared_N)
@@ -83,9 +83,9 @@ def joint_batches(
         num_batches=sampling.batches_per_epoch,
         rng=rng,
     )
-    draw = partial(draw_shots, rng=rng, exact_pool_repeats=sampling.exact_pool_repeats)
+    draw = partial(draw_shots, rng=rng, exact_pool_repeats=sampling.sampler.exact_pool_repeats)
     visible_MP = clusters_J[order()]
-    infrared_MP = visible_MP if sampling.joint_clusters == "same" else clusters_J[order()]
+    infrared_MP = visible_MP if sampling.sampler.joint_clusters == "same" else clusters_J[order()]
     visible_MB = draw(
         visible_MP,
         labels.joint_visible_N,

@@ -166,12 +166,8 @@ def fixed_of(config: Any, model: AGW, tx: optax.GradientTransformation) -> steps
 
 def sampling_of(config: Any, stage: int) -> Sampling:
     counts = ("batches_per_epoch", "clusters_per_batch", "visible_shots", "infrared_shots")
-    of_stage, sampler = getattr(config, f"stage{stage}"), config.sampler
-    return Sampling(
-        *(getattr(of_stage, name) for name in counts),
-        exact_pool_repeats=sampler.exact_pool_repeats,
-        joint_clusters=sampler.joint_clusters,
-    )
+    of_stage = getattr(config, f"stage{stage}")
+    return Sampling(*(getattr(of_stage, name) for name in counts), config.sampler)
 
 
 def check_devices(config: Any, mesh: Mesh) -> None:

@@ -1,10 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from configs import common
 from pclhd_jax.batches.apart_and_joint import Sampling, TrainPictures, apart_batches, joint_batches
 from pclhd_jax.batches.batch import EpochLabels, mixed_clusters
+from pclhd_jax.settings.sections import settings_of
 
-SAMPLING = Sampling(batches_per_epoch=6, clusters_per_batch=2, visible_shots=3, infrared_shots=4)
+SAMPLING = Sampling(
+    batches_per_epoch=6,
+    clusters_per_batch=2,
+    visible_shots=3,
+    infrared_shots=4,
+    sampler=settings_of(common.base("paper")).sampler,
+)
+
+
+def with_sampler(sampling, **settings):
+    return sampling._replace(sampler=replace(sampling.sampler, **settings))
 
 
 @pytest.fixture
@@ -70,7 +84,7 @@ def test_joint_clusters_drawn_for_each_modality_are_both_of_the_mixed_ones(pictu
     np.testing.assert_array_equal(mixed, [0, 1])
     sampling = SAMPLING._replace(clusters_per_batch=1, batches_per_epoch=40)
     for joint_clusters, differ in (("same", False), ("independent", True)):
-        draw = sampling._replace(joint_clusters=joint_clusters)
+        draw = with_sampler(sampling, joint_clusters=joint_clusters)
         batches = list(joint_batches(pictures, alone, draw, np.random.default_rng(0)))
         visible = [set(batch.visible_labels_B.tolist()) for batch in batches]
         infrared = [set(batch.infrared_labels_B.tolist()) for batch in batches]
@@ -94,7 +108,7 @@ def test_the_sampling_of_pools_reaches_both_kinds_of_batches(pictures, labels):
             joint_infrared_N=np.append(r_labels, [-1, -1])[:10],
         )
         for repeats in (False, True):
-            draw = sampling._replace(exact_pool_repeats=repeats, visible_shots=3)
+            draw = with_sampler(sampling, exact_pool_repeats=repeats)
             batches = list(make(pictures, given, draw, np.random.default_rng(0)))
             for name, distinct in (("visible_BHWC", 6), ("infrared_BHWC", 8)):
                 pixels = [getattr(batch, name)[:, 0, 0, 0] for batch in batches]

@@ -134,10 +134,11 @@ def test_the_weights_of_an_epoch_are_those_of_the_settings():
 def test_the_sampler_takes_pools_and_joint_clusters_from_the_settings(recipe, expected, stage):
     config = common.base(recipe)
     sampling = sampling_of(config, stage)
-    assert (sampling.exact_pool_repeats, sampling.joint_clusters) == expected
+    drawn = sampling.sampler
+    assert (drawn.exact_pool_repeats, drawn.joint_clusters) == expected
     assert sampling.visible_shots == config[f"stage{stage}"].visible_shots
     config.sampler.exact_pool_repeats = not expected[0]
-    assert sampling_of(config, stage).exact_pool_repeats != expected[0]
+    assert sampling_of(config, stage).sampler.exact_pool_repeats != expected[0]
 
 
 @pytest.mark.parametrize("recipe", common.RECIPES)

@@ -74,7 +74,8 @@ def test_infrared_crosses_on_odd_epochs_and_rests_of_the_joint_term_reach_the_st
 
 @pytest.mark.parametrize("has_joint, pictures_each", [(False, 10), (True, 20)])
 def test_progress_counts_the_pictures_of_the_steps_of_this_start(capsys, has_joint, pictures_each):
-    sampling = Sampling(5, 2, 3, 2)  # 5 steps of 2 clusters, 3 + 2 shots; the first was done before
+    # 5 steps of 2 clusters, 3 + 2 shots; the first was done before.
+    sampling = Sampling(5, 2, 3, 2, sampler=None)
     progress = StepProgress("stage 1", sampling, has_joint, first=1)
     progress.every_s = 0  # a line each time
     for done in (1, 2, 4):
