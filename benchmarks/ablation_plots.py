@@ -56,7 +56,6 @@ def draw_row(axes, values: list[list[float]], y: np.ndarray, colour: str, label:
     axes.plot([np.mean(of_seed) for of_seed in values], y, "-", color=colour, label=label)
 
 
-KINDS = ("centroid", "cross", "dynamic", "hard", "joint")  # in the order of the record
 # By title, where a record has it.
 BY_EPOCH = {
     "ARI, visible": ("clusters", "visible", "adjusted_rand_index"),
@@ -69,13 +68,21 @@ BY_EPOCH = {
     "hard prototype from centroid, visible": ("prototypes", "visible", "hard_distance"),
     "hard pictures that changed, visible": ("prototypes", "visible", "hard_changed"),
     "spread of dynamic prototypes, visible": ("prototypes", "visible", "dynamic_spread"),
-    **{f"gradient norm, {kind}": ("gradients", "norm", kind) for kind in KINDS},
-    **{f"gradient share, {kind}": ("gradients", "share", kind) for kind in KINDS},
-    **{
-        f"cosine of {one} and {other}": ("gradients", "cosine", one, other)
-        for one, other in combinations(KINDS, 2)
-    },
 }
+
+
+def quantities_of(rows: list[dict]) -> dict[str, tuple[str, ...]]:
+    """`BY_EPOCH`, and of every kind of term in the records its gradient."""
+    kinds = sorted({kind for row in rows for kind in row.get("gradients", {}).get("norm", {})})
+    return {
+        **BY_EPOCH,
+        **{f"gradient norm, {kind}": ("gradients", "norm", kind) for kind in kinds},
+        **{f"gradient share, {kind}": ("gradients", "share", kind) for kind in kinds},
+        **{
+            f"cosine of {one} and {other}": ("gradients", "cosine", one, other)
+            for one, other in combinations(kinds, 2)
+        },
+    }
 
 
 def draw_epochs(jobs: list[Job], folder: Path, name: str) -> bool:
@@ -87,9 +94,11 @@ def draw_epochs(jobs: list[Job], folder: Path, name: str) -> bool:
             rows.setdefault(job.variant, []).append(read_records(job.workdir)[1:])
     most = max(map(len, rows.values()), default=0)
     rows = {variant: of_seed for variant, of_seed in rows.items() if len(of_seed) == most}
+    all_rows = [row for runs in rows.values() for of_seed in runs for row in of_seed]
+    quantities = quantities_of(all_rows)
     panels = {
         title: curves
-        for title, path in BY_EPOCH.items()
+        for title, path in quantities.items()
         if (curves := {v: curve(runs, path) for v, runs in rows.items() if has(runs, path)})
     }
     if not panels:

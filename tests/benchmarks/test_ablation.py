@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import ablation, ablation_runs
 from benchmarks.ablation_jobs import Variant, changed_settings, job_of
-from benchmarks.ablation_plots import curve
+from benchmarks.ablation_plots import curve, quantities_of
 from benchmarks.ablation_table import (
     format_tables,
     gap_cell,
@@ -257,3 +257,11 @@ def test_arguments_out_of_range_end_in_a_line(arguments, capsys):
     with pytest.raises(SystemExit):
         ablation.main([*arguments, "--table"])
     assert "; " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_gradient_of_every_term_in_the_records_is_drawn():
+    rows = [{}, {"gradients": {"norm": {"newer": 1.0}}}, {"gradients": {"norm": {"hard": 2.0}}}]
+    drawn = quantities_of(rows)
+    assert drawn["gradient norm, newer"] == ("gradients", "norm", "newer")
+    assert drawn["cosine of hard and newer"] == ("gradients", "cosine", "hard", "newer")
+    assert "ARI, visible" in drawn and "gradient norm, joint" not in drawn
