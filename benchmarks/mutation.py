@@ -65,7 +65,7 @@ TARGETS = {
     "settings/together": ["settings/test_sections"],
     "settings/limits": ["settings/test_sections", "settings/test_kept"],
     "settings/kept": ["settings/test_kept", "settings/test_sections", "test_strangers_files"],
-    "settings/schedule": ["settings/test_sections", "method/test_schedules"],
+    "settings/schedule": ["settings/test_schedule"],
     "saving/integrity": ["saving/test_damaged_checkpoints", "saving/test_strangers_checkpoints"],
     "saving/leaves": ["saving/test_leaves", "saving/test_checkpoints"],
     "training/stopwatch": ["training/test_stopwatch"],
