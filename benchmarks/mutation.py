@@ -30,11 +30,13 @@ TARGETS = {
     "method/losses": ["method/test_losses", "method/test_step_terms"],
     "method/prototypes": ["method/test_prototypes_build", "method/test_prototypes_update"],
     "method/terms": ["method/test_step_terms", "method/test_settings_reach_the_step"],
+    "method/bank_updates": ["method/test_step_terms", "method/test_released_figures"],
     "method/steps": ["method/test_steps", "method/test_settings_reach_the_step"],
     "method/schedules": ["method/test_schedules"],
     "method/augment": ["method/test_augment"],
     "method/gradients": ["method/test_gradients"],
     "method/state": ["method/test_state", "method/test_steps"],
+    "clustering/cluster_settings": ["clustering/test_jaccard", "method/test_released_figures"],
     "clustering/both_modalities": [
         "clustering/test_both_modalities",
         "clustering/test_degenerate_clusters",
@@ -60,6 +62,15 @@ TARGETS = {
     "clustering/sweep": ["clustering/test_sweep"],
     "clustering/truth": ["clustering/test_truth"],
     "settings/sections": ["settings/test_sections"],
+    "settings/together": ["settings/test_sections"],
+    "settings/limits": ["settings/test_sections", "settings/test_kept"],
+    "settings/kept": ["settings/test_kept", "settings/test_sections", "test_strangers_files"],
+    "settings/schedule": ["settings/test_schedule"],
+    "saving/integrity": ["saving/test_damaged_checkpoints", "saving/test_strangers_checkpoints"],
+    "saving/leaves": ["saving/test_leaves", "saving/test_checkpoints"],
+    "training/stopwatch": ["training/test_stopwatch"],
+    "training/feed": ["training/test_feed"],
+    "reports/records": ["reports/test_records", "reports/test_guarded"],
 }
 CONFIG = """
 [cosmic-ray]

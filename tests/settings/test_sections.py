@@ -217,6 +217,11 @@ def test_the_settings_are_the_config_frozen(name):
             r"config\.stage1\.visible_shots is 16, for .*clusters_per_batch 60000: 960,000",
         ),
         (
+            {"stage2.clusters_per_batch": 60_000},
+            r"config\.stage2\.visible_shots is 16, for .*clusters_per_batch 60000: 960,000",
+        ),
+        ({"model.width": 8 + 1 / 64}, r"config\.model\.width is 8\.015625; .* at most 8"),
+        (
             {"cluster.count_self": True, "cluster.k1": 1},
             r"config\.cluster\.k1 is 1, and count_self",
         ),
@@ -231,6 +236,14 @@ def test_settings_that_do_not_go_together_are_refused(changes, words):
         config = changed(config, path, value)
     with pytest.raises(ValueError, match=words):
         settings_of(config)
+
+
+def test_the_largest_batch_and_the_widest_encoder_are_taken():
+    config = sysu.get_config().to_dict()
+    for path, value in {"stage1.clusters_per_batch": 4096, "model.width": 8.0}.items():
+        config = changed(config, path, value)
+    settings = settings_of(config)
+    assert settings.stage1.clusters_per_batch * settings.stage1.visible_shots == 65_536
 
 
 def test_a_missing_and_an_unknown_name_are_refused_with_those_there_are():

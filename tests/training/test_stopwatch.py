@@ -58,6 +58,10 @@ def test_compilation_counts_once_wherever_it_falls(passes):
     waiting = watch.waiting()
     assert watch.seconds() == {"clustering": 10.0, "steps": 3.0}
     assert (waiting["compilation"], waiting["clustering"]) == (6.0, 6.0)
+    passes(5)
+    compiled(1)
+    watch.lap("saves")
+    assert (watch.waiting()["compilation"], watch.waiting()["saves"]) == (7.0, 4.0)
 
 
 def test_the_next_epoch_starts_from_zero(passes):
