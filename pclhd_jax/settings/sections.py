@@ -9,6 +9,7 @@ and `before`, the value with which runs are read that are older than the setting
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import PurePath
 from typing import Any, get_type_hints
 
 from pclhd_jax.data.datasets import LAYOUTS
@@ -200,7 +201,7 @@ def settings_of(config: Any) -> Settings:
 
 def _read(kind: type, section: Any, path: str) -> Any:
     if not isinstance(section, Mapping) and not hasattr(section, "keys"):
-        raise ValueError(f"{path} is {in_short(section)}; it must be a section of settings")
+        raise ValueError(f"{path} is {in_short(section)}; give settings, as load_config does")
     hints = get_type_hints(kind)
     unknown = sorted(set(section.keys()) - hints.keys())
     missing = sorted(hints.keys() - set(section.keys()))
@@ -226,6 +227,8 @@ def _checked(value: Any, hint: type, metadata: Mapping[str, Any], name: str) -> 
     kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
     if hint is tuple and isinstance(value, list | tuple):
         value = tuple(value)  # JSON has lists alone
+    elif isinstance(value, PurePath) and "expand" in metadata:
+        value = str(value)
     elif hint is float and is_number(value):
         value = float(value)
     elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
