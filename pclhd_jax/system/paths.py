@@ -33,10 +33,16 @@ def given_path(path: str | os.PathLike) -> str:
 
 
 def several(paths: Paths) -> list[str]:
-    """One path or several as a list, each as `given_path` gives it."""
+    """One path or several as a list, each as `given_path` gives it.
+
+    Raises as that; ValueError: none is given.
+    """
     if isinstance(paths, str | bytes | os.PathLike) or not isinstance(paths, Iterable):
         paths = [paths]
-    return [given_path(path) for path in paths]
+    found = [given_path(path) for path in paths]
+    if not found:
+        raise ValueError("no path is given; give at least one")
+    return found
 
 
 def is_local(path: object) -> bool:

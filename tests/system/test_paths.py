@@ -26,6 +26,8 @@ def test_one_path_is_a_list_of_one_and_any_iterable_is_several():
     for given in ("a", Path("a"), b"a"):
         assert several(given) == ["a"]
     assert several(Path(name) for name in "ab") == ["a", "b"]
+    with pytest.raises(ValueError, match="no path is given; give at least one"):
+        several(Path("none").glob("*"))
 
 
 @pytest.mark.parametrize("given", [None, 3, np.zeros((50, 50))])
