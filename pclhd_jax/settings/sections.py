@@ -224,7 +224,8 @@ def _read(kind: type, section: Any, path: str) -> Any:
 
 
 def _checked(value: Any, hint: type, metadata: Mapping[str, Any], name: str) -> Any:
-    kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
+    kinds = {int: "a whole number", float: "a number", bool: "True or False"}
+    kinds |= {str: "a word", tuple: "values in brackets, such as (1,) or (1, 2)"}
     if hint is tuple and isinstance(value, list | tuple):
         value = tuple(value)  # JSON has lists alone
     elif isinstance(value, PurePath) and "expand" in metadata:
@@ -232,7 +233,7 @@ def _checked(value: Any, hint: type, metadata: Mapping[str, Any], name: str) -> 
     elif hint is float and is_number(value):
         value = float(value)
     elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ValueError(f"{name} is {in_short(value)}; give {kinds.get(hint, 'several values')}")
+        raise ValueError(f"{name} is {in_short(value)}; give {kinds[hint]}")
     remedy = metadata["check"](value)
     if remedy:
         raise ValueError(f"{name} is {in_short(value)}; {remedy}")

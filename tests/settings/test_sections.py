@@ -307,3 +307,11 @@ def test_a_path_of_pathlib_is_a_path(tmp_path):
     settings["recipe"] = tmp_path
     with pytest.raises(ValueError, match=r"config.recipe is .*; give a word"):
         settings_of(settings)
+
+
+def test_one_word_where_several_belong_is_told_with_the_brackets():
+    settings = sysu.get_config().to_dict() | {"writers": "wandb"}
+    with pytest.raises(
+        ValueError, match="config.writers is 'wandb'; give values in brackets, such"
+    ):
+        settings_of(settings)
