@@ -191,3 +191,16 @@ def test_a_setting_that_is_mistyped_is_an_error_at_once():
     config.stage1.epochs = 2
     with pytest.raises(AttributeError):
         config.stage1.epoch = 2
+
+
+def test_what_is_no_settings_and_no_folder_is_told_with_the_remedy(tmp_path):
+    config = pclhd_jax.load_config("synthetic")
+    for function in (pclhd_jax.train, pclhd_jax.evaluate):
+        with pytest.raises(
+            ValueError, match="config is 'synthetic'; give settings, as load_config"
+        ):
+            function("synthetic", tmp_path)
+        with pytest.raises(TypeError, match="None is no path; give a text or a path"):
+            function(config, None)
+    with pytest.raises(ValueError, match="the workdir is empty; name a folder"):
+        pclhd_jax.train(config, "")

@@ -16,7 +16,8 @@ LONGEST = 300  # characters of an error: some quote a whole answer of a server
 
 
 class Guarded:
-    """The writer of a word of `config.writers`; none of its methods raises an Exception."""
+    """The writer of a word of `config.writers`; none of its methods raises an Exception or ends the
+    run."""
 
     def __init__(self, word: str, kind: Kind, start: Start, rows: Sequence[Epoch]):
         """rows: the epochs of `metrics.jsonl`, the numbers alone."""
@@ -48,7 +49,7 @@ class Guarded:
     def _switched_off_by_errors(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # of any library, disk or network
+        except (Exception, SystemExit) as error:  # of any library, disk or network
             self.writer = None
             why = printable(" ".join(f"{type(error).__name__}: {error}".split()))[:LONGEST]
             say(

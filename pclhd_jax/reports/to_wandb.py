@@ -39,6 +39,7 @@ class Wandb:
             name=start.workdir.name,
             id=start.run_to_continue() or None,
             resume="allow",
+            reinit="create_new",  # a notebook may have a run of its own, which goes on
             dir=str(start.workdir),
             settings=self.wandb.Settings(**SETTINGS),
         )

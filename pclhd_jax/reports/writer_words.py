@@ -22,10 +22,16 @@ def kinds_of(words: Sequence[str]) -> dict[str, Kind]:
 def check_writers(words: Sequence[str]) -> None:
     """Raises ValueError, with the remedy, for a writer that this machine cannot open."""
     for word, kind in kinds_of(words).items():
-        if kind.module and importlib.util.find_spec(kind.module) is None:
+        if kind.module and not is_installed(kind.module):
             raise ValueError(
                 f"config.writers names {word}, whose package {kind.package} is not installed; "
                 f"run `pip install {kind.package}`, or leave the word out"
             )
         if kind.check is not None:
             kind.check()
+
+
+def is_installed(module: str) -> bool:
+    """Not by a mere folder of that name: W&B and MLflow leave such where they run."""
+    spec = importlib.util.find_spec(module)
+    return spec is not None and spec.origin is not None

@@ -47,7 +47,11 @@ def differing(
         before, now = old.get(key, "(absent)"), new.get(key, "(absent)")
         if isinstance(before, dict) and isinstance(now, dict):
             found += differing(before, now, f"{name}.")
-        # JSON turns tuples into lists; compare what would be written.
-        elif json.dumps(before) != json.dumps(now):
+        elif as_written(before) != as_written(now):
             found.append((name, before, now))
     return found
+
+
+def as_written(value: Any) -> str:
+    """In JSON, where tuples are lists; 0 and 0.0 are one number, of which True is none."""
+    return json.dumps(json.loads(json.dumps(value), parse_int=float))

@@ -10,6 +10,7 @@ may differ without making another run.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import PurePath
 from typing import Any, get_type_hints
 
 from pclhd_jax.data.datasets import LAYOUTS
@@ -202,7 +203,7 @@ def settings_of(config: Any) -> Settings:
 
 def _read(kind: type, section: Any, path: str) -> Any:
     if not isinstance(section, Mapping) and not hasattr(section, "keys"):
-        raise ValueError(f"{path} is {in_short(section)}; it must be a section of settings")
+        raise ValueError(f"{path} is {in_short(section)}; give settings, as load_config does")
     hints = get_type_hints(kind)
     unknown = sorted(set(section.keys()) - hints.keys())
     missing = sorted(hints.keys() - set(section.keys()))
@@ -225,13 +226,16 @@ def _read(kind: type, section: Any, path: str) -> Any:
 
 
 def _checked(value: Any, hint: type, metadata: Mapping[str, Any], name: str) -> Any:
-    kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
+    kinds = {int: "a whole number", float: "a number", bool: "True or False"}
+    kinds |= {str: "a word", tuple: "values in brackets, such as (1,) or (1, 2)"}
     if hint is tuple and isinstance(value, list | tuple):
         value = tuple(value)  # JSON has lists alone
+    elif isinstance(value, PurePath) and "expand" in metadata:
+        value = str(value)
     elif hint is float and is_number(value):
         value = float(value)
     elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ValueError(f"{name} is {in_short(value)}; give {kinds.get(hint, 'several values')}")
+        raise ValueError(f"{name} is {in_short(value)}; give {kinds[hint]}")
     remedy = metadata["check"](value)
     if remedy:
         raise ValueError(f"{name} is {in_short(value)}; {remedy}")

@@ -1,9 +1,9 @@
 """Paths as users give them: on the command line, in a config, in a list."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-Paths = str | os.PathLike | Sequence[str | os.PathLike]  # one path is a list of one
+Paths = str | os.PathLike | Iterable[str | os.PathLike]  # one path is a list of one
 
 
 def given_path(path: str | os.PathLike) -> str:
@@ -13,9 +13,13 @@ def given_path(path: str | os.PathLike) -> str:
     An existing file whose own name begins with a tilde keeps its name.
 
     Raises:
-      ValueError: the home folder is not known, and nothing has the name as it stands.
+      TypeError: what is no path, by name. ValueError: the home folder is not known, and nothing
+        has the name as it stands.
     """
-    text = os.fspath(path)
+    if not isinstance(path, str | bytes | os.PathLike):
+        shown = " ".join(repr(path).split())[:60]
+        raise TypeError(f"{shown} is no path; give a text or a pathlib.Path")
+    text = os.fsdecode(path)
     if not text.startswith("~"):
         return text
     expanded = os.path.expanduser(text)
@@ -29,10 +33,16 @@ def given_path(path: str | os.PathLike) -> str:
 
 
 def several(paths: Paths) -> list[str]:
-    """One path or several as a list, each as `given_path` gives it."""
-    if isinstance(paths, str | os.PathLike):
+    """One path or several as a list, each as `given_path` gives it.
+
+    Raises as that; ValueError: none is given.
+    """
+    if isinstance(paths, str | bytes | os.PathLike) or not isinstance(paths, Iterable):
         paths = [paths]
-    return [given_path(path) for path in paths]
+    found = [given_path(path) for path in paths]
+    if not found:
+        raise ValueError("no path is given; give at least one")
+    return found
 
 
 def is_local(path: object) -> bool:

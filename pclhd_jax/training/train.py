@@ -71,6 +71,8 @@ def train_and_evaluate(
     """
     # What cannot work is found before it costs minutes, and leaves no workdir behind.
     config, workdir = settings_of(config), given_path(workdir)
+    if not workdir:
+        raise ValueError("the workdir is empty; name a folder")
     check_jax()
     from_first(check_writers, config.writers)
     if profile is not None:

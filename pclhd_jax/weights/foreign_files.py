@@ -57,7 +57,9 @@ def what_it_is(path: Path) -> str:
     for begins, words in STARTS.items():
         if start.startswith(begins):
             return words
-    if start[:LOOKED_AT].lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"&lt;")):
+    words = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    # The length in front of a .safetensors file may be 0x3c20: a blank, `<` and zeros.
+    if words.startswith((b"<", b"&lt;")) and b"\0" not in start:
         return PAGE
     if start[257:262] == b"ustar":
         return TAR

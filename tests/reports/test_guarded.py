@@ -86,6 +86,15 @@ def test_a_writer_that_fails_is_told_once_and_gets_the_rest_at_the_next_start(
     assert told == [(n, float(n or 1)) for n in range(7)] + ["finished"]
 
 
+def test_a_writer_cannot_end_the_run(tmp_path, capsys):
+    def leave(start):
+        raise SystemExit("no licence")
+
+    with Records(tmp_path, {"service": Kind(leave)}) as records:
+        records.open(epochs_done=0)
+    assert "without service" in capsys.readouterr().out
+
+
 def test_epochs_that_come_again_with_other_numbers_begin_a_new_run_with_all_of_them(
     tmp_path, service
 ):

@@ -129,6 +129,16 @@ def test_a_resume_goes_on_in_the_same_run_unless_epochs_come_again(tmp_path):
     assert again.run != first.run and again.has == -1
 
 
+def test_a_run_that_the_notebook_has_itself_goes_on_untouched(tmp_path):
+    own = wandb.init(project="own", dir=str(tmp_path), settings=wandb.Settings(silent=True))
+    writer = opened(tmp_path)
+    writer.write(Epoch(0, {"losses/loss": 1.5}))
+    writer.close(finished=True)
+    own.log({"x": 1})  # an error if it has ended
+    assert writer.run != own.id and wandb.run is own and not dict(own.config)
+    own.finish()
+
+
 def test_without_a_key_the_start_is_refused_unless_offline(monkeypatch, tmp_path):
     check_login()
     monkeypatch.setenv("WANDB_MODE", "online")

@@ -118,3 +118,11 @@ def test_settings_that_are_damaged_are_named(run, text):
         with pytest.raises((SystemExit, ValueError), match=r"config\.json") as caught:
             taken(argument, *(["--workdir=x"] if "--config" in argument else []))
         assert "\n" not in str(caught.value)
+
+
+def test_a_whole_number_that_a_hand_wrote_for_a_float_is_the_same_setting():
+    by_hand = {"loss": {"own_margin": 0, "stage2_weights": [0, 1, 1]}, "joint": True}
+    written = {"loss": {"own_margin": 0.0, "stage2_weights": (0.0, 1.0, 1.0)}, "joint": True}
+    assert not differences(by_hand, written)
+    assert len(differences(by_hand, written | {"joint": 1})) == 1
+    assert len(differences(by_hand, {"loss": {"own_margin": 0.1}, "joint": True})) == 2

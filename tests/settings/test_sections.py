@@ -311,3 +311,20 @@ def test_an_unknown_card_names_those_there_are():
         sysu.get_config("paper,12gb")
     with pytest.raises(ValueError, match="no card of ''"):
         sysu.get_config("paper,")
+
+
+def test_a_path_of_pathlib_is_a_path(tmp_path):
+    settings = sysu.get_config().to_dict()
+    settings["data"]["source"] = tmp_path
+    assert settings_of(settings).data.source == str(tmp_path)
+    settings["recipe"] = tmp_path
+    with pytest.raises(ValueError, match=r"config.recipe is .*; give a word"):
+        settings_of(settings)
+
+
+def test_one_word_where_several_belong_is_told_with_the_brackets():
+    settings = sysu.get_config().to_dict() | {"writers": "wandb"}
+    with pytest.raises(
+        ValueError, match="config.writers is 'wandb'; give values in brackets, such"
+    ):
+        settings_of(settings)

@@ -216,3 +216,15 @@ def test_weights_that_are_no_finite_floats_are_named(value):
     with pytest.raises(ValueError, match=rf"1 not of finite floating-point numbers: {name}"):
         agw_from_torch(state)
     assert isinstance(agw_of(state), AGW)
+
+
+@pytest.mark.parametrize("length", [0x3C20, 0x3C])  # as text: a blank and `<`, and `<`
+def test_a_length_that_reads_as_the_start_of_a_web_page_is_none(tmp_path, length):
+    header = json.dumps(
+        {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, separators=(",", ":")
+    )
+    header = header.encode().ljust(length)
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + np.float32(3).tobytes())
+    found = read_state_dict(path)
+    assert list(found) == ["a"] and found["a"] == 3
