@@ -94,7 +94,8 @@ def gradients_at_start(run: Run, so_far: EpochSoFar) -> dict[str, Any]:
 
 
 def plain_numbers(report: dict[str, Any]) -> dict[str, Any]:
-    """Python's floats, without NaN."""
-    tables = {name: plain_numbers(x) for name, x in report.items() if isinstance(x, dict)}
-    numbers = {name: float(x) for name, x in report.items() if name not in tables}
-    return tables | {name: x for name, x in numbers.items() if not np.isnan(x)}
+    """Python's floats, without NaN and without tables that have nothing else."""
+    values = {
+        name: plain_numbers(x) if isinstance(x, dict) else float(x) for name, x in report.items()
+    }
+    return {name: x for name, x in values.items() if x == x and x != {}}  # NaN is not itself

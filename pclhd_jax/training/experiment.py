@@ -29,7 +29,7 @@ from pclhd_jax.processes.devices import describe_devices
 from pclhd_jax.processes.exchange import first_then_all, same_as_first
 from pclhd_jax.processes.mesh import check_divisible, make_mesh, replicate
 from pclhd_jax.processes.progress import say
-from pclhd_jax.settings.sections import STAGES
+from pclhd_jax.settings.sections import STAGES, settings_of
 from pclhd_jax.training.run_pictures import RunPictures, load_all_pictures, load_test_pictures
 from pclhd_jax.weights.starting import overlay, read_starting_weights
 
@@ -56,7 +56,7 @@ def start_run(config: Any) -> Run:
       ValueError: settings that cannot work, with the remedy.
       As `load_all_pictures`.
     """
-    mesh = make_mesh()
+    config, mesh = settings_of(config), make_mesh()
     say(describe_devices())
     check_devices(config, mesh)
     model = make_model(config)
@@ -81,7 +81,7 @@ def start_evaluation(config: Any) -> Run:
       ValueError: settings that cannot work, with the remedy.
       As `load_test_pictures`.
     """
-    mesh = make_mesh()
+    config, mesh = settings_of(config), make_mesh()
     say(describe_devices())
     check_divisible(config.feature_batch_size, mesh, "config.feature_batch_size")
     pictures = first_then_all(load_test_pictures, config)

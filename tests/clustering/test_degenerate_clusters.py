@@ -12,6 +12,7 @@ from pclhd_jax.clustering.both_modalities import check_contrast, label_epoch
 from pclhd_jax.clustering.cluster_settings import ClusterSettings, JaccardSettings
 from pclhd_jax.reports.eps_report import report_clusters
 from pclhd_jax.reports.records import read_records
+from pclhd_jax.settings.schedule import When
 from pclhd_jax.training import run_pictures, train
 from pclhd_jax.training.clusters import cluster_notes, label_quality
 from tests.helpers.tiny import tiny_config
@@ -99,13 +100,13 @@ def test_a_cluster_smaller_than_its_shots_repeats_its_pictures():
     assert set(small_B) <= {0, 1, 2} and set(large_B) == {3, 4, 5, 6, 7, 8}
 
 
-def run_like(visible_shots, infrared_shots, clusters_per_batch, k1=2):
+def config_like(visible_shots, infrared_shots, clusters_per_batch, k1=2):
     config = synthetic.get_config()
     config.cluster.k1 = k1
     for stage in (config.stage1, config.stage2):
         stage.clusters_per_batch = clusters_per_batch
         stage.visible_shots, stage.infrared_shots = visible_shots, infrared_shots
-    return SimpleNamespace(config=config, pictures=None)
+    return config
 
 
 def test_the_record_counts_clusters_that_are_smaller_than_the_shots():
@@ -115,11 +116,9 @@ def test_the_record_counts_clusters_that_are_smaller_than_the_shots():
         joint_visible_N=np.array([0, 0, 0, 0, 1, 1, 1, 1]),
         joint_infrared_N=np.array([0, 0, 0, 1]),
     )
-    run = run_like(visible_shots=4, infrared_shots=2, clusters_per_batch=2)
-    run.pictures = SimpleNamespace(
-        visible_identities_N=np.zeros(8), infrared_identities_N=np.zeros(4)
-    )
-    rows = label_quality(run, labels, stage=2)
+    config = config_like(visible_shots=4, infrared_shots=2, clusters_per_batch=2)
+    pictures = SimpleNamespace(visible_identities_N=np.zeros(8), infrared_identities_N=np.zeros(4))
+    rows = label_quality(config, pictures, When(2, 0), labels)
     assert {name: row["num_below_shots"] for name, row in rows.items()} == {
         "visible": 1,
         "infrared": 0,
@@ -132,29 +131,29 @@ def test_joint_clusters_are_counted_with_those_of_one_modality_and_judged_by_the
     visible_N = np.array([0, 0, 0, 1, 2, 2])
     infrared_N = np.array([0, 0, 1, 1, 3])
     labels = EpochLabels(visible_N, infrared_N, None, None, visible_N, infrared_N)
-    run = run_like(2, 2, clusters_per_batch=3)
-    run.pictures = SimpleNamespace(
+    config = config_like(2, 2, clusters_per_batch=3)
+    pictures = SimpleNamespace(
         visible_identities_N=np.array([7, 7, 7, 8, 9, 9]),
         infrared_identities_N=np.array([7, 7, 8, 8, 6]),
     )
-    joint = label_quality(run, labels, stage=2)["joint"]
+    joint = label_quality(config, pictures, When(2, 0), labels)["joint"]
     assert (joint["num_clusters"], joint["num_mixed"], joint["num_outliers"]) == (4, 2, 0)
     # Of the mixed ones, cluster 1 has a single visible picture for two shots; 3 is never drawn.
     assert joint["num_below_shots"] == 1
     assert joint["adjusted_rand_index"] == 1.0
-    assert cluster_notes(run, labels, stage=2, epoch=0) == [
+    assert cluster_notes(config, When(2, 0), labels) == [
         "2 joint clusters of both modalities for batches of 3: clusters repeat within a batch"
     ]
 
 
 def test_notes_tell_of_few_clusters_few_pictures_and_a_resting_joint_term():
     labels = EpochLabels(np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 2]))
-    run = run_like(2, 2, clusters_per_batch=3)
-    assert cluster_notes(run, labels, stage=1, epoch=0) == [
+    config = config_like(2, 2, clusters_per_batch=3)
+    assert cluster_notes(config, When(1, 0), labels) == [
         "2 visible clusters for batches of 3: clusters repeat within a batch"
     ]
-    run = run_like(2, 2, clusters_per_batch=2, k1=5)
-    few, joint = cluster_notes(run, labels, stage=2, epoch=0)
+    config = config_like(2, 2, clusters_per_batch=2, k1=5)
+    few, joint = cluster_notes(config, When(2, 0), labels)
     assert "6 visible pictures and config.cluster.k1 5" in few and "lower k1" in few
     assert "no two joint clusters to contrast" in joint and "no joint term" in joint
 
