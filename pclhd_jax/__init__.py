@@ -119,4 +119,4 @@ def __getattr__(name: str) -> "_Any":
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING"})

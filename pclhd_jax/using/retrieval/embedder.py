@@ -2,13 +2,14 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
+from PIL import Image
 
 from pclhd_jax.batches.prefetch import prefetch
 from pclhd_jax.data.lists import Pictures
@@ -16,6 +17,7 @@ from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.data.pictures.decode import PictureForm, load_pictures, resize_array
 from pclhd_jax.data.places import tell_others
 from pclhd_jax.processes.mesh import make_mesh
+from pclhd_jax.system.paths import given_path
 from pclhd_jax.training.experiment import make_feature_steps
 from pclhd_jax.training.features import extract_features
 from pclhd_jax.training.run_pictures import FILTERS
@@ -25,7 +27,7 @@ BATCH_SIZE = 64
 CHUNK_BATCHES = 8  # decoded at a time, while the device works on the chunk before
 RESAMPLE = FILTERS["test"]  # as an evaluation takes its pictures
 
-Images = Sequence[str | os.PathLike | np.ndarray] | np.ndarray
+Images = Sequence[str | os.PathLike | np.ndarray | Image.Image] | np.ndarray
 Report = Callable[[int, int], None]
 
 
@@ -91,21 +93,22 @@ class Embedder:
 
         Args:
           images: paths of picture files, uint8 arrays (H, W, 3) in RGB or (H, W) in grey, of any
-            sizes; or one array (N, H, W, 3).
+            sizes, or pictures of Pillow; or one array (N, H, W, 3).
           modality: 'visible' or 'infrared', the stem that they go through.
           report: called with (pictures done, N) on the way.
 
         Raises:
-          ValueError: no picture, another modality, one that cannot be read (its name), an array
-            that is no picture (its number), features that are not finite.
+          TypeError: what is no list of pictures.
+          ValueError: no picture, one outside a list, another modality, one that cannot be read (its
+            name), an array that is no picture (its number), features that are not finite.
 
         Warns of paths in a folder of the other modality (infrared/, Thermal/).
         """
-        if isinstance(images, str | os.PathLike):
-            raise ValueError(f"{os.fspath(images)!r} is one picture; give a list of them")
+        check_modality(modality)
+        images = several_pictures(images)
         if not len(images):
             raise ValueError("no picture to embed; give at least one")
-        paths = [os.fspath(image) for image in images if not isinstance(image, np.ndarray)]
+        paths = [os.fspath(image) for image in images if is_path(image)]
         if note := tell_others(paths, modality):
             warnings.warn(note, stacklevel=2)
         size = self.chunk_size
@@ -148,18 +151,46 @@ def shifted(report: Report, before: int, total: int, done: int, _: int) -> None:
     report(before + done, total)
 
 
+def several_pictures(images: Any) -> Images:
+    """What can be cut into chunks of pictures: an array, or a list.
+
+    Raises ValueError for one picture, TypeError for what holds none.
+    """
+    if isinstance(images, jax.Array):
+        images = np.asarray(images)
+    is_array = isinstance(images, np.ndarray)
+    if is_path(images):
+        raise ValueError(f"{os.fspath(images)!r} is one picture; give a list of them")
+    # Rows of one picture would pass for grey pictures that are three wide.
+    one_array = is_array and images.ndim in (2, 3) and images.shape[2:] in ((), (3,), (4,))
+    if one_array or isinstance(images, Image.Image):
+        size = f"of shape {images.shape}" if is_array else "of Pillow"
+        raise ValueError(f"the images are one picture {size}; give a list of them")
+    if isinstance(images, bytes | Mapping) or not isinstance(images, Iterable):
+        kind = type(images).__name__
+        raise TypeError(f"the images are of type {kind}; give a list of paths or arrays")
+    return images if is_array or isinstance(images, Sequence) else list(images)
+
+
+def is_path(image: Any) -> bool:
+    return isinstance(image, str | os.PathLike)
+
+
 def load_chunk(images: Images, first: int, form: PictureForm) -> np.ndarray:
     """Paths and arrays, in any mixture, as uint8 (C, height, width, 3)."""
     out_NHWC = np.empty((len(images), form.height, form.width, 3), np.uint8)
-    is_path = [isinstance(image, str | os.PathLike) for image in images]
-    places = np.flatnonzero(is_path)
+    of_path_N = np.array([is_path(image) for image in images])
+    places = np.flatnonzero(of_path_N)
     if len(places):
         unknown = np.full(len(places), -1, np.int32)
-        paths = tuple(os.fspath(images[place]) for place in places)
+        paths = tuple(given_path(images[place]) for place in places)
         out_NHWC[places] = load_pictures(Pictures("", paths, unknown, unknown), form)
-    for place in np.flatnonzero(~np.array(is_path)):
+    for place in np.flatnonzero(~of_path_N):
+        image = images[place]
+        if isinstance(image, Image.Image):
+            image = image.convert("RGB")  # as a file is: a palette's numbers are no greys
         try:
-            out_NHWC[place] = resize_array(np.asarray(images[place]), form)
+            out_NHWC[place] = resize_array(np.asarray(image), form)
         except ValueError as error:
             raise ValueError(f"picture {first + place:,}: {error}") from error
     return out_NHWC

@@ -90,6 +90,28 @@ def test_a_file_and_its_pixels_have_one_feature(embedder, arrays, files):
     np.testing.assert_array_equal(embedder(mixed, "visible"), z_ND[:3])
 
 
+def test_pictures_of_pillow_arrays_of_jax_and_any_iterable_are_taken(
+    embedder, arrays, files, monkeypatch
+):
+    z_ND = embedder(arrays[:2], "visible")
+    palette = Image.fromarray(arrays[0]).quantize(7)
+    for images in (
+        [Image.open(files[0]), jnp.asarray(arrays[1])],
+        (array for array in arrays[:2]),
+        map(Image.fromarray, arrays[:2]),
+    ):
+        np.testing.assert_array_equal(embedder(images, "visible"), z_ND)
+    colours = np.asarray(palette.convert("RGB"))
+    two = embedder([palette, colours], "visible")
+    np.testing.assert_array_equal(two[0], two[1])
+    stack = np.stack([arrays[0], arrays[0]])
+    same = embedder(stack, "visible")
+    np.testing.assert_array_equal(embedder(jnp.asarray(stack), "visible"), same)
+    monkeypatch.setenv("HOME", str(files[0].parent))
+    homes = [f"~/{file.name}" for file in files[:2]]
+    np.testing.assert_array_equal(embedder(homes, "visible"), z_ND)
+
+
 def test_a_grey_array_is_a_picture_of_three_equal_channels(embedder, arrays):
     grey = arrays[0][:, :, 0]
     three = np.repeat(grey[:, :, None], 3, axis=2)
@@ -111,6 +133,10 @@ def test_an_encoder_in_bfloat16_gives_float32(embedder, arrays):
     [
         ([], "no picture to embed"),
         ("a.png", "'a.png' is one picture; give a list"),
+        (np.zeros((8, 4, 3), np.uint8), r"one picture of shape \(8, 4, 3\); give a list"),
+        (np.zeros((8, 4), np.uint8), r"one picture of shape \(8, 4\); give a list"),
+        (Image.new("L", (4, 8)), "one picture of Pillow; give a list"),
+        ([None], "picture 0: a picture of shape .*give uint8"),
         ([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3))], "picture 1: a picture of shape"),
         ([np.zeros((4, 4, 4), np.uint8)], r"picture 0: .*\(4, 4, 4\) and type uint8; give uint8"),
         ([np.zeros((0, 4, 3), np.uint8)], "picture 0: .* it has no pixel"),
@@ -119,6 +145,13 @@ def test_an_encoder_in_bfloat16_gives_float32(embedder, arrays):
 )
 def test_what_is_no_picture_is_refused_by_its_name_or_number(embedder, images, message):
     with pytest.raises(ValueError, match=message):
+        embedder(images, "visible")
+
+
+@pytest.mark.parametrize("images", [None, 3, b"a.png", {"a": 1}])
+def test_what_is_no_list_is_refused_by_its_type(embedder, images):
+    kind = type(images).__name__
+    with pytest.raises(TypeError, match=rf"of type {kind}; give a list of paths or arrays"):
         embedder(images, "visible")
 
 
