@@ -23,7 +23,8 @@ def own_terms(
 ) -> Terms:
     """Centroid and hard terms of each modality against its own bank.
 
-    through: banks that the gradient goes through, if not `data.banks`.
+    through: banks that the gradient goes through, if not `data.banks`: those that an earlier term
+    of the step has written already, see `bank_updates`.
     """
     weights, loss = data.inputs.weights, settings.loss
 

@@ -119,7 +119,11 @@ def make_model(config: Any) -> AGW:
     trunk_of_depth(config.model.depth)  # raises for one that there is not
     model = config.model
     return AGW(
-        model.depth, model.width, jnp.dtype(model.dtype), config.bn_groups, remat=model.remat
+        depth=model.depth,
+        width=model.width,
+        dtype=jnp.dtype(model.dtype),
+        bn_groups=config.bn_groups,
+        remat=model.remat,
     )
 
 
