@@ -22,9 +22,8 @@ from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.processes.progress import say
 from pclhd_jax.reports.cluster_plots import draw_clusters
 from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch
-from pclhd_jax.settings.kept import read_config
+from pclhd_jax.settings.kept import read_settings
 from pclhd_jax.settings.schedule import When
-from pclhd_jax.settings.sections import settings_of
 from pclhd_jax.system.paths import given_path
 from pclhd_jax.system.whole_files import whole_file
 
@@ -101,7 +100,7 @@ class ToSweep(NamedTuple):
 
 def what_to_sweep(workdir: Path, epochs_done: int | None, eps_max: float) -> ToSweep:
     """Raises as `report_clusters`."""
-    config = settings_of(read_config(workdir))
+    config = read_settings(workdir)
     saved = load_epoch(workdir, epochs_done)
     settings = cluster_settings(config, When(saved.stage, saved.epoch))
     eps_E = eps_grid(settings.eps, eps_max)

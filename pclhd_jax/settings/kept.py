@@ -33,9 +33,19 @@ def check_settings(path: Path, config: dict[str, Any]) -> Settings:
     A setting that this version no longer has is left out: it shaped the run, not what is read here.
     """
     try:
-        return settings_of(without_removed(config))
+        return settings_of_kept(config)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def settings_of_kept(config: dict[str, Any]) -> Settings:
+    """As `settings_of`, of what `read_config` gives: it shows also what is gone by now."""
+    return settings_of(without_removed(config))
+
+
+def read_settings(workdir: str | Path) -> Settings:
+    """The settings of a run that this version has. Raises as `read_config`."""
+    return settings_of_kept(read_config(workdir))
 
 
 def read_kept_config(workdir: str | Path) -> dict[str, Any]:

@@ -26,8 +26,8 @@ from pclhd_jax.saving.integrity import DamagedCheckpoint
 from pclhd_jax.saving.leaves import digest_of_leaves
 from pclhd_jax.saving.newest import restore_newest
 from pclhd_jax.saving.record_shapes import of_epoch
-from pclhd_jax.settings.kept import read_config
-from pclhd_jax.settings.sections import Settings, settings_of
+from pclhd_jax.settings.kept import read_settings
+from pclhd_jax.settings.sections import Settings
 from pclhd_jax.training.experiment import make_model, state_shapes
 from pclhd_jax.weights.agw_torch import agw_from_torch, agw_of
 from pclhd_jax.weights.files import read_weights
@@ -82,7 +82,7 @@ def load_encoder(
 def of_run(
     workdir: Path, epochs_done: int | None, height: int | None, width: int | None
 ) -> Encoder:
-    settings = settings_of(read_config(workdir))
+    settings = read_settings(workdir)
     size = settings.data.height, settings.data.width
     check_size(workdir, size, (height, width))
     like, mesh = state_shapes(settings), make_mesh()

@@ -10,7 +10,14 @@ from absl.testing import flagsaver
 from configs import synthetic, sysu
 from pclhd_jax import main
 from pclhd_jax.settings.differences import differences
-from pclhd_jax.settings.kept import add_later_settings, config_of_run, read_kept_config
+from pclhd_jax.settings.kept import (
+    add_later_settings,
+    config_of_run,
+    read_config,
+    read_kept_config,
+    read_settings,
+    settings_of_kept,
+)
 from pclhd_jax.settings.limits import number
 from pclhd_jax.settings.sections import settings_of
 
@@ -64,7 +71,8 @@ def test_a_setting_that_is_gone_hinders_no_reading_and_is_a_difference_where_it_
     config = json.loads((run / "config.json").read_text())
     config["loss"]["align_weight"] = weight
     (run / "config.json").write_text(json.dumps(config))
-    assert settings_of(config_of_run(run)).recipe == "released"
+    assert settings_of(config_of_run(run)) == read_settings(run)
+    assert settings_of_kept(read_config(run)).recipe == "released"
     del config["loss"]["align_weight"]
     found = differences(read_kept_config(run), config)
     assert found == (

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pclhd_jax.method.schedules import progressive_weights
+from pclhd_jax.settings.kept import settings_of_kept
 from pclhd_jax.settings.schedule import schedule
-from pclhd_jax.settings.sections import settings_of
 from pclhd_jax.using.pages.epoch_plots import Line, Panel, draw_panels, png_of
 from pclhd_jax.using.pages.html import Section, box, figure, joined, missing, note, paragraph
 from pclhd_jax.using.pages.per_run import slug
@@ -171,7 +171,7 @@ def lines_by_epoch(
 
 def weight_lines(config: dict[str, Any]) -> list[Line]:
     """Of every epoch that the settings name, run or not. Raises as `settings_of`."""
-    settings = settings_of(config)
+    settings = settings_of_kept(config)
     weights_E = [progressive_weights(when, settings.loss) for when in schedule(settings)]
     x_E = range(1, len(weights_E) + 1)
     return [

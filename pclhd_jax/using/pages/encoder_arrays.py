@@ -18,8 +18,8 @@ from pclhd_jax.models.resnet import trunk_of_depth
 from pclhd_jax.processes.exchange import same_as_first
 from pclhd_jax.processes.mesh import replicate
 from pclhd_jax.saving.workdir import read_pictures
-from pclhd_jax.settings.kept import read_config
-from pclhd_jax.settings.sections import Settings, settings_of
+from pclhd_jax.settings.kept import read_settings
+from pclhd_jax.settings.sections import Settings
 from pclhd_jax.training.experiment import make_model, start_evaluation
 from pclhd_jax.training.run_pictures import RunPictures, load_all_pictures
 from pclhd_jax.training.scores import test_features
@@ -67,7 +67,7 @@ def training_pictures(workdir: Path, pictures_root: str | None = None) -> RunPic
     Raises:
       FileNotFoundError, ValueError: as `see_test_pictures`.
     """
-    settings = settings_at(settings_of(read_config(workdir)), pictures_root)
+    settings = settings_at(read_settings(workdir), pictures_root)
     pictures = load_all_pictures(settings)
     check_same_lists(workdir, settings, pictures.digests, "train")
     return pictures

@@ -10,7 +10,8 @@ from pclhd_jax.data.modalities import MODALITIES
 from pclhd_jax.method.prototypes import PrototypeBank
 from pclhd_jax.reports.thumbnails import GAP, encoded, framed, strip
 from pclhd_jax.saving.labelled_features import SavedEpoch, load_epoch, saved_epochs
-from pclhd_jax.settings.sections import Settings, settings_of
+from pclhd_jax.settings.kept import settings_of_kept
+from pclhd_jax.settings.sections import Settings
 from pclhd_jax.using.pages.html import Html, Section, box, figure, heading, joined, paragraph
 from pclhd_jax.using.pages.per_run import Drawn, per_run
 from pclhd_jax.using.pages.prototype_picks import (
@@ -49,7 +50,7 @@ def prototype_section(runs: Sequence[RunView]) -> Section:
 
 def run_prototypes(run: RunView) -> Drawn:
     pictures, workdir = run.train.get(), run.record.workdir
-    settings = settings_of(run.record.config)
+    settings = settings_of_kept(run.record.config)
     numbers = sorted(saved_epochs(workdir))[-2:] or [None]
     saved = [tried(load_epoch, workdir, number).get() for number in numbers]
     if saved[-1].labels is None:
