@@ -71,14 +71,27 @@ class Records:
     """
 
     def __init__(
-        self, workdir: Path, kinds: Mapping[str, Kind] | None = None, *, send_pictures: bool = False
+        self,
+        workdir: Path,
+        kinds: Mapping[str, Kind] | None = None,
+        *,
+        epochs_done: int,
+        last_row: dict[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        send_pictures: bool = False,
     ):
-        """kinds: of writers, by their words. send_pictures: also to those that are not local."""
+        """Keep the lines of the first `epochs_done` epochs: a killed run may have written more.
+
+        kinds: of writers, by their words. last_row: of the last of the epochs, from its checkpoint:
+        a power cut may have taken its line. settings: for the writers. send_pictures: also to
+        those that are not local.
+        """
         self.workdir, self.kinds, self.send_pictures = workdir, kinds or {}, send_pictures
         self.path = workdir / "metrics.jsonl"
         self.timing_path = workdir / "timing.jsonl"
         self.writers: list[Guarded] = []
         self.waiting: dict[int, Epoch] = {}  # for their epoch to be saved
+        self.has_rows = from_first(self._open, epochs_done, last_row, settings or {})
 
     def __enter__(self) -> "Records":
         return self
@@ -86,20 +99,6 @@ class Records:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
         for writer in self.writers:
             writer.close(finished=error is None)
-
-    def open(
-        self,
-        *,
-        epochs_done: int,
-        last_row: dict[str, Any] | None = None,
-        settings: Mapping[str, Any] | None = None,
-    ) -> bool:
-        """Keep the lines of the first `epochs_done` epochs: a killed run may have written more.
-
-        last_row: of the last of them, from its checkpoint: a power cut may have taken its line.
-        settings: for the writers. Returns whether a line is left.
-        """
-        return from_first(self._open, epochs_done, last_row, settings or {})
 
     def _open(
         self, epochs_done: int, last_row: dict[str, Any] | None, settings: Mapping[str, Any]

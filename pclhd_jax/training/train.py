@@ -102,22 +102,29 @@ def train_in_workdir(
     config, workdir, writer = run.config, services.workdir, services.writer
     checkpoints = Checkpoints(workdir, keep=config.keep_checkpoints)
     unfinished = Unfinished(config, services)
-    records = Records(workdir, kinds_of(config.writers), send_pictures=config.send_pictures)
+    # All that may refuse comes before anything is written.
+    changed = check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
+    check_pictures(workdir, run.pictures.digests)
+    start = first_state(run, workdir, checkpoints, weights)
+    # In this order: the epoch under way was begun with the settings before.
+    if changed:
+        unfinished.clear()
+    start_workdir(
+        workdir,
+        config.to_dict(),
+        run.pictures.digests,
+        accept_changes=accept_changes,
+        epochs_done=start.epochs_done,
+    )
+    records = Records(
+        workdir,
+        kinds_of(config.writers),
+        epochs_done=start.epochs_done,
+        last_row=start.row,
+        settings=config.to_dict(),
+        send_pictures=config.send_pictures,
+    )
     with records, writer:
-        # All that may refuse comes before anything is written.
-        changed = check_workdir(workdir, config.to_dict(), accept_changes=accept_changes)
-        check_pictures(workdir, run.pictures.digests)
-        start = first_state(run, workdir, checkpoints, weights)
-        # In this order: the epoch under way was begun with the settings before.
-        if changed:
-            unfinished.clear()
-        start_workdir(
-            workdir,
-            config.to_dict(),
-            run.pictures.digests,
-            accept_changes=accept_changes,
-            epochs_done=start.epochs_done,
-        )
         work = partial(run_epochs, run, services, start, records, checkpoints, unfinished)
         stopping_together(writer, work)
 
@@ -177,9 +184,8 @@ def run_epochs(
 ) -> None:
     """All epochs that are still to come."""
     config, watch, writer = run.config, services.watch, services.writer
-    state, epochs_done, last_row, hard = start
-    has_rows = records.open(epochs_done=epochs_done, last_row=last_row, settings=config.to_dict())
-    if not epochs_done and not has_rows:
+    state, epochs_done, _, hard = start
+    if not epochs_done and not records.has_rows:
         score_untrained(run, services, state, records)
     remaining = Remaining(config, epochs_done)
     for when in schedule(config)[epochs_done:]:

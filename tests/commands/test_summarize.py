@@ -17,7 +17,7 @@ def score(rank1, mean_ap):
     return {"cmc": cmc, "mean_ap": mean_ap, "mean_inp": mean_ap / 2}
 
 
-def make_run(path, config, evaluation, *, epochs_done=100):
+def write_run(path, config, evaluation, *, epochs_done=100):
     path.mkdir()
     (path / "config.json").write_text(json.dumps(config.to_dict()))
     rows = [
@@ -35,7 +35,7 @@ def split_run(root, trial, rank1, recipe="paper", **more):
         FORTH.format(trial): score(rank1, rank1 / 2),
         BACK.format(trial): score(rank1 / 2, 0.1),
     }
-    return make_run(root / f"{recipe}-{trial}-{rank1}", config, evaluation, **more)
+    return write_run(root / f"{recipe}-{trial}-{rank1}", config, evaluation, **more)
 
 
 def test_regdb_splits_are_averaged_with_the_sample_deviation(tmp_path):
@@ -62,7 +62,7 @@ def test_seeds_are_averaged_and_one_run_has_no_spread(tmp_path, capsys):
         config.seed = seed
         config.keep_features = seed  # runs may differ in what they keep
         evaluation = {"sysu all-search single-shot": score(rank1, 0.4)}
-        runs.append(make_run(tmp_path / str(seed), config, evaluation))
+        runs.append(write_run(tmp_path / str(seed), config, evaluation))
     main([str(run) for run in runs])
     # Deviations -10 and 10: sqrt(200 / 1) = 14.14.
     assert "60.00 +- 14.14" in capsys.readouterr().out
@@ -82,14 +82,14 @@ def test_recipes_protocols_and_settings_are_not_mixed(tmp_path):
     first = split_run(tmp_path, 1, 0.8)
     with pytest.raises(ValueError, match=r"recipes 'paper' and 'released'; summarize each alone"):
         summarize([first, split_run(tmp_path, 2, 0.8, "released")])
-    other = make_run(tmp_path / "sysu", sysu.get_config(), {"sysu all": score(0.5, 0.4)})
+    other = write_run(tmp_path / "sysu", sysu.get_config(), {"sysu all": score(0.5, 0.4)})
     with pytest.raises(ValueError, match="different protocols: regdb visible to thermal"):
         summarize([first, other])
     config = regdb.get_config()
     config.trial, config.cluster.eps = 3, 0.4
     evaluation = {FORTH.format(3): score(0.5, 0.4), BACK.format(3): score(0.5, 0.4)}
     with pytest.raises(ValueError, match=r"config\.cluster\.eps: there 0\.3, here 0\.4"):
-        summarize([first, make_run(tmp_path / "eps", config, evaluation)])
+        summarize([first, write_run(tmp_path / "eps", config, evaluation)])
     with pytest.raises(ValueError, match="named twice"):
         summarize([first, first])
 

@@ -20,7 +20,7 @@ from tests.clustering.test_both_modalities import people
 NUM_PEOPLE, VISIBLE_EACH, INFRARED_EACH = 6, 8, 5
 
 
-def make_run(path, *, stage, identities=True, spoil_labels=0):
+def write_run(path, *, stage, identities=True, spoil_labels=0):
     """A workdir with one epoch: six well separated people."""
     rng = np.random.default_rng(0)
     z = [people(rng, NUM_PEOPLE, each) for each in (VISIBLE_EACH, INFRARED_EACH)]
@@ -51,7 +51,7 @@ def table_rows(output):
 
 
 def test_stage_2_gives_three_tables_whose_own_eps_is_marked_and_finds_the_people(tmp_path, capsys):
-    run = make_run(tmp_path / "my-run", stage=2)
+    run = write_run(tmp_path / "my-run", stage=2)
     main(["--clusters", str(run)])
     output = capsys.readouterr().out
     tables = table_rows(output)
@@ -70,7 +70,7 @@ def test_stage_2_gives_three_tables_whose_own_eps_is_marked_and_finds_the_people
 
 
 def test_stage_1_without_identities_has_two_tables_and_no_rand_index(tmp_path, capsys):
-    run = make_run(tmp_path / "run", stage=1, identities=False)
+    run = write_run(tmp_path / "run", stage=1, identities=False)
     out = tmp_path / "there.png"
     main(["--clusters", str(run), "--epoch", "12", "--eps_max", "0.7", "--out", str(out)])
     output = capsys.readouterr().out
@@ -82,7 +82,7 @@ def test_stage_1_without_identities_has_two_tables_and_no_rand_index(tmp_path, c
 
 
 def test_labels_that_do_not_come_out_again_are_counted_and_explained(tmp_path, capsys):
-    run = make_run(tmp_path / "run", stage=1, spoil_labels=3)
+    run = write_run(tmp_path / "run", stage=1, spoil_labels=3)
     main(["--clusters", str(run)])
     warnings = [line for line in capsys.readouterr().out.splitlines() if "WARNING" in line]
     assert len(warnings) == 1
@@ -155,7 +155,7 @@ def test_a_sweep_that_finds_no_cluster_at_all_can_be_drawn(tmp_path):
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_helps(tmp_path, monkeypatch, flags, message):
-    run = make_run(tmp_path / "run", stage=1)
+    run = write_run(tmp_path / "run", stage=1)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match=message) as stopped:
         main([flag.format(run=run) for flag in flags])

@@ -50,8 +50,8 @@ def service():
 
 def train(workdir, service, *, after, until, loss=1.0, lost_in=None, kill=False):
     """Epochs `after` + 1 to `until`, as a run writes them."""
-    records = Records(workdir, {"service": Kind(service.open)})
-    if not records.open(epochs_done=after):
+    records = Records(workdir, {"service": Kind(service.open)}, epochs_done=after)
+    if not records.has_rows:
         records.write({"epochs_done": 0, "losses": {"loss": loss}})
     for n in range(after + 1, until + 1):
         service.away = n == lost_in or service.away
@@ -90,8 +90,8 @@ def test_a_writer_cannot_end_the_run(tmp_path, capsys):
     def leave(start):
         raise SystemExit("no licence")
 
-    with Records(tmp_path, {"service": Kind(leave)}) as records:
-        records.open(epochs_done=0)
+    with Records(tmp_path, {"service": Kind(leave)}, epochs_done=0):
+        pass
     assert "without service" in capsys.readouterr().out
 
 
@@ -111,8 +111,7 @@ def test_a_record_that_begins_again_begins_a_new_run(tmp_path, service):
 
 
 def test_an_epoch_that_was_not_saved_is_not_written(tmp_path, service):
-    with Records(tmp_path, {"service": Kind(service.open)}) as records:
-        records.open(epochs_done=0)
+    with Records(tmp_path, {"service": Kind(service.open)}, epochs_done=0) as records:
         records.write({"epochs_done": 1, "losses": {"loss": 1.0}})
     assert service.runs == {"run-0": ["finished"]}
 
@@ -120,9 +119,8 @@ def test_an_epoch_that_was_not_saved_is_not_written(tmp_path, service):
 def test_a_run_that_ends_in_an_error_is_closed_as_stopped(tmp_path, service):
     with (
         pytest.raises(FloatingPointError),
-        Records(tmp_path, {"service": Kind(service.open)}) as records,
+        Records(tmp_path, {"service": Kind(service.open)}, epochs_done=0),
     ):
-        records.open(epochs_done=0)
         raise FloatingPointError
     assert service.runs == {"run-0": ["stopped"]}
 
@@ -135,8 +133,7 @@ def test_people_are_shown_to_services_by_their_own_setting_alone(
     tmp_path, service, is_local, send_pictures, sees
 ):
     kinds = {"service": Kind(service.open, is_local)}
-    with Records(tmp_path, kinds, send_pictures=send_pictures) as records:
-        records.open(epochs_done=0)
+    with Records(tmp_path, kinds, epochs_done=0, send_pictures=send_pictures) as records:
         shown = Shown({"visible": np.array([], int)}, {"q": PICTURE})
         records.write({"epochs_done": 0, "losses": {"loss": 1.0}}, lambda: shown)
     assert service.pictures == sees
@@ -155,8 +152,8 @@ def test_the_writer_of_the_page_has_the_whole_record_after_a_resume(tmp_path):
     given = {}
     exec(compile(first_block, PAGE, "exec"), given)
     for after, until in ((0, 2), (1, 3)):  # the second epoch was not saved
-        with Records(tmp_path, {"scores": Kind(given["ScoreTable"])}) as records:
-            records.open(epochs_done=after)
+        kinds = {"scores": Kind(given["ScoreTable"])}
+        with Records(tmp_path, kinds, epochs_done=after) as records:
             for n in range(after + 1, until + 1):
                 score = {"mean_ap": n / 10, "mean_inp": 0.1, "cmc": [n / 4] * 20}
                 records.write({"epochs_done": n, "evaluation": {"sysu": score}})

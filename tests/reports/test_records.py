@@ -56,11 +56,11 @@ def test_equal_settings_differ_nowhere():
 
 
 def test_records_of_epochs_without_a_checkpoint_are_dropped_on_resume(tmp_path):
-    records = Records(tmp_path)
-    assert not records.open(epochs_done=0)
+    records = Records(tmp_path, epochs_done=0)
+    assert not records.has_rows
     for epochs_done in range(3):
         records.write({"epochs_done": epochs_done, "losses": {"loss": 1.0}})
-    assert Records(tmp_path).open(epochs_done=1)
+    assert Records(tmp_path, epochs_done=1).has_rows
     assert [row["epochs_done"] for row in read_records(tmp_path)] == [0, 1]
 
 
@@ -70,8 +70,7 @@ def test_a_line_torn_by_a_kill_is_left_out(tmp_path):
 
 
 def test_seconds_go_beside_the_metrics_not_into_them(tmp_path):
-    records = Records(tmp_path)
-    records.open(epochs_done=0)
+    records = Records(tmp_path, epochs_done=0)
     records.write({"epochs_done": 1})
     records.write_saved(1, {"steps": 2.0}, {"saves": 1.0}, "said")
     assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {"epochs_done": 1}
@@ -134,13 +133,12 @@ def test_a_lost_last_line_comes_back_from_the_checkpoint(tmp_path):
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "metrics.jsonl").write_text(lines.rsplit("\n", 2)[0] + "\n")
     assert len(read_records(tmp_path)) == 2
-    Records(tmp_path).open(epochs_done=2, last_row=rows[2])
+    Records(tmp_path, epochs_done=2, last_row=rows[2])
     assert (tmp_path / "metrics.jsonl").read_text() == lines
 
 
 def test_a_record_that_cannot_be_written_ends_the_run(tmp_path):
-    records = Records(tmp_path)
-    records.open(epochs_done=0)
+    records = Records(tmp_path, epochs_done=0)
     (tmp_path / "metrics.jsonl").unlink()
     (tmp_path / "metrics.jsonl").mkdir()
     with pytest.raises(OSError, match=r"metrics\.jsonl"):
