@@ -143,3 +143,14 @@ def test_a_record_that_cannot_be_written_ends_the_run(tmp_path):
     (tmp_path / "metrics.jsonl").mkdir()
     with pytest.raises(OSError, match=r"metrics\.jsonl"):
         records.write({"epochs_done": 1, "losses": {"loss": 0.5}})
+
+
+def test_a_number_that_was_not_finite_is_read_as_it_was_written(tmp_path):
+    row = {"epochs_done": 1, "losses": {"loss": float("nan")}, "clusters": {"joint": {"x": 1.0}}}
+    row["gradients"] = {"norm": {"hard": float("inf")}, "cosine": {"cross": {"hard": -0.5}}}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    assert json.dumps(read_records(tmp_path)) == json.dumps([row])
+    row["gradients"]["cosine"]["cross"]["hard"] = "many"
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(ValueError, match=r"gradients\.cosine\.cross\.hard is 'many'"):
+        read_records(tmp_path)
