@@ -61,6 +61,7 @@ class Checkpoints:
         self.workdir = Path(workdir).absolute()
         self.folder = self.workdir / folder
         self.keep = keep
+        self.failures = 0  # of saves
 
     def ids(self) -> list[int]:
         """Of the finished checkpoints, damaged or not, ascending; nothing is opened."""
@@ -122,6 +123,7 @@ class Checkpoints:
             try:
                 self._write(id, state, progress)
             except Exception:
+                self.failures += 1
                 remove_left_over(self.folder, seconds=2.0)  # threads of Orbax may still be writing
                 raise
             # Only now, when the new one is complete.
@@ -130,12 +132,21 @@ class Checkpoints:
 
     def _write(self, id: int, state: Any, progress: dict[str, Any]) -> None:
         """Gives the checkpoint its name when it is complete and was read back."""
-        new = free_name(self.folder / f"{id}.new")
+        new = self._new_folder(id)
         write_items(new, state, progress)
         files = file_digests(new)
         check_written(new, state, progress)
         write_manifest(new, files)
         os.rename(new, self.folder / str(id))
+
+    def _new_folder(self, id: int) -> Path:
+        """A new name: threads of a save that failed may still write under its name."""
+        number = 1 + self.failures
+        while True:
+            new = self.folder / (f"{id}.new-{number}" if number > 1 else f"{id}.new")
+            if not any(path.name.startswith(new.name) for path in self.folder.iterdir()):
+                return new
+            number += 1
 
     def restore(
         self,

@@ -13,6 +13,7 @@ import pytest
 from pclhd_jax.processes.mesh import make_mesh, replicate
 from pclhd_jax.saving.checkpoints import Checkpoints
 from pclhd_jax.saving.integrity import DamagedCheckpoint
+from pclhd_jax.saving.items import write_items
 from pclhd_jax.saving.newest import restore_newest
 from tests.helpers.orbax_alone import save_by_orbax
 from tests.helpers.states import assert_same_bits, mixed_tree, small_state, start
@@ -219,6 +220,28 @@ def test_a_pytree_that_cannot_be_saved_is_told_by_orbax_and_hurts_no_checkpoint(
         checkpoints.save(2, {"a": np.zeros((0, 3))}, {})
     checkpoints.save(2, small_state(2.0), {})
     assert_same_bits(restored(tmp_path).state, small_state(2.0))
+
+
+def test_what_a_failed_save_still_writes_is_not_in_the_way_of_the_next_one(tmp_path, monkeypatch):
+    checkpoints, write, tried = Checkpoints(tmp_path, keep=2), write_items, []
+
+    def fail_once(folder, *given):
+        """As a thread of Orbax does that goes on after the save has failed."""
+        tried.append(folder)
+        if len(tried) == 1:
+            raise OSError(errno.EIO, "no answer")
+        tried[0].with_name(f"{tried[0].name}.orbax-checkpoint-tmp").mkdir()
+        write(folder, *given)
+
+    monkeypatch.setattr("pclhd_jax.saving.checkpoints.write_items", fail_once)
+    with pytest.raises(OSError, match="no answer"):
+        checkpoints.save(1, small_state(1.0), {})
+    checkpoints.save(1, small_state(1.0), {})
+    assert_same_bits(restored(tmp_path).state, small_state(1.0))
+    checkpoints.folder.joinpath("2.new.orbax-checkpoint-tmp").mkdir()
+    monkeypatch.undo()
+    checkpoints.save(2, small_state(2.0), {})
+    assert sorted(path.name for path in checkpoints.folder.iterdir()) == ["1", "2"]
 
 
 KILLS = {
