@@ -155,6 +155,7 @@ def stage2_step(
 def apart_step(
     state: TrainState, data: StepData, key: jax.Array, fixed: Fixed
 ) -> tuple[TrainState, Banks, Metrics]:
+    """Own, cross-modality and dynamic terms, on the clusters of each modality."""
     objective, momentum_z, pick_key = apart_objective(state, data, key, fixed)
     state, z, metrics = descend(state, objective, fixed)
     state = state.replace(momentum_batch_stats=momentum_z.batch_stats)
@@ -179,6 +180,7 @@ def apart_objective(
 def joint_step(
     state: TrainState, data: StepData, key: jax.Array, fixed: Fixed
 ) -> tuple[TrainState, Banks, Metrics]:
+    """Both modalities against the joint bank."""
     state, z, metrics = descend(state, joint_objective(data, key, fixed), fixed)
     return state, update_joint_bank(z, data, fixed.settings), metrics
 
